@@ -1,0 +1,228 @@
+package datapoints
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A State is where a run stands.
+type State string
+
+// Running is recorded while a process works on the run; whoever reads it when
+// that process is gone takes it for Interrupted.
+const (
+	Running     State = "running"
+	Succeeded   State = "succeeded"
+	Failed      State = "failed"
+	Unknown     State = "unknown" // not known whether a call was processed
+	Paused      State = "paused"
+	Cancelled   State = "cancelled"
+	Interrupted State = "interrupted"
+)
+
+// A Run is one execution of a flow with its inputs. Value fields are sealed by
+// Sealed; everything else is control information.
+type Run struct {
+	ID       string // UUIDv7: ids sort by time
+	Flow     string // the flow's name
+	Batch    string // the id of the batch that the run belongs to, or ""
+	Row      int    // its place in the batch, from 0
+	State    State
+	Kind     string // of the failure, "" if there is none
+	At       string // path of the step that failed, or ""
+	Language int    // version of the flow language
+	Digest   string // of Files
+	Files    []File // every file read, the flow first; not filled by List
+	Steps    int    // steps of the flow; Done of them ended well or were skipped
+	Done     int
+	Created  time.Time
+	Started  time.Time // zero before the first step
+	Ended    time.Time // zero while the run is not over
+	Wake     time.Time // of a paused run: when it can go on; zero: with a message
+	Inputs   Value     // a JSON object
+	Outputs  Value     // a JSON object, or the zero Value
+	Failure  Value     // what the run's error says, as JSON, or the zero Value
+	Key      []byte    // the run's own key, wrapped by the master key; written and read by Sealed alone
+	Lease    Lease     // who works on it
+}
+
+// A File is a file that a run was started with, as it was then.
+type File struct {
+	Name string // relative to the project root, with slashes
+	Data []byte
+}
+
+// A Lease says who may write to a run. Every write is conditional on Epoch.
+type Lease struct {
+	Run   string
+	Owner string // names the process
+	Epoch int64  // grows with each claim by another owner
+	Until time.Time
+}
+
+// An OutcomeStatus is what a task of the executor answered.
+type OutcomeStatus uint8
+
+// The zero value means that nothing is recorded.
+const (
+	Open    OutcomeStatus = iota + 1 // enter: walk the body
+	Left                             // enter: the body was left before, Kind says how
+	Done                             // try, leave, catch
+	Skipped                          // enter, try: `if` is false
+	Broke                            // enter, try, catch, leave: failed with Kind
+	Again                            // try, leave: ask again with N = Next, not before Until
+	Awaits                           // try: wait for a message, at most until Until
+)
+
+// An Outcome is control information only: numbers, times, and the kind of a
+// failure. Nothing that a user gave or a server answered is in it.
+type Outcome struct {
+	Status   OutcomeStatus
+	Next     int // the clause (-1 none); the next try, page or round; the first iteration that is not finished
+	Count    int // items, branches
+	Until    time.Time
+	Deadline time.Time
+	Kind     string // of a failure; of Left: how it ended, "" well
+}
+
+// A Row is what is recorded of one instance of a step: control information,
+// and Hidden, which is sealed. The zero Row says that nothing happened yet.
+type Row struct {
+	Enter, Last, Caught Outcome // Last: of try or leave
+	N, Intent           int     // the last finished attempt, page or round; the one that may have been sent
+	Base                int     // attempts before the series that counts now
+	Tries, Polls, Pages int     // within the series
+	Waited              bool
+	Deadline            time.Time // of a leaf with a timeout
+	Origin              string    // the path whose failure this one passes on
+	Finished            int       // loop: leading iterations that are finished
+	Status              int       // of the last answer (HTTP), or 0
+	Started, Ended      time.Time
+	Assumed             string // "sent" or "not-sent": what the operator decided of an unknown call
+	Hidden              Value  // loop items, frozen time and seed, the failure's text and body; JSON
+}
+
+// An Attempt is one try of a call, kept for people to read.
+type Attempt struct {
+	N       int
+	Started time.Time
+	Took    time.Duration
+	Sent    bool
+	Status  int
+	Kind    string // "" if it went well
+	Message Value
+}
+
+// A Slot is where a data point lives: Scope is the path of the iteration it
+// belongs to ("" for the run), Name its name.
+type Slot struct{ Scope, Name string }
+
+// A Point is one version of a data point. Points are only ever added: the
+// newest that is not undone counts. A null Value unsets the name.
+type Point struct {
+	Slot
+	Type    string // of the flow language: string, integer, …
+	Step    string // path of the step that saved it
+	Attempt int    // of that step; a step's attempt saves a name once
+	Source  string // "path name.0.text", "header ETag", "expression …", "default", "list of …"
+	At      time.Time
+	Value   Value
+	Undone  bool // read only: a round that failed took it back
+}
+
+// A Record is committed whole or not at all.
+type Record struct {
+	Path     string
+	Row      Row // replaces what is recorded at Path
+	Attempts []Attempt
+	Points   []Point
+	Undo     string // with Slots: points that steps below this path saved there no longer count
+	Slots    []Slot
+	At       time.Time
+	End      *Run // with Path "": State, Kind, At, Done, Ended, Wake, Outputs, Failure and Started of the run become these; the lease ends unless State is Running
+	Bare     bool // only End counts; Path and Row say nothing
+}
+
+// An Entry is a row as it is read back.
+type Entry struct {
+	Path string
+	At   time.Time
+	Row  Row
+}
+
+// A Query says what Read wants.
+type Query struct {
+	Rows     bool   // every row, in the order of their first commit
+	Attempts bool   // every attempt by path
+	History  bool   // every version of every point, in commit order
+	Slots    []Slot // the version that counts of these
+}
+
+// Contents is what Read gives.
+type Contents struct {
+	Rows     []Entry
+	Attempts map[string][]Attempt
+	Points   []Point
+}
+
+// A Filter says which runs List gives. The zero Filter means all.
+type Filter struct {
+	Flow, Batch string
+	State       State
+	Prefix      string // of the id
+	Before      string // runs with a smaller id: for paging
+	Limit       int    // 0: no limit
+}
+
+// Traits say what a store promises.
+type Traits struct {
+	Lasts  bool // outlives the process
+	Sealed bool // values are encrypted
+}
+
+// A Store keeps runs. All methods may be called concurrently. What Commit and
+// Create have returned for is durable, for a store that Lasts. The contract is
+// tested by storetest.
+type Store interface {
+	// Create adds runs, all or none. An id that is there is ErrExists. A run
+	// with a Lease is claimed by its owner.
+	Create(ctx context.Context, runs ...Run) error
+	// Claim makes c.Owner the run's owner until c.Until. The owner itself may
+	// claim again, which keeps the epoch: so a lease is renewed. Somebody
+	// else's lease that has not ended at now is a *ClaimedError, unless its
+	// owner is dead. The new lease's epoch is greater than any before.
+	Claim(ctx context.Context, c Lease, now time.Time, dead func(owner string) bool) (Lease, error)
+	// Commit adds records in order, all or none. If the lease is not the
+	// run's (another epoch) nothing is written and the error is ErrLeaseLost.
+	Commit(ctx context.Context, l Lease, records ...Record) error
+	// Load gives a run with its files. ErrNotFound.
+	Load(ctx context.Context, run string) (Run, error)
+	// Read gives a part of what is recorded. A run that is not there has nothing.
+	Read(ctx context.Context, run string, q Query) (Contents, error)
+	// List gives runs without files, newest first.
+	List(ctx context.Context, f Filter) ([]Run, error)
+	// Delete removes a run and everything recorded of it. Deleting one that is
+	// not there is no error.
+	Delete(ctx context.Context, run string) error
+	// Traits never changes.
+	Traits() Traits
+}
+
+// What a Store's methods fail with; test with errors.Is.
+var (
+	ErrNotFound  = errors.New("there is no such run")
+	ErrExists    = errors.New("a run with this id is there already")
+	ErrLeaseLost = errors.New("another process has taken over the run")
+	ErrKey       = errors.New("the key does not fit: the data was sealed with another one")
+	ErrNewer     = errors.New("the store was written by a newer version")
+	ErrCorrupt   = errors.New("the stored data is damaged")
+)
+
+// A ClaimedError says who works on a run.
+type ClaimedError struct{ Lease }
+
+func (e *ClaimedError) Error() string {
+	return fmt.Sprintf("run %s is being worked on by %s until %s", e.Run, e.Owner, e.Until.Format(time.RFC3339))
+}
