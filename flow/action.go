@@ -1,0 +1,169 @@
+package flow
+
+import (
+	"context"
+	"time"
+
+	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/diag"
+)
+
+// An Action does one thing in the world, one attempt at a time: retries, loops
+// and waits are the plan's. It is planned first and done after, so that the
+// executor knows, before anything is sent, whether the call may be repeated
+// and where it goes, and can write the intent down between the two.
+//
+// Plan and Call.Do may be called concurrently. A panic in either fails the
+// step, never the process.
+type Action interface {
+	Spec() Spec
+	Plan(in Input) (Call, error)
+}
+
+// Actions are what the flows of a program may use, by name. It is the
+// embedder's own map; nothing registers itself.
+type Actions map[string]Action
+
+// A Spec says what an action is and which fields `with` may have. The checker,
+// the documentation and the command line know an action by it alone.
+type Spec struct {
+	Doc     string // the first sentence stands in lists
+	Fields  []Field
+	Web     bool                      // answers have a status, headers, links: `expect.status`, `save: {header: …}`; defaults.http applies
+	GraphQL bool                      // `expect: {errors: allow}` is allowed
+	Check   func(with Static) Verdict // more than fields can say; nil: nothing
+	Body    string                    // a line on what the answer's body is, for documentation
+}
+
+// A FieldType is what a field of `with` takes.
+type FieldType uint8
+
+// The types of fields. Where a type takes text, `${{ }}` may stand in it.
+const (
+	TextField     FieldType = iota // text; numbers and booleans are written as text
+	IntegerField                   // an integer
+	NumberField                    // a number
+	BooleanField                   // true, false
+	DurationField                  // 15s
+	SizeField                      // 10MiB
+	URLField                       // text with the escaping rules of URLs
+	PairsField                     // a mapping with the author's keys to texts, lists of texts, or null: headers, query, form
+	JSONField                      // any value
+	ObjectField                    // a mapping with the keys of Fields
+	MapField                       // a mapping with the author's keys to values of Fields[0]
+	ListField                      // a list of values of Fields[0]
+	ChoiceField                    // one of the shapes in Fields
+)
+
+// A Field is one key of `with`, or of a mapping below it.
+type Field struct {
+	Name        string
+	Doc         string
+	Type        FieldType
+	Required    bool
+	Constant    bool     // no `${{ }}`
+	OneOf       []string // the constant texts that it may be
+	Group       string   // at most one field of a group; a step's takes the place of the defaults'
+	Fields      []Field  // see FieldType
+	Default     string   // for documentation
+	Own         bool     // may not stand in defaults
+	PerTry      bool     // may read `request`
+	Destination bool     // decides where the call goes
+	Allows      bool     // lists origins that may be told secrets
+}
+
+// Static is what is known of a step's `with` before anything runs, defaults merged in.
+type Static interface {
+	// Text is the source of a scalar, with its ${{ }}, and whether it is constant.
+	// The path goes down mappings: Text("headers", "Authorization"). Keys of
+	// PairsField are compared without regard to case.
+	Text(path ...string) (text string, constant, there bool)
+	// Keys lists the keys of a mapping in the order written.
+	Keys(path ...string) []string
+}
+
+// A Verdict is what an action's Check finds.
+type Verdict struct {
+	Title      string // what progress shows: "POST /oauth/token"
+	Repeatable bool   // as far as it can be told from the text
+	Complaints []Complaint
+}
+
+// A Complaint is a problem in a step's `with`.
+type Complaint struct {
+	Path          []string // the value it is about
+	From, To      int      // the characters of its text; both 0: all
+	Code          diag.Code
+	Severity      diag.Severity
+	Message, Hint string
+}
+
+// Input is what an action is planned with.
+type Input struct {
+	Run, Path   string // of the run and the step, with iteration, round and page
+	Attempt     int    // from 1, growing over a resume
+	Page        int
+	Round       int
+	Args        []Arg         // the rendered fields in the order of Spec; what is not given is left out
+	AllowErrors bool          // expect.errors: allow
+	Status      []StatusRange // expect.status; empty: 2xx
+	Now         time.Time     // the step's frozen time
+	Place       diag.Span
+	// Trusted says whether a sensitive value may go to an origin
+	// (scheme://host:port in lower case, default ports left out).
+	Trusted func(origin string) bool
+	// Late renders a PerTry field again, with what `request` is in this attempt.
+	Late func(field string, r Request) (datapoints.Value, error)
+	// File opens a file that the flow names, within the project's bounds.
+	File func(name string) ([]byte, error)
+	// Create makes the file of save_to; the action writes and closes it. Close(true) keeps it.
+	Create func(name string) (Sink, error)
+}
+
+// A StatusRange is one status or a class: {200, 200}, {200, 299}.
+type StatusRange struct{ From, To int }
+
+// An Arg is one rendered field.
+type Arg struct {
+	Name  string
+	Value datapoints.Value // JSON; sensitive if any part of it is
+	Late  bool             // reads `request`: Value is not rendered yet, call Input.Late
+}
+
+// A Sink takes a streamed body. Keep makes the file complete; Drop removes it.
+type Sink interface {
+	Write(p []byte) (int, error)
+	Keep() error
+	Drop() error
+}
+
+// A Request is one attempt's request: for `request` in headers, and for people.
+type Request struct {
+	Method  string
+	URL     string
+	Headers [][2]string
+	Body    []byte
+	Time    time.Time
+}
+
+// A Call is one attempt, planned.
+type Call struct {
+	Repeatable  bool                                       // doing it twice is harmless
+	Idempotent  bool                                       // it carries an idempotency key: the request is recorded before it is sent
+	Origin      string                                     // where it goes: scheme://host:port; "" for what goes nowhere
+	Fingerprint string                                     // the same for the same request
+	Shown       func() Request                             // for people; the executor redacts it
+	Do          func(ctx context.Context) (Result, error)  // an error should be an *Error
+	Refused     func(r Result) (kind Kind, hints []string) // the answer's status was not expected; nil: kind http
+}
+
+// A Result is an answer.
+type Result struct {
+	Status  int                 // of HTTP; 0 where there is none
+	Headers map[string][]string // names in canonical form (RFC 9110 §5.1 compares them without case)
+	Body    []byte
+	URL     string // that answered
+	File    string // where the body was written instead
+	Took    time.Duration
+	Notes   []string // for people: "followed 1 redirect"
+}

@@ -1,0 +1,224 @@
+// Package syntax reads a flow file into a tree that knows where everything
+// stands. It holds what YAML and the tables of keys can say: shapes, names,
+// limits, and the places where YAML would swallow an expression. What names
+// mean is the checker's.
+package syntax
+
+import (
+	"time"
+
+	"github.com/stepwell/stepwell/flow/diag"
+)
+
+// A Kind is what a Node is.
+type Kind uint8
+
+// Null to String are scalars. Only JSON's scalars have a type; everything else,
+// and everything quoted, is a String.
+const (
+	Null Kind = iota
+	Boolean
+	Number
+	String
+	List
+	Mapping
+)
+
+// A Node is a value of the file, aliases and merges resolved.
+type Node struct {
+	Kind  Kind
+	Text  string // of a scalar, decoded: of a Number with its digits
+	Items []*Node
+	Pairs []Pair // in the order of the file; merged ones after
+	Span  diag.Span
+	marks marks // where each character of Text stands
+}
+
+// A Pair is a key of a mapping and its value.
+type Pair struct {
+	Key     string
+	KeySpan diag.Span
+	Value   *Node
+}
+
+// An ID is a name that the author gave.
+type ID struct {
+	Name string
+	Span diag.Span
+}
+
+// A Flow is one file. Parts that are missing are nil or empty; a part that was
+// wrong has its diagnostic and is left out or as complete as it can be, so that
+// the checker can go on.
+type Flow struct {
+	File        string
+	Span        diag.Span // the file's first line
+	Name        ID
+	Description string
+	Inputs      []*Input
+	Secrets     []*Secret
+	Data        []*Data
+	HTTP        *Node // defaults.http, without retry; nil if there is none
+	HTTPRetry   *Retry
+	Steps       []*Step
+	Finally     []*Step
+	Outputs     []Pair
+	Spaces      Spaces
+}
+
+// Spaces says where `steps` and `finally` stand, for problems about them as a whole.
+type Spaces struct{ Steps, Finally, Outputs diag.Span }
+
+// A Rule is what inputs and data points share.
+type Rule struct {
+	Type                 string // "" if not given
+	TypeSpan             diag.Span
+	Items                string
+	Default              *Node // constant
+	OneOf                []*Node
+	Pattern              string
+	Min, Max             *Node
+	MinLength, MaxLength *int
+	Sensitive            *bool // nil: by the name rule
+	PII                  bool
+	Description          string
+	Category, Unit       string
+}
+
+// An Input is what a caller gives.
+type Input struct {
+	ID
+	Rule
+	Required *bool
+	Env      string
+}
+
+// A Secret says where a secret comes from: one of Env, File, Command, Keyring.
+type Secret struct {
+	ID
+	Env         string
+	Path        string
+	Command     []string
+	Keyring     *Keyring
+	Optional    bool
+	Description string
+}
+
+// A Keyring names an entry in the system's keyring.
+type Keyring struct{ Service, User string }
+
+// Data declares a data point.
+type Data struct {
+	ID
+	Rule
+}
+
+// A Verb is what a step does.
+type Verb uint8
+
+// The verbs. Those behind Fail are parsed when their time comes.
+const (
+	NoVerb Verb = iota // wrong or missing; reported
+	Action
+	Set
+	Fail
+	Block
+)
+
+// A Step is one step with everything around it.
+type Step struct {
+	ID
+	Verb        Verb
+	VerbSpan    diag.Span // the verb's key
+	Span        diag.Span // `id: NAME`, or the step's first key
+	Description string
+	Action      ID
+	With        *Node // a mapping, or nil
+	Set         []Pair
+	Fail        *Node
+	Steps       []*Step
+	If          *Node // a string: a bare expression or one ${{ }}; also in the fields below that are expressions
+	Else        []*Step
+	HasElse     bool
+	Timeout     *Duration
+	ForEach     *ForEach
+	Expect      *Expect
+	Save        []*Save
+	Retry       *Retry
+	OnError     bool // on_error: continue
+	OnErrorSpan diag.Span
+}
+
+// A Duration is a constant duration and where it stands.
+type Duration struct {
+	D    time.Duration
+	Span diag.Span
+}
+
+// A ForEach is a step's loop.
+type ForEach struct {
+	In          *Node
+	As, IndexAs ID // Name "": item, index
+	Concurrency int
+	Max         int
+	Continue    bool // on_error: continue
+	Span        diag.Span
+}
+
+// An Expect is what an answer must be.
+type Expect struct {
+	Status      []StatusRange // empty: 2xx
+	That        []That
+	Schema      *Node // inline mapping, or a string: a file
+	AllowErrors bool  // errors: allow
+	Span        diag.Span
+}
+
+// A StatusRange is one status (From = To) or a class such as 2xx.
+type StatusRange struct{ From, To int }
+
+// A That is one expectation, with words of the author's or "".
+type That struct {
+	That    *Node
+	Message string
+}
+
+// A Source says where a saved value comes from.
+type Source uint8
+
+// The sources of `save`.
+const (
+	FromPath Source = iota + 1
+	FromExpression
+	FromHeader
+	FromCookie
+	FromRegex
+	FromBody
+)
+
+// A Save keeps one named value of an answer.
+type Save struct {
+	ID
+	Source    Source
+	Value     *Node  // path, expression (bare or one ${{ }}), header name, cookie name, regular expression
+	Body      string // base64 or text
+	Default   *Node  // constant; nil: none
+	Optional  bool
+	Sensitive *bool
+	Type      string
+	Status    []StatusRange // limits it to such answers
+}
+
+// A Retry is a step's or the defaults' retry. Nil pointers are the language's defaults.
+type Retry struct {
+	Off      bool     // retry: false
+	Attempts int      // 0: not given
+	Plain    bool     // a plain number
+	On       []string // "429", "5xx", network, timeout
+	Only     bool
+	When     *Node
+	Initial  *Duration
+	Factor   *float64
+	Max      *Duration
+	Span     diag.Span
+}
