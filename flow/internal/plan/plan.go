@@ -110,6 +110,7 @@ type Rule struct {
 	Type                 expression.Type
 	OneOf                []string // JSON texts
 	Pattern              Pattern
+	PatternText          string
 	Min, Max             *float64
 	MinText, MaxText     string // as the author wrote them
 	MinLength, MaxLength *int
@@ -122,7 +123,6 @@ type Pattern interface{ MatchString(s string) bool }
 type Input struct {
 	Name        string
 	Rule        Rule
-	PatternText string
 	Default     *expression.Value
 	Required    bool
 	Env         string
