@@ -23,7 +23,8 @@ const (
 )
 
 // A Run is one execution of a flow with its inputs. Value fields are sealed by
-// Sealed; everything else is control information.
+// Sealed; everything else is control information. Times come back as the same
+// instants (years 1678 to 2261), the zero time as the zero time.
 type Run struct {
 	ID       string // UUIDv7: ids sort by time
 	Flow     string // the flow's name
@@ -55,9 +56,10 @@ type File struct {
 }
 
 // A Lease says who may write to a run. Every write is conditional on Epoch.
+// One whose time is over still holds until somebody else claims the run.
 type Lease struct {
 	Run   string
-	Owner string // names the process
+	Owner string // names the process; "": nobody works on the run
 	Epoch int64  // grows with each claim by another owner
 	Until time.Time
 }
@@ -104,7 +106,8 @@ type Row struct {
 	Hidden              Value  // loop items, frozen time and seed, the failure's text and body; JSON
 }
 
-// An Attempt is one try of a call, kept for people to read.
+// An Attempt is one try of a call, kept for people to read. Committed again
+// with the same N at the same path it replaces the one before.
 type Attempt struct {
 	N       int
 	Started time.Time
@@ -137,12 +140,12 @@ type Record struct {
 	Path     string
 	Row      Row // replaces what is recorded at Path
 	Attempts []Attempt
-	Points   []Point
-	Undo     string // with Slots: points that steps below this path saved there no longer count
+	Points   []Point // added after Undo; Undone says nothing here
+	Undo     string  // with Slots: points that steps at or below this path saved there no longer count ("" is above all)
 	Slots    []Slot
 	At       time.Time
-	End      *Run // with Path "": State, Kind, At, Done, Ended, Wake, Outputs, Failure and Started of the run become these; the lease ends unless State is Running
-	Bare     bool // only End counts; Path and Row say nothing
+	End      *Run // if not nil: State, Kind, At, Done, Started, Ended, Wake, Outputs and Failure of the run become these; the lease ends unless State is Running
+	Bare     bool // only End counts; nothing else is recorded
 }
 
 // An Entry is a row as it is read back.
@@ -156,14 +159,14 @@ type Entry struct {
 type Query struct {
 	Rows     bool   // every row, in the order of their first commit
 	Attempts bool   // every attempt by path
-	History  bool   // every version of every point, in commit order
-	Slots    []Slot // the version that counts of these
+	History  bool   // every version of every point, in commit order; Slots does not count then
+	Slots    []Slot // the version that counts of these, in this order; of a slot without one there is nothing
 }
 
 // Contents is what Read gives.
 type Contents struct {
 	Rows     []Entry
-	Attempts map[string][]Attempt
+	Attempts map[string][]Attempt // in the order of N; not nil if asked for
 	Points   []Point
 }
 
@@ -172,7 +175,7 @@ type Filter struct {
 	Flow, Batch string
 	State       State
 	Prefix      string // of the id
-	Before      string // runs with a smaller id: for paging
+	Before      string // runs with a smaller id: for paging, with the last id of the page before
 	Limit       int    // 0: no limit
 }
 
@@ -182,26 +185,34 @@ type Traits struct {
 	Sealed bool // values are encrypted
 }
 
-// A Store keeps runs. All methods may be called concurrently. What Commit and
-// Create have returned for is durable, for a store that Lasts. The contract is
-// tested by storetest.
+// A Store keeps runs. All methods may be called concurrently. What a method
+// without an error has written is durable, for a store that Lasts, and seen by
+// every call that begins later, also by another process. A store shares no
+// memory with its callers. With a context that is done nothing is written or
+// read, and the error is the context's. An error other than those below is the
+// store's own (errors.Is tells nothing of it): nothing was written, as far as
+// the store can tell. The contract is tested by storetest.
 type Store interface {
-	// Create adds runs, all or none. An id that is there is ErrExists. A run
-	// with a Lease is claimed by its owner.
+	// Create adds runs, all or none. An id that is there, or that comes twice,
+	// is ErrExists; an empty one is an error. A run whose Lease has an Owner is
+	// claimed by it: its epoch is the Lease's, at least 1.
 	Create(ctx context.Context, runs ...Run) error
 	// Claim makes c.Owner the run's owner until c.Until. The owner itself may
 	// claim again, which keeps the epoch: so a lease is renewed. Somebody
 	// else's lease that has not ended at now is a *ClaimedError, unless its
-	// owner is dead. The new lease's epoch is greater than any before.
+	// owner is dead (a nil dead says no). The new lease's epoch is greater than
+	// any before. A run that is not there is ErrNotFound. Claim changes no State.
 	Claim(ctx context.Context, c Lease, now time.Time, dead func(owner string) bool) (Lease, error)
 	// Commit adds records in order, all or none. If the lease is not the
-	// run's (another epoch) nothing is written and the error is ErrLeaseLost.
+	// run's (another epoch, or it has ended) nothing is written and the error is
+	// ErrLeaseLost. A run that is not there is ErrNotFound. Commit without
+	// records only asks whether the lease still holds.
 	Commit(ctx context.Context, l Lease, records ...Record) error
-	// Load gives a run with its files. ErrNotFound.
+	// Load gives a run with its files, in their order. ErrNotFound.
 	Load(ctx context.Context, run string) (Run, error)
 	// Read gives a part of what is recorded. A run that is not there has nothing.
 	Read(ctx context.Context, run string, q Query) (Contents, error)
-	// List gives runs without files, newest first.
+	// List gives runs without files, newest first: the greatest id first.
 	List(ctx context.Context, f Filter) ([]Run, error)
 	// Delete removes a run and everything recorded of it. Deleting one that is
 	// not there is no error.

@@ -1,0 +1,283 @@
+package datapoints
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Memory keeps runs as long as the process lives. The zero Memory is ready;
+// it must not be copied.
+type Memory struct {
+	mu   sync.RWMutex
+	runs map[string]*memoryRun
+}
+
+// A memoryRun has its own lock, so that runs do not wait for each other.
+type memoryRun struct {
+	mu       sync.RWMutex
+	run      Run
+	rows     map[string]*Entry
+	order    []*Entry
+	slab     []Entry // where the next rows go: one allocation for many
+	attempts map[string][]Attempt
+	points   []memoryPoint
+	newest   map[Slot]int // index of the newest point of a slot, plus one
+}
+
+type memoryPoint struct {
+	Point
+	before int // index of the slot's point before this one, plus one
+}
+
+var _ Store = (*Memory)(nil)
+
+// Traits says that Memory does not last.
+func (m *Memory) Traits() Traits { return Traits{} }
+
+// Create adds runs, all or none.
+func (m *Memory) Create(ctx context.Context, runs ...Run) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, r := range runs {
+		if err := CheckNew(r); err != nil {
+			return err
+		}
+		_, there := m.runs[r.ID]
+		if there || slices.ContainsFunc(runs[:i], func(o Run) bool { return o.ID == r.ID }) {
+			return ErrExists
+		}
+	}
+	if m.runs == nil {
+		m.runs = map[string]*memoryRun{}
+	}
+	for _, r := range runs {
+		m.runs[r.ID] = &memoryRun{run: copyRun(NewLease(r))}
+	}
+	return nil
+}
+
+// Claim makes c.Owner the owner of a run.
+func (m *Memory) Claim(ctx context.Context, c Lease, now time.Time, dead func(owner string) bool) (Lease, error) {
+	r, err := m.at(ctx, c.Run)
+	if err != nil {
+		return Lease{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lease, err := r.run.Lease.Claimed(c, now, dead)
+	if err == nil {
+		r.run.Lease = lease
+	}
+	return lease, err
+}
+
+// Commit adds records in order, all or none.
+func (m *Memory) Commit(ctx context.Context, l Lease, records ...Record) error {
+	r, err := m.at(ctx, l.Run)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.run.Lease.Holds(l) {
+		return ErrLeaseLost
+	}
+	for i := range records {
+		r.add(&records[i])
+	}
+	return nil
+}
+
+// Load gives a run with its files.
+func (m *Memory) Load(ctx context.Context, run string) (Run, error) {
+	r, err := m.at(ctx, run)
+	if err != nil {
+		return Run{}, err
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return copyRun(r.run), nil
+}
+
+// Read gives a part of what is recorded of a run.
+func (m *Memory) Read(ctx context.Context, run string, q Query) (Contents, error) {
+	r, err := m.at(ctx, run)
+	if err == ErrNotFound {
+		return Contents{}, nil
+	}
+	if err != nil {
+		return Contents{}, err
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.read(q), nil
+}
+
+// List gives runs without files, newest first.
+func (m *Memory) List(ctx context.Context, f Filter) ([]Run, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	var list []Run
+	for _, r := range m.runs {
+		r.mu.RLock()
+		if f.Matches(&r.run) {
+			run := r.run
+			run.Files = nil
+			run.Key = bytes.Clone(run.Key)
+			list = append(list, run)
+		}
+		r.mu.RUnlock()
+	}
+	sort.Slice(list, func(i, j int) bool { return list[i].ID > list[j].ID })
+	if f.Limit > 0 && len(list) > f.Limit {
+		list = slices.Clip(list[:f.Limit])
+	}
+	return list, nil
+}
+
+// Delete removes a run.
+func (m *Memory) Delete(ctx context.Context, run string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.runs, run)
+	return nil
+}
+
+func (m *Memory) at(ctx context.Context, run string) (*memoryRun, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	r := m.runs[run]
+	if r == nil {
+		return nil, ErrNotFound
+	}
+	return r, nil
+}
+
+func (r *memoryRun) add(c *Record) {
+	if c.End != nil {
+		c.End.applyEnd(&r.run)
+	}
+	if c.Bare {
+		return
+	}
+	if r.rows == nil {
+		r.rows = map[string]*Entry{}
+		r.newest = map[Slot]int{}
+	}
+	e := r.rows[c.Path]
+	if e == nil {
+		if len(r.slab) == 0 {
+			r.slab = make([]Entry, min(max(4, len(r.order)), 256))
+		}
+		e, r.slab = &r.slab[0], r.slab[1:]
+		r.rows[c.Path] = e
+		r.order = append(r.order, e)
+	}
+	*e = Entry{Path: c.Path, At: c.At, Row: c.Row}
+	for _, a := range c.Attempts {
+		r.addAttempt(c.Path, a)
+	}
+	r.undo(c.Undo, c.Slots)
+	for i := range c.Points {
+		p := memoryPoint{c.Points[i], r.newest[c.Points[i].Slot]}
+		p.Undone = false
+		r.points = append(r.points, p)
+		r.newest[p.Slot] = len(r.points)
+	}
+}
+
+// addAttempt keeps the attempts of a path in the order of their numbers.
+func (r *memoryRun) addAttempt(path string, a Attempt) {
+	if r.attempts == nil {
+		r.attempts = map[string][]Attempt{}
+	}
+	list := r.attempts[path]
+	at, there := slices.BinarySearchFunc(list, a.N, func(a Attempt, n int) int { return a.N - n })
+	if there {
+		list[at] = a
+		return
+	}
+	r.attempts[path] = slices.Insert(list, at, a)
+}
+
+func (r *memoryRun) undo(path string, slots []Slot) {
+	for _, s := range slots {
+		for i := r.newest[s]; i > 0; i = r.points[i-1].before {
+			if p := &r.points[i-1]; Below(p.Step, path) {
+				p.Undone = true
+			}
+		}
+	}
+}
+
+func (r *memoryRun) read(q Query) Contents {
+	var c Contents
+	if q.Rows {
+		c.Rows = make([]Entry, len(r.order))
+		for i, e := range r.order {
+			c.Rows[i] = *e
+		}
+	}
+	if q.Attempts {
+		c.Attempts = make(map[string][]Attempt, len(r.attempts))
+		for path, list := range r.attempts {
+			c.Attempts[path] = slices.Clone(list)
+		}
+	}
+	if q.History {
+		c.Points = make([]Point, len(r.points))
+		for i := range r.points {
+			c.Points[i] = r.points[i].Point
+		}
+		return c
+	}
+	for _, s := range q.Slots {
+		for i := r.newest[s]; i > 0; i = r.points[i-1].before {
+			if p := &r.points[i-1]; !p.Undone {
+				c.Points = append(c.Points, p.Point)
+				break
+			}
+		}
+	}
+	return c
+}
+
+func copyRun(r Run) Run {
+	r.Key = bytes.Clone(r.Key)
+	files := make([]File, len(r.Files))
+	for i, f := range r.Files {
+		files[i] = File{f.Name, bytes.Clone(f.Data)}
+	}
+	r.Files = files
+	if len(files) == 0 {
+		r.Files = nil
+	}
+	return r
+}
+
+// Below says whether a step's path is, or lies in, another: "fetch.list[2].get"
+// is below "fetch", "fetch.list", "fetch.list[2]" and "", not below "fet".
+func Below(step, path string) bool {
+	if path == "" {
+		return true
+	}
+	rest, ok := strings.CutPrefix(step, path)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[' || rest[0] == '#')
+}
