@@ -94,6 +94,7 @@ type Outcome struct {
 type Row struct {
 	Enter, Last, Caught Outcome // Last: of try or leave
 	N, Intent           int     // the last finished attempt, page or round; the one that may have been sent
+	IntentSafe          bool    // doing the intended call twice is harmless
 	Base                int     // attempts before the series that counts now
 	Tries, Polls, Pages int     // within the series
 	Waited              bool

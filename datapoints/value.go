@@ -43,11 +43,13 @@ func (c Class) String() string {
 // The zero Value holds nothing (Reveal gives ""). Values are immutable.
 type Value struct {
 	text   string
-	marked *marked // nil: plain. Behind a pointer, because package fmt prints unexported fields
+	marked *marked // nil: plain
 }
 
+// A marked text is behind pointers, because package fmt prints the unexported
+// fields of a struct that a value lies in, and follows one pointer to a struct.
 type marked struct {
-	text  string
+	text  *string
 	label string
 	class Class
 }
@@ -97,7 +99,8 @@ func (v Value) Mark(class Class, label string) Value {
 	if label == "" {
 		label = v.Label()
 	}
-	return Value{marked: &marked{text: v.Reveal(), label: label, class: class}}
+	text := v.Reveal()
+	return Value{marked: &marked{text: &text, label: label, class: class}}
 }
 
 // Class says where the value may be shown.
@@ -134,7 +137,7 @@ func (v Value) IsText() bool {
 // Reveal gives the JSON text, whatever its class.
 func (v Value) Reveal() string {
 	if v.marked != nil {
-		return v.marked.text
+		return *v.marked.text
 	}
 	return v.text
 }
@@ -258,8 +261,11 @@ func unquote(text string) (s string, ok bool) {
 	if strings.IndexByte(inner, '\\') < 0 {
 		return inner, true
 	}
-	if err := json.Unmarshal([]byte(text), &s); err != nil {
-		return "", false
-	}
-	return s, true
+	return unquoteSlow(text)
+}
+
+func unquoteSlow(text string) (string, bool) {
+	var s string
+	err := json.Unmarshal([]byte(text), &s)
+	return s, err == nil
 }
