@@ -31,7 +31,7 @@ type Node struct {
 	Items []*Node
 	Pairs []Pair // in the order of the file; merged ones after
 	Span  diag.Span
-	marks marks // where each character of Text stands
+	marks marks // for At
 }
 
 // A Pair is a key of a mapping and its value.
@@ -116,13 +116,18 @@ type Data struct {
 // A Verb is what a step does.
 type Verb uint8
 
-// The verbs. Those behind Fail are parsed when their time comes.
+// The verbs. A step with one of those behind Block is reported and has NoVerb:
+// they come with later versions.
 const (
 	NoVerb Verb = iota // wrong or missing; reported
 	Action
 	Set
 	Fail
 	Block
+	Parallel
+	SubFlow
+	Wait
+	Callback
 )
 
 // A Step is one step with everything around it.

@@ -1,0 +1,377 @@
+package syntax
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/stepwell/stepwell/flow/diag"
+)
+
+// The bounds of a loop and of a retry.
+const (
+	defaultItems   = 1_000
+	maxItems       = 100_000
+	maxConcurrency = 1_000
+	maxAttempts    = 1_000
+)
+
+// forEach reads a loop.
+func (r *reader) forEach(p Pair) *ForEach {
+	n := p.Value
+	if n.Kind == String || n.Kind == List {
+		hint := "write `for_each: { in: LIST }`"
+		if n.Kind == String {
+			hint = fmt.Sprintf("write `for_each: { in: %s }`", short(n.Text))
+		}
+		r.report(n.Span, diag.WrongShape, hint, "`for_each` is a mapping with `in`, not %s", describe(n))
+		return nil
+	}
+	f, ok := r.open(n, &forEachKeys, "`for_each`")
+	if !ok {
+		return nil
+	}
+	f.node.Span = orKey(n.Span, p.KeySpan)
+	f.require("`for_each`")
+	e := &ForEach{Span: p.KeySpan, Concurrency: 1, Max: defaultItems}
+	if in, has := f.get("in"); has {
+		e.In = r.expression(in)
+	}
+	e.As, e.IndexAs = f.variable("as"), f.variable("index_as")
+	if e.As.Name != "" && e.As.Name == e.IndexAs.Name {
+		r.report(e.IndexAs.Span, diag.DuplicateName, "", "item and index are both called %q", e.As.Name)
+	}
+	if v := f.integer("concurrency", 1, maxConcurrency); v != nil {
+		e.Concurrency = *v
+	}
+	if v := f.integer("max", 1, maxItems); v != nil {
+		e.Max = *v
+	}
+	e.Continue = f.choice("on_error", "stop", "continue") == "continue"
+	return e
+}
+
+// reserved are the words that a loop variable cannot be called: roots,
+// functions and keywords of expressions.
+var reserved = strings.Fields(`
+	inputs secrets data steps run callbacks response error request page round next credentials token
+	not in and or if else let nil true false matches contains
+	all none any one filter map find count sum reduce len abs ceil floor round mean median min max
+	trim upper lower split replace repeat join type int float string bool now duration date timezone
+	first last get take keys values sort concat reverse uniq flatten compact need uuid path hex base64 base64url
+	unbase64 raw sha256 format env`)
+
+// variable reads a loop variable's name.
+func (f *fields) variable(key string) ID {
+	p, has := f.get(key)
+	if !has {
+		return ID{}
+	}
+	id, ok := f.r.id(p, false)
+	if !ok {
+		return ID{}
+	}
+	if slices.Contains(reserved, id.Name) {
+		f.r.report(id.Span, diag.BadName, "", "%q means something else in expressions; a loop variable needs another name", id.Name)
+		return ID{}
+	}
+	return id
+}
+
+// expect reads what an answer must be.
+func (r *reader) expect(p Pair) *Expect {
+	f, ok := r.open(p.Value, &expectKeys, "`expect`")
+	if !ok {
+		return nil
+	}
+	e := &Expect{Span: p.KeySpan, Status: f.status("status")}
+	if that, has := f.get("that"); has {
+		for _, item := range each(that) {
+			if r.inSwallowed(item.Value.Span) {
+				continue
+			}
+			if t, ok := r.that(item); ok {
+				e.That = append(e.That, t)
+			}
+		}
+	}
+	if s, has := f.get("schema"); has {
+		switch {
+		case s.Value.Kind == String && s.Value.Text != "" || s.Value.Kind == Mapping:
+			if r.constants("schema", s.Value) {
+				e.Schema = s.Value
+			}
+		default:
+			r.report(orKey(s.Value.Span, s.KeySpan), diag.WrongShape, "", "\"schema\" is a file or a JSON Schema, not %s", describe(s.Value))
+		}
+	}
+	e.AllowErrors = f.choice("errors", "allow") != ""
+	return e
+}
+
+// each gives the items of a list, or the one value that is no list, as pairs of the key.
+func each(p Pair) []Pair {
+	if p.Value.Kind != List {
+		return []Pair{p}
+	}
+	pairs := make([]Pair, len(p.Value.Items))
+	for i, item := range p.Value.Items {
+		pairs[i] = Pair{Key: p.Key, KeySpan: orKey(item.Span, p.KeySpan), Value: item}
+	}
+	return pairs
+}
+
+// that reads one expectation.
+func (r *reader) that(p Pair) (That, bool) {
+	if p.Value.Kind != Mapping {
+		n := r.expression(p)
+		return That{That: n}, n != nil
+	}
+	f, _ := r.open(p.Value, &thatKeys, "an expectation")
+	f.require("the expectation")
+	t := That{Message: f.text("message")}
+	if that, has := f.get("that"); has {
+		t.That = r.expression(that)
+	}
+	return t, t.That != nil
+}
+
+// status reads 200, 2xx, or a list of them.
+func (f *fields) status(key string) []StatusRange {
+	p, has := f.get(key)
+	if !has {
+		return nil
+	}
+	var all []StatusRange
+	for _, item := range each(p) {
+		n := item.Value
+		s, ok := status(strings.ToLower(n.Text))
+		switch {
+		case n.Kind == String && !f.r.constant(key, n):
+		case !ok || n.Kind != Number && n.Kind != String:
+			f.r.report(orKey(n.Span, p.KeySpan), diag.WrongValue, "", "a status is like 200 or 2xx, not %s", describe(n))
+		default:
+			all = append(all, s)
+		}
+	}
+	if p.Value.Kind == List && len(p.Value.Items) == 0 {
+		f.r.report(p.Value.Span, diag.WrongValue, "remove it for any 2xx", "%q lists no status", key)
+	}
+	return all
+}
+
+// saves reads the data points to keep of an answer.
+func (r *reader) saves(p Pair) []*Save {
+	var all []*Save
+	for _, pair := range r.names(p) {
+		if s := r.save(pair); s != nil {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// save reads one: a path, an expression, or a mapping.
+func (r *reader) save(p Pair) *Save {
+	s := &Save{ID: ID{Name: p.Key, Span: p.KeySpan}, Source: FromPath, Value: p.Value}
+	switch n := p.Value; n.Kind {
+	case Mapping:
+		return r.saveMapping(p, s)
+	case String:
+		if n.Text == "" {
+			r.report(orKey(n.Span, p.KeySpan), diag.WrongShape, "@this is the whole body", "the path of %q is empty", p.Key)
+			return nil
+		}
+		if strings.Contains(n.Text, "${{") {
+			return r.saveExpression(s)
+		}
+		return s
+	case Number: // an index
+		m := *n
+		m.Kind = String
+		s.Value = &m
+		return s
+	default:
+		r.report(orKey(n.Span, p.KeySpan), diag.WrongShape, "write a path into the body, like name.0.text", "%q takes a source, not %s", p.Key, describe(n))
+		return nil
+	}
+}
+
+// saveExpression is a source that is one ${{ }}.
+func (r *reader) saveExpression(s *Save) *Save {
+	text := strings.TrimSpace(s.Value.Text)
+	s.Source = FromExpression
+	if !strings.HasPrefix(text, "${{") {
+		r.report(s.Value.Span, diag.ConstantRequired, "a source is a constant path, or one ${{ }} and nothing else", "the path of %q has an expression in it", s.Name)
+		return nil
+	}
+	end, closed := scanExpression(text[3:], "}}")
+	if closed && 3+end != len(text) {
+		r.report(s.Value.Span, diag.WrongValue, "a source is a constant path, or one ${{ }} and nothing else", "there is text after the expression of %q", s.Name)
+		return nil
+	}
+	return s
+}
+
+func (r *reader) saveMapping(p Pair, s *Save) *Save {
+	f, _ := r.open(p.Value, &saveKeys, fmt.Sprintf("%q", p.Key))
+	if d, has := f.get("default"); has && r.constants("default", d.Value) {
+		if s.Default = d.Value; d.Value.Kind == Null {
+			r.report(orKey(d.Value.Span, d.KeySpan), diag.WrongValue, "write `optional: true`", "a default of null is no value")
+			s.Default = nil
+		}
+	}
+	s.Optional, s.Sensitive = f.isTrue("optional"), f.boolean("sensitive")
+	if t, has := f.get("type"); has {
+		s.Type = r.typeName(t)
+	}
+	s.Status = f.status("status")
+	source, ok := f.oneOf(fmt.Sprintf("%q", p.Key), "path", "header", "cookie", "expression", "regex", "body")
+	if !ok {
+		return nil
+	}
+	s.Value = source.Value
+	switch source.Key {
+	case "expression":
+		s.Source = FromExpression
+		s.Value = r.expression(source)
+		ok = s.Value != nil
+	case "body":
+		s.Source = FromBody
+		s.Body = f.choice("body", "base64", "text")
+		ok = s.Body != ""
+	default:
+		s.Source = map[string]Source{"path": FromPath, "header": FromHeader, "cookie": FromCookie, "regex": FromRegex}[source.Key]
+		ok = r.saveText(source, s)
+	}
+	if !ok {
+		return nil
+	}
+	return s
+}
+
+// saveText reads a source that is constant text.
+func (r *reader) saveText(source Pair, s *Save) bool {
+	if source.Key == "path" && source.Value.Kind == Number {
+		m := *source.Value
+		m.Kind = String
+		s.Value, source.Value = &m, &m
+	}
+	text, ok := r.text(source)
+	if !ok {
+		return false
+	}
+	switch source.Key {
+	case "regex":
+		return r.compiles(source.Value)
+	case "header":
+		if i := strings.IndexFunc(text, notHeader); i >= 0 {
+			r.report(source.Value.Span, diag.BadHeader, "", "%q is not a header's name", short(text))
+			return false
+		}
+	}
+	return true
+}
+
+// notHeader says whether a character cannot stand in a header's name (RFC 9110 §5.1).
+func notHeader(c rune) bool {
+	return c > 0x7e || c <= 0x20 || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", c)
+}
+
+// retry reads a number, false, or a mapping. Of a step the plain number has a
+// meaning of its own at blocks.
+func (r *reader) retry(p Pair, step bool) *Retry {
+	n := p.Value
+	t := &Retry{Span: p.KeySpan}
+	switch n.Kind {
+	case Mapping:
+		return r.retryMapping(p, t)
+	case Number:
+		f := &fields{r: r, node: &Node{Kind: Mapping, Pairs: []Pair{p}, Span: n.Span}, table: &retryKeys}
+		v := f.integer(p.Key, 1, maxAttempts)
+		if v == nil {
+			return nil
+		}
+		t.Plain, t.Attempts = true, *v
+		return t
+	case Boolean:
+		if n.Text == "false" {
+			t.Off = true
+			return t
+		}
+		r.report(n.Span, diag.WrongValue, "write the number of attempts, or leave it out for 3", "`retry: true` says nothing")
+		return nil
+	}
+	if r.constant(p.Key, n) {
+		r.report(orKey(n.Span, p.KeySpan), diag.WrongShape, "", "`retry` takes a number, false, or a mapping, not %s", describe(n))
+	}
+	return nil
+}
+
+func (r *reader) retryMapping(p Pair, t *Retry) *Retry {
+	f, _ := r.open(p.Value, &retryKeys, "`retry`")
+	if v := f.integer("attempts", 1, maxAttempts); v != nil {
+		t.Attempts = *v
+	}
+	t.On = f.reasons()
+	t.Only = f.isTrue("only")
+	if only, has := f.get("only"); has && t.Only && !hasKey(f, "on") {
+		r.report(only.KeySpan, diag.MissingKey, "list the reasons in `on`", "`only` without `on` leaves no reason to try again")
+	}
+	if when, has := f.get("when"); has {
+		t.When = r.expression(when)
+	}
+	b, has := f.get("backoff")
+	if !has {
+		return t
+	}
+	if g, ok := r.open(b.Value, &backoffKeys, "`backoff`"); ok {
+		t.Initial, t.Max = g.duration("initial"), g.duration("max")
+		t.Factor = g.factor()
+		if t.Initial != nil && t.Max != nil && t.Initial.D > t.Max.D {
+			g.reversed("initial", "max")
+		}
+	}
+	return t
+}
+
+// reasons reads retry.on.
+func (f *fields) reasons() []string {
+	p, has := f.get("on")
+	if !has {
+		return nil
+	}
+	var all []string
+	for _, item := range each(p) {
+		n := item.Value
+		word := strings.ToLower(n.Text)
+		_, isStatus := status(word)
+		switch {
+		case (n.Kind == Number || n.Kind == String) && (isStatus || word == "network" || word == "timeout"):
+			all = append(all, word)
+		case f.r.constant("on", n):
+			f.r.report(orKey(n.Span, p.KeySpan), diag.WrongValue, didYouMean(n.Text, []string{"network", "timeout"}),
+				"a reason is a status, a class like 5xx, network or timeout, not %s", describe(n))
+		}
+	}
+	if p.Value.Kind == List && len(p.Value.Items) == 0 {
+		f.r.report(p.Value.Span, diag.WrongValue, "remove it, or list the reasons", "\"on\" lists no reason")
+	}
+	return all
+}
+
+// factor reads what each wait is multiplied by.
+func (f *fields) factor() *float64 {
+	p, has := f.get("factor")
+	if !has || !f.r.constant("factor", p.Value) {
+		return nil
+	}
+	v, err := strconv.ParseFloat(p.Value.Text, 64)
+	if p.Value.Kind != Number || err != nil || v < 1 || v > 100 || math.IsNaN(v) {
+		f.r.report(orKey(p.Value.Span, p.KeySpan), diag.WrongValue, "", "\"factor\" takes a number from 1 to 100, not %s", describe(p.Value))
+		return nil
+	}
+	return &v
+}

@@ -1,0 +1,195 @@
+package syntax
+
+// Verbs is a set of verbs.
+type Verbs uint16
+
+// of makes a set.
+func of(verbs ...Verb) Verbs {
+	var s Verbs
+	for _, v := range verbs {
+		s |= 1 << v
+	}
+	return s
+}
+
+// Has says whether the verb is in the set; the empty set has all.
+func (s Verbs) Has(v Verb) bool { return s == 0 || s&(1<<v) != 0 }
+
+// A Key is a key that the language defines at a place, and what it means: what
+// the reader goes by, and an editor's schema can be made of.
+type Key struct {
+	Name     string
+	Takes    string // what stands there: "text", "duration", …, or the name of a Table
+	Doc      string // one line
+	Required bool
+	Verb     Verb   // of a step's key that is a verb
+	On       Verbs  // of a step's key: the verbs beside which it may stand; 0: all
+	Later    string // not "": comes with a later version; what it will do
+	Instead  string // what to write until then
+}
+
+// A Table is the keys of one sort of mapping.
+type Table struct {
+	Name string
+	Keys []Key
+}
+
+// Key finds a key by its name, or nil.
+func (t *Table) Key(name string) *Key {
+	for i := range t.Keys {
+		if t.Keys[i].Name == name {
+			return &t.Keys[i]
+		}
+	}
+	return nil
+}
+
+// Tables lists all tables, the file's own first.
+func Tables() []*Table {
+	return []*Table{
+		&fileKeys, &inputKeys, &secretKeys, &keyringKeys, &dataKeys, &defaultsKeys, &stepKeys,
+		&forEachKeys, &expectKeys, &thatKeys, &saveKeys, &retryKeys, &backoffKeys,
+	}
+}
+
+// The tables are read only.
+var (
+	fileKeys = Table{"file", []Key{
+		{Name: "stepwell", Takes: "1", Required: true, Doc: "the version of the language"},
+		{Name: "name", Takes: "name", Required: true, Doc: "what the flow is called, in small letters"},
+		{Name: "description", Takes: "text", Doc: "what the flow does, for people"},
+		{Name: "include", Takes: "list of files", Doc: "adds the declarations of other files", Later: "add the declarations of other files", Instead: "write the declarations into this file"},
+		{Name: "inputs", Takes: "mapping of input", Doc: "what a caller gives"},
+		{Name: "secrets", Takes: "mapping of secret", Doc: "where secret values come from"},
+		{Name: "data", Takes: "mapping of data", Doc: "types and descriptions of data points"},
+		{Name: "credentials", Takes: "mapping of credential", Doc: "fetches, caches and renews tokens", Later: "fetch, cache and renew tokens", Instead: "fetch the token in a step, save it, and send it in `headers`"},
+		{Name: "callbacks", Takes: "mapping of callback", Doc: "declares messages that others send to a run", Later: "declare messages that others send to a run", Instead: "ask for the answer in a later step or flow"},
+		{Name: "defaults", Takes: "defaults", Doc: "settings of every http and graphql step"},
+		{Name: "steps", Takes: "steps", Required: true, Doc: "what is done, in this order"},
+		{Name: "finally", Takes: "steps", Doc: "steps that run after the others, also after a failure"},
+		{Name: "outputs", Takes: "mapping of value", Doc: "what a successful run returns"},
+	}}
+
+	ruleKeys = []Key{
+		{Name: "type", Takes: "type", Doc: "string integer number boolean date datetime telephone object list any"},
+		{Name: "items", Takes: "type", Doc: "of a list: the type of its elements"},
+		{Name: "description", Takes: "text", Doc: "what it is, for people"},
+		{Name: "default", Takes: "constant", Doc: "the value if there is no other"},
+		{Name: "one_of", Takes: "list of constants", Doc: "the values that are allowed"},
+		{Name: "pattern", Takes: "pattern", Doc: "a regular expression (RE2) for the whole value"},
+		{Name: "min", Takes: "number", Doc: "the smallest value allowed"},
+		{Name: "max", Takes: "number", Doc: "the largest value allowed"},
+		{Name: "sensitive", Takes: "boolean", Doc: "whether it is masked wherever it is shown; without it the name decides"},
+		{Name: "pii", Takes: "boolean", Doc: "about a person: masked in progress, diagnostics and logs"},
+	}
+
+	inputKeys = Table{"input", with(ruleKeys,
+		Key{Name: "required", Takes: "boolean", Doc: "whether a caller must give it; true without `default`"},
+		Key{Name: "min_length", Takes: "integer", Doc: "the fewest characters or elements"},
+		Key{Name: "max_length", Takes: "integer", Doc: "the most characters or elements"},
+		Key{Name: "env", Takes: "name of a variable", Doc: "the environment variable that gives it"},
+	)}
+
+	dataKeys = Table{"data", with(ruleKeys,
+		Key{Name: "category", Takes: "text", Doc: "a heading for people"},
+		Key{Name: "unit", Takes: "text", Doc: "what a number counts"},
+	)}
+
+	secretKeys = Table{"secret", []Key{
+		{Name: "env", Takes: "name of a variable", Doc: "the environment variable that holds it"},
+		{Name: "file", Takes: "file", Doc: "the file that holds it; one line end at its end is cut"},
+		{Name: "command", Takes: "list of texts", Doc: "the program, with its arguments, that prints it"},
+		{Name: "keyring", Takes: "keyring", Doc: "the entry of the system's keyring that holds it"},
+		{Name: "optional", Takes: "boolean", Doc: "a run may start without it; it is null then"},
+		{Name: "description", Takes: "text", Doc: "what it is, for people"},
+	}}
+
+	keyringKeys = Table{"keyring", []Key{
+		{Name: "service", Takes: "text", Required: true, Doc: "the entry's service"},
+		{Name: "user", Takes: "text", Required: true, Doc: "the entry's user"},
+	}}
+
+	defaultsKeys = Table{"defaults", []Key{
+		{Name: "http", Takes: "fields", Doc: "fields of `with`, and `retry`, for every http and graphql step"},
+	}}
+
+	stepKeys = Table{"step", []Key{
+		{Name: "id", Takes: "name", Required: true, Doc: "the step's name, once in the file"},
+		{Name: "description", Takes: "text", Doc: "what the step does, for people"},
+		{Name: "if", Takes: "expression", Doc: "the step runs only if this is true"},
+
+		{Name: "action", Takes: "name of an action", Verb: Action, Doc: "does one thing in the world"},
+		{Name: "set", Takes: "mapping of value", Verb: Set, Doc: "saves data points"},
+		{Name: "fail", Takes: "text", Verb: Fail, Doc: "ends the run as failed, with these words"},
+		{Name: "steps", Takes: "steps", Verb: Block, Doc: "steps that share what stands at this one"},
+		{Name: "parallel", Takes: "mapping of steps", Verb: Parallel, Doc: "runs branches at the same time", Later: "run branches at the same time", Instead: "write the steps one after the other, or use `for_each` with `concurrency`"},
+		{Name: "flow", Takes: "file", Verb: SubFlow, Doc: "runs another flow as a step", Later: "run another flow as a step", Instead: "write the other flow's steps here"},
+		{Name: "wait", Takes: "duration or wait", Verb: Wait, Doc: "pauses the run", Later: "pause the run", Instead: "end the flow here and start another one later"},
+		{Name: "callback", Takes: "name", Verb: Callback, Doc: "waits for a message", Later: "wait for a message", Instead: "ask for the answer in a later step or flow"},
+
+		{Name: "with", Takes: "fields", On: of(Action, SubFlow), Doc: "the action's fields"},
+		{Name: "for_each", Takes: "for_each", On: of(Action, Set, Block, SubFlow, Parallel), Doc: "runs the step once for each item of a list"},
+		{Name: "expect", Takes: "expect", On: of(Action, SubFlow, Callback), Doc: "what the answer must be"},
+		{Name: "save", Takes: "mapping of save", On: of(Action, SubFlow, Callback), Doc: "the data points to keep of the answer"},
+		{Name: "retry", Takes: "retry", On: of(Action, SubFlow, Block), Doc: "how often a failing call is tried again, and when"},
+		{Name: "poll", Takes: "poll", On: of(Action, SubFlow, Block), Doc: "repeats the call until a condition holds", Later: "repeat the call until a condition holds", Instead: "use `retry` with `when`, or start the flow again"},
+		{Name: "pages", Takes: "pages", On: of(Action), Doc: "fetches the pages of a long answer one after the other", Later: "fetch the pages of a long answer one after the other", Instead: "ask for one large page, or fetch each page in a `for_each` over page numbers"},
+		{Name: "timeout", Takes: "duration", Doc: "the longest time for the whole step"},
+		{Name: "else", Takes: "steps", Doc: "steps that run if `if` is false"},
+		{Name: "catch", Takes: "list of clauses", Doc: "runs steps when the step has failed, and goes on", Later: "run steps when the step has failed, and go on", Instead: "write `on_error: continue` and look at steps.ID.outcome in the next step's `if`"},
+		{Name: "on_error", Takes: "continue", Doc: "the run goes on if the step fails"},
+		{Name: "finally", Takes: "steps", On: of(Block), Doc: "steps that run after a block's, also after a failure", Later: "run steps after a block's, also after a failure", Instead: "put them into the file's own `finally`"},
+		{Name: "concurrency", Takes: "integer", On: of(Parallel), Doc: "how many branches run at the same time", Later: "say how many branches run at the same time", Instead: "in a loop it belongs into `for_each`"},
+	}}
+
+	forEachKeys = Table{"for_each", []Key{
+		{Name: "in", Takes: "expression", Required: true, Doc: "the list"},
+		{Name: "as", Takes: "name", Doc: "what an item is called; `item` without it"},
+		{Name: "index_as", Takes: "name", Doc: "what its place, from 0, is called; `index` without it"},
+		{Name: "concurrency", Takes: "integer", Doc: "how many items at the same time; 1 without it"},
+		{Name: "max", Takes: "integer", Doc: "more items are an error; 1000 without it"},
+		{Name: "on_error", Takes: "stop or continue", Doc: "whether a failed item stops the others"},
+	}}
+
+	expectKeys = Table{"expect", []Key{
+		{Name: "status", Takes: "status", Doc: "200, 2xx, or a list: the statuses that are not a failure"},
+		{Name: "that", Takes: "list of that", Doc: "conditions on the answer"},
+		{Name: "schema", Takes: "schema", Doc: "a JSON Schema for the body: a file, or written here"},
+		{Name: "errors", Takes: "allow", Doc: "of graphql: an answer with errors is not a failure"},
+	}}
+
+	thatKeys = Table{"that", []Key{
+		{Name: "that", Takes: "expression", Required: true, Doc: "must be true"},
+		{Name: "message", Takes: "text", Doc: "what to say if it is not"},
+	}}
+
+	saveKeys = Table{"save", []Key{
+		{Name: "path", Takes: "path", Doc: "a gjson path into the body"},
+		{Name: "header", Takes: "text", Doc: "a header's name"},
+		{Name: "cookie", Takes: "text", Doc: "a cookie's name"},
+		{Name: "expression", Takes: "expression", Doc: "computed from the answer"},
+		{Name: "regex", Takes: "pattern", Doc: "the first group of a regular expression (RE2) on the text"},
+		{Name: "body", Takes: "base64 or text", Doc: "the whole body"},
+		{Name: "default", Takes: "constant", Doc: "the value if the answer has none"},
+		{Name: "optional", Takes: "boolean", Doc: "the answer may have none"},
+		{Name: "sensitive", Takes: "boolean", Doc: "whether it is masked wherever it is shown"},
+		{Name: "type", Takes: "type", Doc: "the type that the value must have"},
+		{Name: "status", Takes: "status", Doc: "saves from answers with such a status only"},
+	}}
+
+	retryKeys = Table{"retry", []Key{
+		{Name: "attempts", Takes: "integer", Doc: "how often in all; 3 without it"},
+		{Name: "on", Takes: "list of reasons", Doc: "further reasons: 409, 5xx, network, timeout"},
+		{Name: "only", Takes: "boolean", Doc: "`on` takes the place of the usual reasons"},
+		{Name: "when", Takes: "expression", Doc: "a further reason, over `error` and `response`"},
+		{Name: "backoff", Takes: "backoff", Doc: "how long to wait between attempts"},
+	}}
+
+	backoffKeys = Table{"backoff", []Key{
+		{Name: "initial", Takes: "duration", Doc: "the first wait; 200ms without it"},
+		{Name: "factor", Takes: "number", Doc: "what each wait is multiplied by; 2 without it"},
+		{Name: "max", Takes: "duration", Doc: "the longest wait; 20s without it"},
+	}}
+)
+
+func with(keys []Key, more ...Key) []Key { return append(append([]Key{}, keys...), more...) }

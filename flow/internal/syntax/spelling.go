@@ -1,0 +1,221 @@
+package syntax
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/stepwell/stepwell/flow/diag"
+)
+
+// unknown reports a key that the table does not have, with what was probably
+// meant: another tool's word, another spelling, another place, a near name.
+func (f *fields) unknown(p Pair) {
+	if answer, known := foreignKeys[f.table.Name][p.Key]; known {
+		f.guess = append(f.guess, answer.ours)
+		f.r.report(p.KeySpan, diag.ForeignSpelling, answer.hint, "%q is another tool's key", p.Key)
+		return
+	}
+	if name := nameFrom(p.Key, false); name != p.Key && f.table.Key(name) != nil {
+		f.guess = append(f.guess, name)
+		f.r.report(p.KeySpan, diag.ForeignSpelling, fmt.Sprintf("write `%s`", name), "%q: keys are in small letters with _ between words", p.Key)
+		return
+	}
+	names := make([]string, 0, len(f.table.Keys))
+	for _, key := range f.table.Keys {
+		if key.Later == "" {
+			names = append(names, key.Name)
+		}
+	}
+	d := f.r.report(p.KeySpan, diag.UnknownKey, "", "%s has no key %q", article(f.table.Name), p.Key)
+	if near := nearest(p.Key, names); near != "" {
+		f.guess = append(f.guess, near)
+		d.Hint = fmt.Sprintf("did you mean %q?", near)
+		return
+	}
+	if where := f.elsewhere(p.Key); where != "" {
+		d.Hint = where
+		return
+	}
+	d.Notes = []string{"its keys are " + strings.Join(names, ", ")}
+}
+
+// elsewhere says where a key belongs that stands at the wrong place.
+func (f *fields) elsewhere(key string) string {
+	if f.table == &stepKeys && slices.Contains([]string{"url", "method", "headers", "query", "json", "form", "text", "body", "multipart", "basic", "bearer", "variables", "auth"}, key) {
+		return fmt.Sprintf("%q belongs into `with`", key)
+	}
+	for _, t := range []*Table{&stepKeys, &forEachKeys, &expectKeys, &retryKeys, &fileKeys} {
+		if t != f.table && t.Key(key) != nil && key != "steps" {
+			return fmt.Sprintf("%q belongs to %s", key, article(t.Name))
+		}
+	}
+	return ""
+}
+
+// article is how a message names a table.
+func article(table string) string {
+	switch table {
+	case "file":
+		return "a flow"
+	case "input":
+		return "an input"
+	case "data":
+		return "a data point"
+	case "keyring", "for_each", "expect", "retry", "backoff", "save", "that", "defaults":
+		return "`" + table + "`"
+	}
+	return "a " + table
+}
+
+// didYouMean is a hint with the nearest name, or nothing.
+func didYouMean(name string, names []string) string {
+	if near := nearest(name, names); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	return ""
+}
+
+// nearest is the name that differs least, if it differs little; "" if none does.
+func nearest(name string, names []string) string {
+	best, least := "", max(1, min(len(name)/3, 3))+1
+	for _, candidate := range names {
+		if d := distance(strings.ToLower(name), candidate, least); d < least {
+			best, least = candidate, d
+		}
+	}
+	return best
+}
+
+// distance counts the characters to change, add, remove or swap with their
+// neighbour; it gives up at a limit.
+func distance(a, b string, limit int) int {
+	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
+		return limit
+	}
+	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row := make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			same := 1
+			if a[i-1] == b[j-1] {
+				same = 0
+			}
+			row[j] = min(last[j-1]+same, last[j]+1, row[j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last = last, row
+	}
+	return last[len(b)]
+}
+
+// A foreign word of another tool, and what is written here.
+type foreign struct {
+	ours string // the key that is meant, so that it is not reported as missing too
+	hint string
+}
+
+// foreignKeys are the other tools' keys by table: GitHub Actions, runn, hurl,
+// Arazzo, Ansible, Argo. Read only.
+var foreignKeys = map[string]map[string]foreign{
+	"file": {
+		"jobs":               {"steps", "write the steps under `steps`"},
+		"workflows":          {"steps", "a file holds one flow: write its steps under `steps`"},
+		"tasks":              {"steps", "write `steps`"},
+		"on":                 {"", "who starts a flow does not stand in it"},
+		"version":            {"stepwell", "write `stepwell: 1`"},
+		"arazzo":             {"stepwell", "write `stepwell: 1`"},
+		"desc":               {"", "write `description` and `name`"},
+		"info":               {"name", "write `name` and `description` at the top"},
+		"title":              {"name", "write `name`"},
+		"runners":            {"", "write `defaults: { http: { base_url: … } }`"},
+		"sourceDescriptions": {"", "write `defaults: { http: { base_url: … } }`"},
+		"vars":               {"", "write `inputs`, with a `default`"},
+		"variables":          {"", "write `inputs`, with a `default`"},
+		"params":             {"", "write `inputs`"},
+		"parameters":         {"", "write `inputs`"},
+		"env":                {"", "write `inputs: { NAME: { env: VARIABLE } }`"},
+		"onError":            {"", "write `finally`, or `on_error: continue` at a step"},
+	},
+	"step": {
+		"run":               {"action", "write `action: http` and `with`; a flow starts no programs"},
+		"uses":              {"action", "write `action: NAME` and `with`"},
+		"name":              {"id", "write `id`, and `description` for words"},
+		"stepId":            {"id", "write `id`"},
+		"needs":             {"", "steps run in the order written"},
+		"depends_on":        {"", "steps run in the order written"},
+		"dependsOn":         {"", "steps run in the order written"},
+		"env":               {"", "declare `inputs: { NAME: { env: VARIABLE } }` and use inputs.NAME"},
+		"shell":             {"", "a flow starts no programs"},
+		"continue-on-error": {"", "write `on_error: continue`"},
+		"timeout-minutes":   {"", "write `timeout`, with a unit: 10m"},
+		"strategy":          {"", "write `for_each`"},
+		"matrix":            {"", "write `for_each`"},
+		"loop":              {"", "write `for_each: { in: LIST }`"},
+		"with_items":        {"", "write `for_each: { in: LIST }`"},
+		"foreach":           {"", "write `for_each: { in: LIST }`"},
+		"when":              {"", "write `if`"},
+		"condition":         {"", "write `if`"},
+		"unless":            {"", "write `if: not (…)`"},
+		"register":          {"", "write `save: { NAME: path }`"},
+		"capture":           {"", "write `save: { NAME: path }`"},
+		"captures":          {"", "write `save: { NAME: path }`"},
+		"extract":           {"", "write `save: { NAME: path }`"},
+		"outputs":           {"", "write `save: { NAME: path }`"},
+		"bind":              {"set", "write `set: { NAME: value }`"},
+		"dump":              {"", "write `outputs` at the end of the file"},
+		"test":              {"", "write `expect: { that: [ … ] }`"},
+		"asserts":           {"", "write `expect: { that: [ … ] }`"},
+		"assert":            {"", "write `expect: { that: [ … ] }`"},
+		"validate":          {"", "write `expect: { that: [ … ] }`"},
+		"successCriteria":   {"", "write `expect: { that: [ … ] }`"},
+		"onFailure":         {"", "write `retry`, or `on_error: continue`"},
+		"onSuccess":         {"", "the next step runs by itself; write `if` at it"},
+		"goto":              {"", "there is no goto: write `if` and `else`"},
+		"req":               {"action", "write `action: http` and `with`"},
+		"request":           {"action", "write `action: http` and `with`"},
+		"http":              {"action", "write `action: http` and `with`"},
+		"graphql":           {"action", "write `action: graphql` and `with`"},
+		"operationId":       {"action", "write `action: http` and `with: { method: …, url: … }`"},
+		"operationPath":     {"action", "write `action: http` and `with: { method: …, url: … }`"},
+		"workflowId":        {"", "calling another flow is not in this version"},
+		"parameters":        {"", "write `with`"},
+		"requestBody":       {"", "write `with: { json: … }`"},
+	},
+	"for_each": {
+		"items": {"in", "write `in`"}, "list": {"in", "write `in`"}, "item": {"as", "write `as`"}, "var": {"as", "write `as`"},
+		"parallel": {"", "write `concurrency: 4`"}, "max_parallel": {"", "write `concurrency`"}, "max-parallel": {"", "write `concurrency`"},
+	},
+	"expect": {
+		"code": {"", "write `status`"}, "statusCode": {"", "write `status`"}, "status_code": {"", "write `status`"},
+		"body": {"", "write `that: [ response.body.NAME == … ]`"}, "headers": {"", "write `that: [ response.headers.NAME == … ]`"},
+	},
+	"save": {
+		"jsonpath": {"path", "write `path`, with a gjson path: name.0.text"}, "json": {"path", "write `path`"}, "from": {"path", "write `path`"},
+		"required": {"", "a value is required unless `optional: true` says otherwise"}, "expr": {"expression", "write `expression`"}, "value": {"expression", "write `expression`"},
+	},
+	"retry": {
+		"count": {"", "write `attempts`"}, "max": {"", "write `attempts`"}, "times": {"", "write `attempts`"}, "retries": {"", "write `attempts`"}, "max_attempts": {"", "write `attempts`"}, "maxAttempts": {"", "write `attempts`"},
+		"delay": {"", "write `backoff: { initial: 1s }`"}, "interval": {"", "write `backoff: { initial: 1s, factor: 1 }`"}, "until": {"", "write `when`, with the condition to go on"}, "if": {"", "write `when`"},
+	},
+	"input": {
+		"enum": {"", "write `one_of`"}, "minimum": {"", "write `min`"}, "maximum": {"", "write `max`"}, "regex": {"", "write `pattern`"}, "optional": {"", "write `required: false`"},
+		"secret": {"", "declare it under `secrets`, or write `sensitive: true`"}, "format": {"", "write `type: date`, `datetime` or `telephone`, or a `pattern`"},
+	},
+	"data": {
+		"enum": {"", "write `one_of`"}, "minimum": {"", "write `min`"}, "maximum": {"", "write `max`"}, "regex": {"", "write `pattern`"},
+		"required": {"", "a data point is set by a step; write `default` for a value before"},
+	},
+	"secret": {
+		"value":    {"env", "a secret's value does not stand in a file: write `env: VARIABLE` or `file: PATH`"},
+		"default":  {"", "a secret has no default: write `optional: true`"},
+		"required": {"", "write `optional: true` where it may be missing"},
+		"path":     {"file", "write `file`"}, "from_env": {"env", "write `env`"}, "cmd": {"command", "write `command: [prog, arg]`"},
+	},
+}

@@ -1,0 +1,251 @@
+package syntax
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/stepwell/stepwell/flow/diag"
+)
+
+const (
+	maxSteps = 2_000 // in a file
+	maxLoops = 3     // for_each in each other
+)
+
+// list reads a list of steps.
+func (r *reader) list(p Pair) []*Step {
+	n := p.Value
+	switch {
+	case n.Kind == Mapping:
+		r.report(n.Span, diag.WrongShape, "begin each step with `- id: NAME`", "%q is a list of steps, not a mapping", p.Key)
+		return nil
+	case n.Kind != List:
+		r.report(orKey(n.Span, p.KeySpan), diag.WrongShape, "", "%q is a list of steps, not %s", p.Key, describe(n))
+		return nil
+	case len(n.Items) == 0:
+		r.report(orKey(n.Span, p.KeySpan), diag.WrongShape, "", "%q has no step", p.Key)
+		return nil
+	}
+	steps := make([]*Step, 0, len(n.Items))
+	for _, item := range n.Items {
+		if r.steps++; r.steps > maxSteps {
+			if r.steps == maxSteps+1 {
+				r.report(item.Span, diag.OverLimit, "split the flow", "the file has more than %d steps", maxSteps)
+			}
+			break
+		}
+		if s := r.step(item); s != nil {
+			steps = append(steps, s)
+		}
+	}
+	return steps
+}
+
+// step reads one step; nil if it is not a mapping.
+func (r *reader) step(n *Node) *Step {
+	f, ok := r.open(n, &stepKeys, "a step")
+	if !ok {
+		return nil
+	}
+	s := &Step{Span: n.Span}
+	f.stepID(s)
+	f.verb(s)
+	s.Description = f.text("description")
+	if p, has := f.get("if"); has {
+		s.If = r.expression(p)
+	}
+	s.Timeout = f.duration("timeout")
+	f.allowed(s)
+	if p, has := f.get("for_each"); has && f.on("for_each", s) {
+		s.ForEach = r.forEach(p)
+		r.loops++
+		if r.loops == maxLoops+1 {
+			r.report(p.KeySpan, diag.OverLimit, "move the inner loop into a flow of its own, or flatten the list", "more than %d loops lie in each other", maxLoops)
+		}
+		defer func() { r.loops-- }()
+	}
+	f.readVerb(s)
+	f.readAround(s)
+	return s
+}
+
+// stepID reads the step's id, which is unique in the file.
+func (f *fields) stepID(s *Step) {
+	p, has := f.get("id")
+	if !has {
+		if !f.guessed("id") {
+			f.missing("id", "the step", "a name of its own, for paths, reports and steps.ID")
+		}
+		return
+	}
+	s.Span = p.KeySpan
+	if p.Value.Span.Line == p.KeySpan.Line {
+		s.Span.EndColumn = max(s.Span.EndColumn, p.Value.Span.EndColumn)
+	}
+	id, ok := f.r.id(p, false)
+	if !ok {
+		return
+	}
+	s.ID = id
+	if id.Name == "else" || id.Name == "catch" || id.Name == "finally" {
+		f.r.report(id.Span, diag.BadName, "", "a step cannot be called %q: paths use the word for parts of a step", id.Name)
+	}
+	if first, twice := f.r.ids[id.Name]; twice {
+		f.r.report(id.Span, diag.DuplicateName, "ids are unique in the file, in blocks and `else` too", "there is a step %q already", id.Name).
+			Notes = []string{fmt.Sprintf("on line %d", first.Line)}
+		return
+	}
+	f.r.ids[id.Name] = id.Span
+}
+
+// verb finds the one verb of a step. A verb of a later version is reported and
+// leaves NoVerb.
+func (f *fields) verb(s *Step) {
+	var first *Key
+	for _, p := range f.node.Pairs {
+		key := stepKeys.Key(p.Key)
+		if key == nil || key.Verb == NoVerb {
+			continue
+		}
+		if key.Later != "" {
+			f.r.later(p.KeySpan, key)
+		}
+		if first != nil {
+			f.r.report(p.KeySpan, diag.OneVerb, "make two steps of it", "a step does one thing, this one has %q and %q", first.Name, key.Name)
+			continue
+		}
+		first = key
+		s.VerbSpan = p.KeySpan
+		if key.Later == "" {
+			s.Verb = key.Verb
+		}
+	}
+	if first != nil {
+		return
+	}
+	for _, g := range f.guess {
+		if key := stepKeys.Key(g); key != nil && key.Verb != NoVerb {
+			return
+		}
+	}
+	hint := "write `action: http` with its `with`, or one of set, fail, steps"
+	if hasKey(f, "with") {
+		hint = "write `action: http`"
+	}
+	f.r.report(s.Span, diag.OneVerb, hint, "the step does nothing: it has no verb")
+}
+
+// verbName is the verb as the author wrote it.
+func verbName(v Verb) string {
+	for _, key := range stepKeys.Keys {
+		if key.Verb == v && v != NoVerb {
+			return key.Name
+		}
+	}
+	return ""
+}
+
+// on says whether a key may stand at the step.
+func (f *fields) on(key string, s *Step) bool {
+	return s.Verb == NoVerb || stepKeys.Key(key).On.Has(s.Verb)
+}
+
+// allowed reports keys that do not go with the verb, and those of later versions.
+func (f *fields) allowed(s *Step) {
+	for _, p := range f.node.Pairs {
+		key := stepKeys.Key(p.Key)
+		if key == nil || key.Verb != NoVerb {
+			continue
+		}
+		if !f.on(key.Name, s) {
+			f.r.report(p.KeySpan, diag.KeyNotAllowed, notAllowedHint(key, s.Verb), "%q does not go with %q; it goes with %s", key.Name, verbName(s.Verb), verbNames(key.On))
+			continue
+		}
+		if key.Later != "" {
+			f.r.later(p.KeySpan, key)
+		}
+	}
+}
+
+// verbNames lists the verbs of this version that are in the set.
+func verbNames(s Verbs) string {
+	var names []string
+	for _, key := range stepKeys.Keys {
+		if key.Verb != NoVerb && s.Has(key.Verb) {
+			names = append(names, key.Name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func notAllowedHint(key *Key, v Verb) string {
+	switch {
+	case key.Name == "concurrency":
+		return "in a loop it belongs into `for_each`"
+	case key.Name == "save" && v == Set:
+		return "`set` saves by itself"
+	case key.Name == "for_each" && v == Fail:
+		return "put the `fail` into a block: `steps: […]` with the `for_each`"
+	case v == Block && (key.Name == "save" || key.Name == "expect"):
+		return "write it at the step in the block that gets the answer"
+	}
+	return ""
+}
+
+// readVerb reads what the verb takes.
+func (f *fields) readVerb(s *Step) {
+	switch s.Verb {
+	case Action:
+		p, _ := f.get("action")
+		if text, ok := f.r.text(p); ok {
+			s.Action = ID{Name: text, Span: p.Value.Span}
+		}
+	case Set:
+		p, _ := f.get("set")
+		s.Set = f.r.names(p)
+		if p.Value.Kind == Mapping && len(p.Value.Pairs) == 0 {
+			f.r.report(p.Value.Span, diag.WrongShape, "write `set: { NAME: value }`", "`set` sets nothing")
+		}
+	case Fail:
+		p, _ := f.get("fail")
+		if n := p.Value; n.Kind == List || n.Kind == Mapping || n.Kind == Null {
+			f.r.report(orKey(n.Span, p.KeySpan), diag.WrongShape, "say why: `fail: the patient is not registered`", "`fail` takes text, not %s", describe(n))
+		} else {
+			s.Fail = n
+		}
+	case Block:
+		p, _ := f.get("steps")
+		s.Steps = f.r.list(p)
+	}
+	if p, has := f.get("with"); has && f.on("with", s) {
+		s.With = f.r.with(p, s.Action.Name)
+	}
+}
+
+// readAround reads the keys around the verb.
+func (f *fields) readAround(s *Step) {
+	if p, has := f.get("expect"); has && f.on("expect", s) {
+		s.Expect = f.r.expect(p)
+	}
+	if p, has := f.get("save"); has && f.on("save", s) {
+		s.Save = f.r.saves(p)
+	}
+	if p, has := f.get("retry"); has && f.on("retry", s) {
+		if s.Verb == Block {
+			f.r.report(p.KeySpan, diag.NotInThisBuild, "write `retry` at the calls in the block", `"retry" at a block is not in this version; it will run the whole block again`)
+		} else {
+			s.Retry = f.r.retry(p, true)
+		}
+	}
+	if p, has := f.get("on_error"); has {
+		s.OnErrorSpan = p.KeySpan
+		s.OnError = f.choice("on_error", "continue") == "continue"
+	}
+	if p, has := f.get("else"); has {
+		s.HasElse = true
+		if !hasKey(f, "if") && !f.guessed("if") {
+			f.r.report(p.KeySpan, diag.MissingKey, "write `if`, or put the steps after this one", "`else` without `if` never runs")
+		}
+		s.Else = f.r.list(p)
+	}
+}
