@@ -21,17 +21,60 @@ type Memory struct {
 type memoryRun struct {
 	mu       sync.RWMutex
 	run      Run
-	rows     map[string]*Entry
-	order    []*Entry
-	slab     []Entry // where the next rows go: one allocation for many
+	rows     map[string]*memoryRow
+	order    []*memoryRow
 	attempts map[string][]Attempt
-	points   []memoryPoint
-	newest   map[Slot]int // index of the newest point of a slot, plus one
+	points   []*memoryPoint
+	newest   map[Slot]*memoryPoint // of a slot
+
+	rowSlab   slab[memoryRow]
+	pointSlab slab[memoryPoint]
 }
 
 type memoryPoint struct {
 	Point
-	before int // index of the slot's point before this one, plus one
+	before *memoryPoint // the slot's point before this one
+}
+
+// A memoryRow is a row in a third of the memory: most have nothing in rest.
+type memoryRow struct {
+	path           string
+	at             time.Time
+	last           Outcome
+	n, tries, code int
+	started, ended time.Time
+	hidden         Value
+	rest           *Row
+}
+
+func (m *memoryRow) set(path string, at time.Time, r *Row) {
+	*m = memoryRow{path, at, r.Last, r.N, r.Tries, r.Status, r.Started, r.Ended, r.Hidden, nil}
+	rest := *r
+	rest.Last, rest.N, rest.Tries, rest.Status, rest.Started, rest.Ended, rest.Hidden = Outcome{}, 0, 0, 0, time.Time{}, time.Time{}, Value{}
+	if rest != (Row{}) {
+		whole := *r
+		m.rest = &whole
+	}
+}
+
+func (m *memoryRow) entry() Entry {
+	if m.rest != nil {
+		return Entry{m.path, m.at, *m.rest}
+	}
+	return Entry{m.path, m.at, Row{Last: m.last, N: m.n, Tries: m.tries, Status: m.code, Started: m.started, Ended: m.ended, Hidden: m.hidden}}
+}
+
+// A slab allocates many at once.
+type slab[T any] struct{ free []T }
+
+// next gives the next one, when there are n already.
+func (s *slab[T]) next(n int) *T {
+	if len(s.free) == 0 {
+		s.free = make([]T, min(max(4, n), 256))
+	}
+	t := &s.free[0]
+	s.free = s.free[1:]
+	return t
 }
 
 var _ Store = (*Memory)(nil)
@@ -178,28 +221,26 @@ func (r *memoryRun) add(c *Record) {
 		return
 	}
 	if r.rows == nil {
-		r.rows = map[string]*Entry{}
-		r.newest = map[Slot]int{}
+		r.rows = map[string]*memoryRow{}
+		r.newest = map[Slot]*memoryPoint{}
 	}
 	e := r.rows[c.Path]
 	if e == nil {
-		if len(r.slab) == 0 {
-			r.slab = make([]Entry, min(max(4, len(r.order)), 256))
-		}
-		e, r.slab = &r.slab[0], r.slab[1:]
+		e = r.rowSlab.next(len(r.order))
 		r.rows[c.Path] = e
 		r.order = append(r.order, e)
 	}
-	*e = Entry{Path: c.Path, At: c.At, Row: c.Row}
+	e.set(c.Path, c.At, &c.Row)
 	for _, a := range c.Attempts {
 		r.addAttempt(c.Path, a)
 	}
 	r.undo(c.Undo, c.Slots)
 	for i := range c.Points {
-		p := memoryPoint{c.Points[i], r.newest[c.Points[i].Slot]}
+		p := r.pointSlab.next(len(r.points))
+		*p = memoryPoint{c.Points[i], r.newest[c.Points[i].Slot]}
 		p.Undone = false
 		r.points = append(r.points, p)
-		r.newest[p.Slot] = len(r.points)
+		r.newest[p.Slot] = p
 	}
 }
 
@@ -219,10 +260,8 @@ func (r *memoryRun) addAttempt(path string, a Attempt) {
 
 func (r *memoryRun) undo(path string, slots []Slot) {
 	for _, s := range slots {
-		for i := r.newest[s]; i > 0; i = r.points[i-1].before {
-			if p := &r.points[i-1]; Below(p.Step, path) {
-				p.Undone = true
-			}
+		for p := r.newest[s]; p != nil; p = p.before {
+			p.Undone = p.Undone || Below(p.Step, path)
 		}
 	}
 }
@@ -232,7 +271,7 @@ func (r *memoryRun) read(q Query) Contents {
 	if q.Rows {
 		c.Rows = make([]Entry, len(r.order))
 		for i, e := range r.order {
-			c.Rows[i] = *e
+			c.Rows[i] = e.entry()
 		}
 	}
 	if q.Attempts {
@@ -249,11 +288,12 @@ func (r *memoryRun) read(q Query) Contents {
 		return c
 	}
 	for _, s := range q.Slots {
-		for i := r.newest[s]; i > 0; i = r.points[i-1].before {
-			if p := &r.points[i-1]; !p.Undone {
-				c.Points = append(c.Points, p.Point)
-				break
-			}
+		p := r.newest[s]
+		for p != nil && p.Undone {
+			p = p.before
+		}
+		if p != nil {
+			c.Points = append(c.Points, p.Point)
 		}
 	}
 	return c
