@@ -1,0 +1,336 @@
+package expression
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// MaxDepth is how deep lists and objects may be nested in JSON.
+const MaxDepth = 200
+
+// A LimitError says that a text is larger or deeper than is read.
+type LimitError struct{ Message string }
+
+func (e *LimitError) Error() string { return e.Message }
+
+var errNotJSON = errors.New("it is not valid JSON")
+
+// CheckJSON says whether text is one valid JSON value, at most MaxDepth deep. Too
+// deep a text is a *LimitError; other errors say where the text stops being JSON.
+// It uses no stack and no memory to speak of, whatever the text is.
+func CheckJSON(text []byte) error {
+	depth, inString := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '[' || c == '{':
+			if depth++; depth > MaxDepth {
+				return &LimitError{fmt.Sprintf("the JSON is nested deeper than %d levels", MaxDepth)}
+			}
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	if json.Valid(text) {
+		return nil
+	}
+	return explainJSON(text)
+}
+
+func explainJSON(text []byte) error {
+	var any json.RawMessage
+	err := json.Unmarshal(text, &any)
+	var syntax *json.SyntaxError
+	if !errors.As(err, &syntax) {
+		return errNotJSON
+	}
+	if len(strings.TrimSpace(string(text[:min(len(text), 1<<16)]))) == 0 {
+		return errors.New("it is empty")
+	}
+	at := min(max(int(syntax.Offset)-1, 0), len(text))
+	line := 1 + strings.Count(string(text[:at]), "\n")
+	column := 1 + utf8.RuneCount(text[strings.LastIndexByte(string(text[:at]), '\n')+1:at])
+	return fmt.Errorf("it is not valid JSON: %s (line %d, column %d)", strings.TrimPrefix(syntax.Error(), "json: "), line, column)
+}
+
+// A document is a list or an object of JSON that is read one level at a time.
+type document struct {
+	raw    string // begins with [ or {
+	once   sync.Once
+	list   []any
+	object map[string]any
+	err    error
+}
+
+// scan reads a scalar, or wraps a list or an object. What is no JSON is null.
+func scan(raw string) any {
+	raw = strings.Trim(raw, " \t\r\n")
+	if raw == "" {
+		return nil
+	}
+	switch raw[0] {
+	case '{', '[':
+		return &document{raw: raw}
+	case '"':
+		return unquote(raw)
+	case 't':
+		return true
+	case 'f':
+		return false
+	case 'n':
+		return nil
+	}
+	return scanNumber(raw)
+}
+
+func unquote(raw string) string {
+	if len(raw) >= 2 && strings.IndexByte(raw, '\\') < 0 {
+		return strings.ToValidUTF8(raw[1:len(raw)-1], "\uFFFD")
+	}
+	var s string
+	if json.Unmarshal([]byte(raw), &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// read reads the document's first level, once.
+func (d *document) read() {
+	d.once.Do(func() {
+		if d.raw[0] == '[' {
+			d.list = []any{}
+		} else {
+			d.object = map[string]any{}
+		}
+		d.err = d.each(func(key string, raw string) bool {
+			if d.object == nil {
+				d.list = append(d.list, scan(raw))
+				return true
+			}
+			if _, twice := d.object[key]; !twice {
+				d.object[key] = scan(raw)
+			}
+			return true
+		})
+	})
+}
+
+// each calls found with each member or item until it says false.
+func (d *document) each(found func(key, raw string) bool) error {
+	s, i := d.raw, blank(d.raw, 1)
+	end := byte(']')
+	if s[0] == '{' {
+		end = '}'
+	}
+	for i < len(s) && s[i] != end {
+		key := ""
+		if end == '}' {
+			after := skip(s, i)
+			if after < 0 || s[i] != '"' {
+				return errNotJSON
+			}
+			key = unquote(s[i:after])
+			if i = blank(s, after); i >= len(s) || s[i] != ':' {
+				return errNotJSON
+			}
+			i = blank(s, i+1)
+		}
+		after := skip(s, i)
+		if after < 0 {
+			return errNotJSON
+		}
+		if !found(key, s[i:after]) {
+			return nil
+		}
+		if i = blank(s, after); i < len(s) && s[i] == ',' {
+			i = blank(s, i+1)
+		}
+	}
+	if i >= len(s) {
+		return errNotJSON
+	}
+	return nil
+}
+
+// member finds one member without reading the others.
+func (d *document) member(name string) (v any) {
+	d.each(func(key, raw string) bool {
+		if key == name {
+			v = scan(raw)
+			return false
+		}
+		return true
+	})
+	return v
+}
+
+func blank(s string, i int) int {
+	for i < len(s) && (s[i] == ' ' || s[i] == '\n' || s[i] == '\t' || s[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+// skip gives the index after the JSON value that begins at i, or -1.
+func skip(s string, i int) int {
+	depth, from := 0, i
+	for i < len(s) {
+		switch s[i] {
+		case '"':
+			if i = skipString(s, i); i < 0 {
+				return -1
+			}
+			if depth == 0 {
+				return i
+			}
+			continue
+		case '[', '{':
+			depth++
+		case ']', '}':
+			if depth--; depth == 0 {
+				return i + 1
+			} else if depth < 0 {
+				return scalarEnd(from, i)
+			}
+		case ',', ':', ' ', '\n', '\t', '\r':
+			if depth == 0 {
+				return scalarEnd(from, i)
+			}
+		}
+		i++
+	}
+	if depth != 0 {
+		return -1
+	}
+	return scalarEnd(from, i)
+}
+
+func scalarEnd(from, i int) int {
+	if i == from {
+		return -1
+	}
+	return i
+}
+
+func skipString(s string, i int) int {
+	for i++; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return -1
+}
+
+// asList is the items of a list, and false for what is none.
+func asList(v any) ([]any, bool, error) {
+	switch v := v.(type) {
+	case []any:
+		return v, true, nil
+	case *document:
+		if v.raw[0] == '[' {
+			v.read()
+			return v.list, true, v.err
+		}
+	}
+	return nil, false, nil
+}
+
+// asObject is the members of an object, and false for what is none.
+func asObject(v any) (map[string]any, bool, error) {
+	switch v := v.(type) {
+	case map[string]any:
+		return v, true, nil
+	case *document:
+		if v.raw[0] == '{' {
+			v.read()
+			return v.object, true, v.err
+		}
+	}
+	return nil, false, nil
+}
+
+// appendJSON appends a value as JSON. Documents stand as they came, unless all
+// is to be sorted and compact.
+func appendJSON(b []byte, v any, sorted bool, depth int) ([]byte, error) {
+	if depth > MaxDepth {
+		return nil, failure(fmt.Sprintf("the value is nested deeper than %d levels", MaxDepth))
+	}
+	switch t := v.(type) {
+	case nil:
+		return append(b, "null"...), nil
+	case string:
+		return appendString(b, t), nil
+	case time.Time:
+		s, err := formatTime(t)
+		if err != nil {
+			return nil, err
+		}
+		return appendString(b, s), nil
+	case *document:
+		if !sorted {
+			return append(b, t.raw...), nil
+		}
+	case time.Duration, []byte, *time.Location:
+		_, err := textOf(v)
+		err.Message = "a value " + strings.Replace(err.Message, "text", "JSON", 1)
+		return nil, err
+	}
+	if list, ok, err := asList(v); ok {
+		if err != nil {
+			return nil, err
+		}
+		return appendList(b, list, sorted, depth)
+	}
+	if object, ok, err := asObject(v); ok {
+		if err != nil {
+			return nil, err
+		}
+		return appendObject(b, object, sorted, depth)
+	}
+	s, err := textOf(v) // booleans and numbers
+	if err != nil {
+		return nil, err
+	}
+	return append(b, s...), nil
+}
+
+func appendList(b []byte, list []any, sorted bool, depth int) (_ []byte, err error) {
+	b = append(b, '[')
+	for i, item := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if b, err = appendJSON(b, item, sorted, depth+1); err != nil {
+			return nil, err
+		}
+	}
+	return append(b, ']'), nil
+}
+
+func appendObject(b []byte, object map[string]any, sorted bool, depth int) (_ []byte, err error) {
+	b = append(b, '{')
+	for i, key := range slices.Sorted(maps.Keys(object)) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendString(b, key), ':')
+		if b, err = appendJSON(b, object[key], sorted, depth+1); err != nil {
+			return nil, err
+		}
+	}
+	return append(b, '}'), nil
+}

@@ -1,0 +1,226 @@
+package expression
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/stepwell/stepwell/flow/diag"
+)
+
+// modifier reads @this, @reverse, @flatten, @keys or @values, without arguments.
+func (p *pathParser) modifier(i *int, end int) {
+	start := *i
+	for *i < end && p.s[*i] != '.' && p.s[*i] != '|' && p.s[*i] != ':' {
+		*i++
+	}
+	switch p.s[start:*i] {
+	case "@this", "@reverse", "@flatten", "@keys", "@values":
+	default:
+		p.fail(start, *i, diag.BadPath, fmt.Sprintf("there is no modifier `%s` here", p.s[start:*i]),
+			"@this @reverse @flatten @keys @values exist; write `expression:` for more, or \\@ if the name begins with it")
+		return
+	}
+	if *i < end && p.s[*i] == ':' {
+		p.fail(*i, end, diag.BadPath, "modifiers take no arguments here", "write `expression:` for more")
+		return
+	}
+	if p.modifiers++; p.modifiers > maxModifiers {
+		p.fail(start, *i, diag.BadPath, fmt.Sprintf("a path may have %d modifiers", maxModifiers), "")
+	}
+}
+
+// query checks what stands in `#(…)`: a path, and maybe an operator and a value.
+func (p *pathParser) query(from, to, depth int) {
+	if depth > maxNested {
+		p.fail(from, to, diag.BadPath, fmt.Sprintf("queries may be nested %d deep", maxNested), "")
+		return
+	}
+	op := p.operator(from, to)
+	left, right := trimmed(p.s, from, op)
+	if left < right {
+		p.path(left, right, depth)
+	} else if op == to {
+		p.fail(from-1, to+1, diag.BadPath, "the query is empty", "write for example #(active==true)")
+	}
+	if p.problem == nil && op < to {
+		p.comparison(op, to)
+	}
+}
+
+// operator gives the index where the operator of a query begins, or to.
+func (p *pathParser) operator(from, to int) int {
+	depth := 0
+	for i := from; i < to; i++ {
+		switch p.s[i] {
+		case '!', '=', '<', '>', '%':
+			if depth == 0 && i > from {
+				return i
+			}
+			if depth == 0 && i == from {
+				return i
+			}
+		case '\\':
+			i++
+		case '(', '[':
+			depth++
+		case ')', ']':
+			depth--
+		case '"':
+			if after := skipString(p.s[:to], i); after > 0 {
+				i = after - 1
+			}
+		}
+	}
+	return to
+}
+
+func trimmed(s string, from, to int) (int, int) {
+	for from < to && s[from] <= ' ' {
+		from++
+	}
+	for from < to && s[to-1] <= ' ' {
+		to--
+	}
+	return from, to
+}
+
+// comparison checks the operator and the value of a query.
+func (p *pathParser) comparison(from, to int) {
+	op := ""
+	for _, o := range []string{"==", "!=", "<=", ">=", "!%", "=", "<", ">", "%"} {
+		if strings.HasPrefix(p.s[from:to], o) {
+			op = o
+			break
+		}
+	}
+	start, stop := trimmed(p.s, from+len(op), to)
+	value := p.s[start:stop]
+	switch {
+	case op == "" || strings.HasPrefix(value, "="):
+		p.fail(from, to, diag.BadPath, "this is no comparison", "the operators are == != < <= > >= % !%")
+	case value == "":
+		p.fail(from, to, diag.BadPath, "the comparison has no value", "write for example #(active==true)")
+	case value == "null":
+		p.fail(start, stop, diag.BadPath, "nothing is equal to null in a query", "write ~null")
+	case value[0] == '\'':
+		p.fail(start, stop, diag.BadPath, "text in a query stands in double quotes", "")
+	case value[0] == '"':
+		if skipString(value, 0) != len(value) {
+			p.fail(start, stop, diag.BadPath, "the text in the query is not closed, or something stands after it", "a query compares one thing; write `expression:` with filter(…) for more")
+		}
+	case strings.Contains(value, "&&") || strings.Contains(value, "||"):
+		p.fail(start, stop, diag.BadPath, "a query compares one thing", "write `expression:` with filter(…) for more")
+	}
+	if p.problem == nil && strings.HasSuffix(op, "%") && (strings.Count(value, "*") > maxStars || len(value) > maxWildcard) {
+		p.fail(start, stop, diag.BadPath, fmt.Sprintf("a pattern may have %d stars and %d characters", maxStars, maxWildcard), "")
+	}
+}
+
+// Nearest gives up to n paths that a JSON text has and that were probably meant:
+// the keys where the path leads nowhere, and the same names at other places.
+func (p *Path) Nearest(json string, n int) []string {
+	if p.lines || CheckJSON([]byte(json)) != nil || len(p.parts) == 0 {
+		return nil
+	}
+	at, before, missing := scan(json), "", len(p.parts)-1
+	for i, part := range p.parts {
+		prefix := &Path{source: p.source[:part.end]}
+		raw, ok := prefix.Get(json)
+		if !ok || part.name == "" && (raw == "[]" || raw == "0") {
+			missing = i
+			break
+		}
+		at, before = scan(raw), p.source[:part.end]+"."
+	}
+	if list, ok, _ := asList(at); ok && len(list) > 0 {
+		at = list[0]
+		if !strings.HasSuffix(before, "#.") {
+			before += "#."
+		}
+	}
+	want := p.parts[missing].name
+	s := &search{want: want, whole: strings.ReplaceAll(p.source[len(strings.TrimSuffix(before, "#.")):], `\`, ""), visits: 2000}
+	s.level(at, before, 0)
+	if before != "" || len(s.found) < n {
+		s.deep(scan(json), "", 0)
+	}
+	return s.best(n)
+}
+
+// A search collects the keys of a JSON text that are near to a name.
+type search struct {
+	want, whole string
+	visits      int
+	found       []candidate
+}
+
+type candidate struct {
+	path string
+	far  int
+}
+
+// level takes all keys of one object.
+func (s *search) level(v any, before string, far int) {
+	object, _, _ := asObject(v)
+	for key := range object {
+		d := edits(strings.ToLower(key), strings.ToLower(s.want), 8)
+		if key == s.whole || Suggest(s.want, []string{key}) != "" {
+			d = 0
+		}
+		s.add(before+escapeKey(key), far+10+d)
+	}
+}
+
+// deep takes the keys below that are the name, or very like it.
+func (s *search) deep(v any, before string, depth int) {
+	if s.visits--; s.visits < 0 || depth > 4 {
+		return
+	}
+	if list, ok, _ := asList(v); ok && len(list) > 0 {
+		s.deep(list[0], before+"#.", depth+1)
+	}
+	object, _, _ := asObject(v)
+	for key, item := range object {
+		if key == s.want || Suggest(s.want, []string{key}) != "" {
+			s.add(before+escapeKey(key), depth)
+		}
+		s.deep(item, before+escapeKey(key)+".", depth+1)
+	}
+}
+
+func (s *search) add(path string, far int) {
+	for i := range s.found {
+		if s.found[i].path == path {
+			s.found[i].far = min(far, s.found[i].far)
+			return
+		}
+	}
+	if len(s.found) < 500 {
+		s.found = append(s.found, candidate{path, far})
+	}
+}
+
+func (s *search) best(n int) []string {
+	slices.SortFunc(s.found, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.far, b.far), strings.Compare(a.path, b.path))
+	})
+	var paths []string
+	for _, c := range s.found[:min(n, len(s.found))] {
+		paths = append(paths, c.path)
+	}
+	return paths
+}
+
+// escapeKey writes a key as a part of a path.
+func escapeKey(key string) string {
+	var b strings.Builder
+	for i := range len(key) {
+		if strings.IndexByte(`.|*?\`, key[i]) >= 0 || i == 0 && strings.IndexByte(`#@!{[`, key[i]) >= 0 {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(key[i])
+	}
+	return b.String()
+}

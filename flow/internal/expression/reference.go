@@ -1,0 +1,394 @@
+package expression
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/diag"
+)
+
+// A taint says what of a value's origin reaches the result.
+type taint struct{ sensitive, pii, foreign bool }
+
+func (t taint) and(u taint) taint {
+	return taint{t.sensitive || u.sensitive, t.pii || u.pii, t.foreign || u.foreign}
+}
+
+// meta is what is known of every node.
+type meta struct {
+	from, to int
+	typ      Type
+	taint    taint
+}
+
+func (m *meta) about() *meta { return m }
+
+// A node is a part of a compiled expression.
+type node interface {
+	about() *meta
+	eval(m *machine) (any, *Error)
+}
+
+// A step goes from a value to one of its members or items.
+type step struct {
+	name     string
+	index    int
+	byIndex  bool
+	optional bool // ?.
+	from, to int  // of the name or the bracket
+}
+
+// A reference is a value of the run, and what is looked up in it.
+type reference struct {
+	meta
+	ref   *Ref
+	head  int // end of the Ref itself in the text
+	steps []step
+	state State
+	want  Kind // of the Ref itself: Time and Duration are made of what the Env gives
+}
+
+// A member is a fixed member of a root.
+type member struct {
+	name string
+	typ  Type
+}
+
+// roots are the names with a meaning of their own, in the order of suggestions.
+var roots = [...]string{"inputs", "secrets", "data", "steps", "callbacks", "run", "response", "error", "request"}
+
+func isRoot(name string) bool {
+	for _, r := range roots {
+		if r == name {
+			return true
+		}
+	}
+	return false
+}
+
+// named says whether a root holds the author's names.
+func named(root string) bool {
+	switch root {
+	case "inputs", "secrets", "data", "steps", "callbacks":
+		return true
+	}
+	return false
+}
+
+// members lists what a root, or a name of steps and callbacks, has.
+func members(root string) []member {
+	text, integer := Type{Kind: String}, Type{Kind: Integer}
+	switch root {
+	case "steps":
+		return []member{{"outcome", text}, {"ok", Type{Kind: Boolean}}, {"status", integer}, {"attempts", integer},
+			{"duration", Type{Kind: Duration}}, {"count", integer}, {"failed", integer},
+			{"failures", Type{Kind: List, Items: &Type{Kind: Object}}}}
+	case "callbacks":
+		return []member{{"url", text}}
+	case "run":
+		return []member{{"id", text}, {"flow", text}, {"started_at", Type{Kind: Time}}, {"status", text}, {"error", Type{Kind: Object}}}
+	case "response":
+		return []member{{"status", integer}, {"headers", Type{Kind: Object}}, {"body", Type{}}, {"text", text},
+			{"duration", Type{Kind: Duration}}, {"url", text}, {"links", Type{Kind: Object}}}
+	case "error":
+		return []member{{"kind", text}, {"message", text}, {"status", integer}, {"step", text}, {"body", Type{}}}
+	case "request":
+		return []member{{"method", text}, {"url", text}, {"body", Type{}}, {"time", Type{Kind: Time}}}
+	}
+	return nil
+}
+
+// reference resolves a chain that begins with a name. It reports what is
+// wrong with it; then the reference stands for a value of which nothing is known.
+func (c *compiler) reference(root step, steps []step, safe bool) *reference {
+	r := &reference{meta: meta{from: root.from, to: root.to}, ref: &Ref{}, steps: steps}
+	if n := len(steps); n > 0 {
+		r.to = steps[n-1].to
+	}
+	switch {
+	case c.foreignRoot(root, steps):
+	case isRoot(root.name):
+		c.rooted(r, root, safe)
+	default:
+		c.local(r, root, safe)
+	}
+	r.ref.From, r.ref.To = r.from, r.to
+	if r.ref.Root != "" || r.ref.Name != "" {
+		c.refs = append(c.refs, r)
+	}
+	for _, s := range r.steps {
+		if datapoints.SensitiveName(s.name) {
+			r.taint.sensitive = true
+		}
+	}
+	return r
+}
+
+// rooted resolves root.name and root.member.
+func (c *compiler) rooted(r *reference, root step, safe bool) {
+	if why, ok := c.scope.Root(root.name); !ok {
+		c.report(Problem{From: root.from, To: root.to, Code: diag.NotHere, Message: fmt.Sprintf("there is no `%s` here", root.name), Hint: why})
+		return
+	}
+	if len(r.steps) == 0 || r.steps[0].byIndex {
+		c.wholeRoot(root)
+		return
+	}
+	first := r.steps[0]
+	r.head, r.steps = first.to, r.steps[1:]
+	info := Name{Foreign: true}
+	if named(root.name) {
+		var ok bool
+		if info, ok = c.scope.Name(root.name, first.name); !ok {
+			c.unknownName(root.name, first)
+			return
+		}
+		r.ref.Name = first.name
+		info.Sensitive = info.Sensitive || root.name == "secrets"
+		if !c.available(r, first, info, safe) {
+			return
+		}
+	} else {
+		r.ref.Member = first.name
+	}
+	r.ref.Root, r.ref.Handle = root.name, info.Ref
+	r.typ, r.state = info.Type, info.State
+	if members(root.name) != nil && !c.fixedMember(r, root, first, &info) {
+		return
+	}
+	c.look(r, info)
+}
+
+// fixedMember resolves the member of run, response, error, request, or of a step.
+func (c *compiler) fixedMember(r *reference, root, at step, info *Name) bool {
+	if named(root.name) {
+		if len(r.steps) == 0 || r.steps[0].byIndex {
+			c.report(Problem{From: r.from, To: r.head, Code: diag.WholeRoot,
+				Message: fmt.Sprintf("`%s.%s` cannot be used as a whole", root.name, r.ref.Name), Hint: "write " + c.memberList(root.name+"."+r.ref.Name, root.name)})
+			return false
+		}
+		at, r.steps = r.steps[0], r.steps[1:]
+		r.ref.Member, r.head = at.name, at.to
+	}
+	i := memberIndex(root.name, at.name)
+	loopOnly := root.name == "steps" && i >= 5
+	if root.name == "run" && i >= 0 {
+		n, ok := c.scope.Name("run", at.name)
+		if !ok && i >= 3 {
+			c.report(Problem{From: at.from, To: at.to, Code: diag.NotHere, Message: fmt.Sprintf("there is no `run.%s` here", at.name), Hint: "it exists in `finally`"})
+			return false
+		}
+		info.Foreign = n.Foreign
+	}
+	if i < 0 || loopOnly && info.Type.Kind != List && info.Type.Kind != Any {
+		c.unknownMember(root.name, r.ref.Name, at, i >= 0)
+		return false
+	}
+	r.typ = members(root.name)[i].typ
+	r.want = r.typ.Kind
+	if root.name == "response" && at.name == "headers" && len(r.steps) > 0 {
+		r.steps[0].name = strings.ToLower(r.steps[0].name)
+	}
+	return true
+}
+
+func memberIndex(root, name string) int {
+	for i, m := range members(root) {
+		if m.name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// local resolves a loop variable, an index, or another plain name.
+func (c *compiler) local(r *reference, root step, safe bool) {
+	info, ok := c.scope.Name("", root.name)
+	if !ok {
+		c.unknownRoot(root, r.steps)
+		return
+	}
+	r.head = root.to
+	r.ref.Name, r.ref.Handle = root.name, info.Ref
+	r.typ, r.state = info.Type, info.State
+	if c.available(r, root, info, safe) {
+		c.look(r, info)
+	}
+}
+
+// look gives the type and the taint of what the steps lead to.
+func (c *compiler) look(r *reference, info Name) {
+	r.taint = taint{info.Sensitive, info.PII, info.Foreign}
+	at := r.head
+	for _, s := range r.steps {
+		switch {
+		case r.typ.Kind == Any:
+		case r.typ.Kind == Object && !s.byIndex:
+			r.typ = Type{}
+		case r.typ.Kind == List && s.byIndex:
+			r.typ = r.typ.item()
+		case r.typ.isString() && s.byIndex:
+			r.typ = Type{Kind: String}
+		default:
+			c.report(noMember(r.from, at, c.slice(r.from, at), r.typ, s))
+			r.typ = Type{}
+			return
+		}
+		at = s.to
+	}
+}
+
+// noMember is the problem of a step into something that has no such members.
+func noMember(from, at int, what string, t Type, s step) Problem {
+	p := Problem{From: s.from, To: s.to, Code: diag.TypeMismatch, Message: fmt.Sprintf("`%s` is %s, which has no members", what, t.Kind.a())}
+	switch {
+	case t.Kind == List && (s.name == "length" || s.name == "size"), t.isString() && s.name == "length":
+		p.Code, p.Hint = diag.ForeignSpelling, fmt.Sprintf("write len(%s)", what)
+	case t.Kind == List:
+		p.Message = fmt.Sprintf("`%s` is a list, whose items have numbers", what)
+		p.Hint = fmt.Sprintf("write %s[0].%s for the first, or map(%s, .%s) for all", what, s.name, what, s.name)
+	case t.Kind == Object:
+		p.Message = fmt.Sprintf("`%s` is an object, whose members have names", what)
+	}
+	return p
+}
+
+// available reports a name that has, or may have, no value here.
+func (c *compiler) available(r *reference, at step, info Name, safe bool) bool {
+	switch info.State {
+	case Unset:
+		note := info.Note
+		if note == "" {
+			note = "has no value here"
+		}
+		c.report(Problem{From: at.from, To: at.to, Code: diag.UsedBeforeSaved, Message: fmt.Sprintf("`%s` %s", at.name, note)})
+		return false
+	case Maybe:
+		what := c.slice(r.from, at.to)
+		if c.narrowed(r.ref.Root, at.name, what) {
+			return true
+		}
+		into := len(r.steps) > 0 && !r.steps[0].optional
+		if safe && !into {
+			return true
+		}
+		p := Problem{From: r.from, To: at.to, Code: diag.MayBeUnset, Message: fmt.Sprintf("`%s` may be unset here", what),
+			Hint:  fmt.Sprintf("write need(%s) if there must be one", what),
+			Notes: []string{fmt.Sprintf("or `%s ?? other` for another value, or `%s != nil` in an `if`", what, what)}}
+		if safe {
+			p.Hint = fmt.Sprintf("write need(%s) if there must be one, or %s?.%s", what, what, strings.TrimPrefix(c.slice(at.to, r.to), "."))
+		}
+		c.report(p)
+	}
+	return true
+}
+
+// eval gives the value, from the Env and down the steps.
+func (r *reference) eval(m *machine) (any, *Error) {
+	if err := m.tick(1); err != nil {
+		return nil, m.at(r, err)
+	}
+	given, err := m.env.Value(r.ref)
+	if err != nil {
+		return nil, m.at(r, outside(err))
+	}
+	v, bad := convert(given.v, r.want)
+	if bad != nil {
+		return nil, m.at(r, bad)
+	}
+	at := r.head
+	for _, s := range r.steps {
+		if v == nil && s.optional {
+			return nil, nil
+		}
+		if v, bad = s.take(v); bad != nil {
+			bad.Message = fmt.Sprintf("`%s` %s", m.slice(r.from, at), bad.Message)
+			bad.From, bad.To = s.from, s.to
+			return nil, bad
+		}
+		at = s.to
+	}
+	return v, nil
+}
+
+// outside is an error of the Env, with its own kind where it has one.
+func outside(err error) *Error {
+	var own *Error
+	if errors.As(err, &own) {
+		return &Error{Kind: own.Kind, Message: err.Error(), Hints: own.Hints, Err: err}
+	}
+	return &Error{Kind: KindExpression, Message: err.Error(), Err: err}
+}
+
+// convert makes times and durations of what an Env may give for them: RFC 3339
+// text, and seconds.
+func convert(v any, want Kind) (any, *Error) {
+	switch text, isText := v.(string); {
+	case want == Time && isText:
+		return parseTime(text)
+	case want == Duration && v != nil:
+		if _, f, _, err := numeric(v); err == nil {
+			return time.Duration(f * float64(time.Second)), nil
+		}
+	}
+	return v, nil
+}
+
+// take looks one step into a value. Its error begins with a verb; the caller
+// puts the name of the value before it.
+func (s *step) take(v any) (any, *Error) {
+	if s.byIndex {
+		return itemAt(v, s.index)
+	}
+	return memberOf(v, s.name)
+}
+
+func memberOf(v any, name string) (any, *Error) {
+	switch t := v.(type) {
+	case map[string]any:
+		return t[name], nil
+	case *document:
+		if t.raw[0] == '{' {
+			return t.member(name), nil
+		}
+		return nil, failure(fmt.Sprintf("is a list, which has no `%s`", name), "take an item first: [0], or map(…, ."+name+") for all")
+	case nil:
+		return nil, failure(fmt.Sprintf("is null, so it has no `%s`", name), "write ?."+name+" if there may be none")
+	}
+	return nil, failure(fmt.Sprintf("is %s, which has no `%s`", kindOf(v).a(), name))
+}
+
+func itemAt(v any, i int) (any, *Error) {
+	list, ok, err := asList(v)
+	if err != nil {
+		return nil, failure("is not valid JSON")
+	}
+	if text, isText := v.(string); isText {
+		runes := []rune(text)
+		if at, ok := within(i, len(runes)); ok {
+			return string(runes[at]), nil
+		}
+		return nil, failure(fmt.Sprintf("has no character %d, it has %d", i, len(runes)))
+	}
+	if !ok {
+		if v == nil {
+			return nil, failure("is null, so it has no items", "write ?.["+fmt.Sprint(i)+"] if there may be none")
+		}
+		return nil, failure(fmt.Sprintf("is %s, which has no items", kindOf(v).a()))
+	}
+	if at, ok := within(i, len(list)); ok {
+		return list[at], nil
+	}
+	return nil, failure(fmt.Sprintf("has no item %d, it has %d", i, len(list)), fmt.Sprintf("get(…, %d) is null if there is none", i))
+}
+
+// within turns a negative index into one from the end.
+func within(i, n int) (int, bool) {
+	if i < 0 {
+		i += n
+	}
+	return i, i >= 0 && i < n
+}

@@ -1,0 +1,107 @@
+// Package expression compiles what stands in `${{ }}`: expressions, templates,
+// URLs, and gjson paths. Everything is compiled once, against the names and
+// types known at its place; nothing is parsed while a flow runs.
+//
+// The language is that of github.com/expr-lang/expr, whose parser reads it, less
+// comments and `;`. Checking and evaluating are this package's own: values
+// keep the digits they came with, integers do not overflow silently, nothing is
+// true but true, and every operation is counted, so that no expression, path
+// or JSON text can crash, hang or exhaust the process.
+//
+// Positions are counted in characters (code points) of the text that was given
+// to Compile…, from 0; a To is the first character after.
+package expression
+
+import (
+	"time"
+
+	"github.com/stepwell/stepwell/flow/diag"
+)
+
+// A State says whether a data point has a value at a place.
+type State uint8
+
+// The zero value is Set, which is also the state of everything that is no data point.
+const (
+	Set   State = iota
+	Maybe       // some way to this place does not save it
+	Unset       // no way to this place saves it
+)
+
+// A Name is what the checker knows of a name at a place.
+type Name struct {
+	Type      Type // of steps: a List type marks a step with for_each, which has count, failed, failures
+	State     State
+	Sensitive bool
+	PII       bool
+	Foreign   bool   // comes from data or a response: no trusted origin
+	Note      string // of an Unset name: "is saved by step `place` on line 60, which runs later"
+	Ref       any    // handed back in Ref.Handle
+}
+
+// A Scope says which names mean something at a place. It is used while
+// compiling only, by one goroutine.
+type Scope interface {
+	// Root says whether a root may stand here: inputs, secrets, data, steps,
+	// callbacks, run, response, error, request. Why completes "there is no
+	// `response` here": "an answer exists in expect, save, …".
+	Root(root string) (why string, ok bool)
+	// Name looks up inputs.x, secrets.x, data.x, steps.x, callbacks.x, and with
+	// root "" a loop variable, an index, or another plain name of this place.
+	Name(root, name string) (Name, bool)
+	// Names lists what could stand behind a root, sorted, for suggestions.
+	Names(root string) []string
+}
+
+// A Ref is one reference of an expression to a value of the run.
+type Ref struct {
+	Root     string // "" for a loop variable or index
+	Name     string // of inputs, secrets, data, steps, callbacks and ""
+	Member   string // the fixed member of steps.ID, callbacks.NAME, run, response, error, request: "status", "body", …
+	Handle   any    // the Name.Ref of the scope
+	From, To int
+}
+
+// An Env gives the values while running. One is made for one task; it is not
+// used concurrently.
+type Env interface {
+	// Value gives a reference's value: an unset data point is null, response.headers
+	// is an object with lower-case names. An error ends the evaluation and is
+	// handed on as it is, wrapped.
+	Value(r *Ref) (Value, error)
+	// Now is what now() gives.
+	Now() time.Time
+	// UUID is what uuid() gives; each call another one.
+	UUID() string
+}
+
+// A Problem is something wrong in a text, found while compiling.
+type Problem struct {
+	From, To int // characters of the text given
+	Code     diag.Code
+	Severity diag.Severity
+	Message  string
+	Hint     string
+	Notes    []string
+}
+
+// The kinds of Error, as the flow language names them.
+const (
+	KindExpression = "expression"
+	KindData       = "data"
+)
+
+// An Error is why an expression or a template has no value. Its texts name
+// parts of the author's text, never a value.
+type Error struct {
+	Kind     string // KindExpression or KindData
+	Message  string
+	From, To int // in the text that was compiled; both 0: all of it
+	Hints    []string
+	Err      error // of Env.Value, or nil
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Unwrap is the Env's error, if that is the cause.
+func (e *Error) Unwrap() error { return e.Err }

@@ -1,0 +1,299 @@
+package expression
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/stepwell/stepwell/flow/diag"
+)
+
+// A Template is a compiled scalar: constant text, one expression with its type,
+// or text with expressions in it. It is immutable and may be rendered by many
+// goroutines at once, each with its own Env. Rendering happens once: what a
+// value holds is never looked at again.
+type Template struct {
+	source   string
+	segments []segment
+	whole    bool // one expression and nothing else: its type is kept
+	url      *urlParts
+}
+
+// A segment is constant text, or an expression.
+type segment struct {
+	text    string
+	program *Program
+	at      place // in a URL
+	raw     bool
+}
+
+// CompileTemplate compiles a scalar with any number of `${{ }}`. With problems
+// of severity diag.Error the template is nil.
+func CompileTemplate(text string, s Scope) (*Template, []Problem) {
+	t := &Template{source: text}
+	if strings.Index(text, "{{") < 0 {
+		t.segments = []segment{{text: text}}
+		return t, nil
+	}
+	return t.checked(t.compile(s, false))
+}
+
+// checked leaves the template away if a problem is an error.
+func (t *Template) checked(problems []Problem) (*Template, []Problem) {
+	for _, p := range problems {
+		if p.Severity == diag.Error {
+			return nil, problems
+		}
+	}
+	return t, problems
+}
+
+// compile splits the text and compiles its expressions.
+func (t *Template) compile(s Scope, inURL bool) (problems []Problem) {
+	text, off := t.source, 0 // off: characters before text
+	for {
+		at := strings.Index(text, "${{")
+		if at < 0 {
+			problems = append(problems, foreignBraces(text, off)...)
+			t.literal(text)
+			break
+		}
+		problems = append(problems, foreignBraces(text[:at], off)...)
+		t.literal(text[:at])
+		off += utf8.RuneCountInString(text[:at])
+		stop, why := end(text, at+3)
+		if why != "" {
+			return append(problems, Problem{From: off, To: off + 3, Code: diag.UnclosedBraces, Message: "`${{` is not closed: " + why})
+		}
+		c := &compiler{scope: s, source: text[at+3 : stop], off: off + 3, rawAllowed: inURL}
+		if strings.TrimSpace(c.source) == "" {
+			c.report(Problem{From: off, To: off + utf8.RuneCountInString(text[at:stop+2]), Code: diag.BadExpression, Message: "an expression is missing"})
+		}
+		program, found := c.program(false)
+		problems = append(problems, found...)
+		t.segments = append(t.segments, segment{program: program, raw: c.raw})
+		off += utf8.RuneCountInString(text[at : stop+2])
+		text = text[stop+2:]
+	}
+	t.settle()
+	if !t.whole {
+		problems = append(problems, t.textProblems()...)
+	}
+	return problems
+}
+
+func (t *Template) literal(text string) {
+	if text != "" {
+		t.segments = append(t.segments, segment{text: text})
+	}
+}
+
+// settle finds out whether the scalar is exactly one expression.
+func (t *Template) settle() {
+	var one []segment
+	for _, s := range t.segments {
+		if s.program != nil || strings.TrimSpace(s.text) != "" {
+			one = append(one, s)
+		}
+	}
+	if len(one) == 1 && one[0].program != nil {
+		t.segments, t.whole = one, true
+	}
+}
+
+// textProblems are the expressions in mixed text that can have no form as text.
+func (t *Template) textProblems() (problems []Problem) {
+	for _, s := range t.segments {
+		if s.program == nil {
+			continue
+		}
+		about := s.program.root.about()
+		var example any
+		switch about.typ.Kind {
+		case Null:
+		case List:
+			example = []any{}
+		case Object:
+			example = map[string]any{}
+		case Duration:
+			example = duration(0)
+		case Bytes:
+			example = []byte{}
+		case zone:
+			example = utc
+		default:
+			continue
+		}
+		_, err := textOf(example)
+		problems = append(problems, Problem{From: about.from, To: about.to, Code: diag.TextOfObject,
+			Message: fmt.Sprintf("`%s` %s", s.program.Source(), err.Message), Hint: err.Hints[0]})
+	}
+	return problems
+}
+
+// foreignBraces finds `{{ data.x }}` in constant text: other tools' expressions
+// with one of our roots.
+func foreignBraces(text string, off int) (problems []Problem) {
+	for at := 0; ; {
+		next := strings.Index(text[at:], "{{")
+		if next < 0 {
+			return problems
+		}
+		at += next
+		inner := blank(text, at+2)
+		after := word(text, inner)
+		if isRoot(text[inner:after]) && after < len(text) && (text[after] == '.' || text[after] == '[') {
+			to := at + 2
+			if stop := strings.Index(text[at:], "}}"); stop >= 0 {
+				to = at + stop + 2
+			}
+			from := off + utf8.RuneCountInString(text[:at])
+			problems = append(problems, Problem{From: from, To: from + utf8.RuneCountInString(text[at:to]), Code: diag.ForeignSpelling,
+				Message: fmt.Sprintf("`%s` is text: an expression begins with `${{`", text[at:to]), Hint: "write $" + text[at:to]})
+		}
+		at = inner
+	}
+}
+
+// Constant gives the text of a template without expressions.
+func (t *Template) Constant() (text string, ok bool) {
+	if len(t.segments) == 0 {
+		return "", true
+	}
+	if len(t.segments) == 1 && t.segments[0].program == nil {
+		return t.segments[0].text, true
+	}
+	return "", false
+}
+
+// Program is the expression of a template that is exactly one; else nil.
+func (t *Template) Program() *Program {
+	if t.whole {
+		return t.segments[0].program
+	}
+	return nil
+}
+
+// Type is String, or the type of the one expression that the template is.
+func (t *Template) Type() Type {
+	if t.whole && t.url == nil {
+		return t.segments[0].program.Type()
+	}
+	return Type{Kind: String}
+}
+
+// Refs are the references of all its expressions, in the order of the text.
+func (t *Template) Refs() []Ref {
+	var refs []Ref
+	for _, s := range t.segments {
+		if s.program != nil {
+			refs = append(refs, s.program.refs...)
+		}
+	}
+	return refs
+}
+
+func (t *Template) any(holds func(*Program) bool) bool {
+	for _, s := range t.segments {
+		if s.program != nil && holds(s.program) {
+			return true
+		}
+	}
+	return false
+}
+
+// Sensitive says whether something sensitive reaches the text.
+func (t *Template) Sensitive() bool { return t.any((*Program).Sensitive) }
+
+// PII says whether something personal reaches the text.
+func (t *Template) PII() bool { return t.any((*Program).PII) }
+
+// Foreign says whether something from data or a response reaches the text.
+func (t *Template) Foreign() bool { return t.any((*Program).Foreign) }
+
+// UsesClock says whether now() or uuid() occur.
+func (t *Template) UsesClock() bool { return t.any((*Program).UsesClock) }
+
+// Reads says whether an expression refers to a root such as "response", or with
+// "" to a loop variable.
+func (t *Template) Reads(root string) bool {
+	return t.any(func(p *Program) bool {
+		for i := range p.refs {
+			if p.refs[i].Root == root {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// Source is the scalar as the author wrote it.
+func (t *Template) Source() string { return t.source }
+
+// Render gives the template's value: text, or what its one expression gives.
+// Of a URL it is the text with everything escaped. Errors are *Error.
+func (t *Template) Render(env Env) (Value, error) {
+	if t.url != nil {
+		return t.renderURL(env)
+	}
+	if t.whole {
+		return t.segments[0].program.Eval(env)
+	}
+	if text, ok := t.Constant(); ok {
+		return FromText(text), nil
+	}
+	return t.renderText(env, false)
+}
+
+// RenderFilled is Render for text in which no expression may be empty, as in
+// an Authorization header: one that is fails with kind data.
+func (t *Template) RenderFilled(env Env) (Value, error) {
+	if text, ok := t.Constant(); ok {
+		return FromText(text), nil
+	}
+	return t.renderText(env, true)
+}
+
+func (t *Template) renderText(env Env, filled bool) (Value, error) {
+	var b strings.Builder
+	for i := range t.segments {
+		s := &t.segments[i]
+		if s.program == nil {
+			b.WriteString(s.text)
+			continue
+		}
+		text, err := s.program.text(env)
+		if err != nil {
+			return Value{}, err
+		}
+		if filled && text == "" {
+			return Value{}, s.program.fail(KindData, "is empty")
+		}
+		if b.Len()+len(text) > MaxBytes {
+			return Value{}, s.program.fail(KindExpression, fmt.Sprintf("makes the text longer than %d MiB", MaxBytes>>20))
+		}
+		b.WriteString(text)
+	}
+	return FromText(b.String()), nil
+}
+
+// text evaluates the program for mixed text.
+func (p *Program) text(env Env) (string, *Error) {
+	v, err := p.eval(env)
+	if err != nil {
+		return "", err
+	}
+	s, err := textOf(v)
+	if err != nil {
+		err.Message = fmt.Sprintf("`%s` %s", p.Source(), err.Message)
+		about := p.root.about()
+		err.From, err.To = about.from, about.to
+	}
+	return s, err
+}
+
+// fail is an error about the program's value; the message begins with a verb.
+func (p *Program) fail(kind, message string, hints ...string) *Error {
+	about := p.root.about()
+	return &Error{Kind: kind, Message: fmt.Sprintf("`%s` %s", p.Source(), message), From: about.from, To: about.to, Hints: hints}
+}
