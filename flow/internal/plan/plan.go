@@ -172,6 +172,7 @@ type Value struct {
 	Items    []Value
 	Pairs    []Pair
 	IsList   bool // with Items; else with Pairs an object
+	Text     bool // what Template gives is written as text, whatever its type
 	Span     diag.Span
 }
 

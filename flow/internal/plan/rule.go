@@ -51,6 +51,30 @@ func (r *Rule) fitsText(s string) error {
 	case r.Pattern != nil && !r.Pattern.MatchString(s):
 		return fmt.Errorf("must match the pattern %s", r.PatternText)
 	}
+	return r.fitsTime(s)
+}
+
+// fitsTime compares a date, or a date and time, with min and max, which are
+// dates then. What is no date has been refused.
+func (r *Rule) fitsTime(s string) error {
+	layout := time.DateOnly
+	switch r.Type.Kind {
+	case expression.Date:
+	case expression.DateTime:
+		layout = time.RFC3339
+	default:
+		return nil
+	}
+	t, err := time.Parse(layout, s)
+	if err != nil {
+		return nil
+	}
+	if low, err := time.Parse(layout, r.MinText); err == nil && t.Before(low) {
+		return fmt.Errorf("must not be before %s", r.MinText)
+	}
+	if high, err := time.Parse(layout, r.MaxText); err == nil && t.After(high) {
+		return fmt.Errorf("must not be after %s", r.MaxText)
+	}
 	return nil
 }
 
