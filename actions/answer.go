@@ -1,0 +1,166 @@
+package actions
+
+import (
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/stepwell/stepwell/flow"
+)
+
+// receive reads an answer to its end, into memory or into the file of save_to.
+func (t *try) receive(resp *http.Response) (flow.Result, *flow.Error) {
+	result := flow.Result{Status: resp.StatusCode, Headers: resp.Header}
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		_ = resp.Body.Close()
+		return result, nil
+	}
+	body, err := t.decoded(resp)
+	if err != nil {
+		_ = resp.Body.Close()
+		return result, t.failed(err, resp.Status)
+	}
+	limited := limitedReader{from: body, left: t.limit}
+	if t.sink != nil && (t.listed(resp.StatusCode) || resp.StatusCode/100 == 2) {
+		_, err = io.Copy(sinkWriter{t.sink}, &limited)
+	} else {
+		result.Body, err = readAll(&limited, resp.ContentLength)
+	}
+	// What is over the limit is not wanted: closing early gives the connection up.
+	if shut := resp.Body.Close(); err == nil && shut != nil {
+		err = shut
+	}
+	var sink *sinkError
+	switch {
+	case errors.Is(err, errTooLong):
+		return result, t.tooMuch(resp)
+	case errors.As(err, &sink):
+		e := dataError("`save_to`: %s", sink.Error())
+		e.Err, e.Status = sink.Err, resp.StatusCode
+		return result, e
+	case err != nil:
+		result.Body = nil
+		return result, t.failed(err, resp.Status)
+	}
+	failed := t.keep(&result)
+	return result, failed
+}
+
+// keep completes the file of save_to, if the answer went there.
+func (t *try) keep(result *flow.Result) *flow.Error {
+	if t.sink == nil || result.Body != nil || !t.listed(result.Status) && result.Status/100 != 2 {
+		return nil
+	}
+	sink := t.sink
+	t.sink = nil
+	if err := sink.Keep(); err != nil {
+		e := dataError("`save_to`: %s", err.Error())
+		e.Err, e.Status = err, result.Status
+		return e
+	}
+	result.File = t.saveTo
+	return nil
+}
+
+// tooMuch is the failure of an answer over max_response.
+func (t *try) tooMuch(resp *http.Response) *flow.Error {
+	err := &flow.Error{Kind: flow.KindLimit, Status: resp.StatusCode,
+		Message: fmt.Sprintf("the answer is longer than %s", size(t.limit))}
+	if t.limit < maxResponseMost {
+		err.Hints = []string{"`max_response` allows up to 256MiB"}
+	}
+	return err
+}
+
+func size(n int64) string {
+	switch {
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return strconv.FormatInt(n>>20, 10) + "MiB"
+	case n >= 1<<10 && n%(1<<10) == 0:
+		return strconv.FormatInt(n>>10, 10) + "KiB"
+	}
+	return strconv.FormatInt(n, 10) + " bytes"
+}
+
+// decoded gives the body with gzip undone, also where the author asked for it
+// and net/http therefore leaves it alone.
+func (t *try) decoded(resp *http.Response) (io.Reader, error) {
+	coding := resp.Header.Get("Content-Encoding")
+	if resp.Uncompressed || !strings.EqualFold(coding, "gzip") && !strings.EqualFold(coding, "x-gzip") || resp.ContentLength == 0 || resp.Body == http.NoBody {
+		return resp.Body, nil
+	}
+	z, err := gzip.NewReader(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	resp.Header.Del("Content-Encoding")
+	resp.Header.Del("Content-Length")
+	resp.ContentLength = -1
+	return z, nil
+}
+
+var errTooLong = errors.New("the answer is too long")
+
+// A limitedReader fails with errTooLong instead of giving more than left bytes.
+type limitedReader struct {
+	from io.Reader
+	left int64
+}
+
+func (l *limitedReader) Read(p []byte) (int, error) {
+	if int64(len(p)) > l.left+1 {
+		p = p[:l.left+1]
+	}
+	n, err := l.from.Read(p)
+	l.left -= int64(n)
+	if l.left < 0 {
+		return n, errTooLong
+	}
+	return n, err
+}
+
+// readAll reads to the end. A length that the server tells only says how much
+// room to make at first.
+func readAll(from *limitedReader, length int64) ([]byte, error) {
+	const first, most = 512, 1 << 20
+	room := int64(first)
+	if length >= 0 {
+		room = min(length+1, most, from.left+1)
+	}
+	b := make([]byte, 0, room)
+	for {
+		n, err := from.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			return b, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(b) == cap(b) {
+			bigger := make([]byte, len(b), 2*cap(b)+first)
+			copy(bigger, b)
+			b = bigger
+		}
+	}
+}
+
+// A sinkWriter tells failures of the file from those of the network.
+type sinkWriter struct{ flow.Sink }
+
+func (s sinkWriter) Write(p []byte) (int, error) {
+	n, err := s.Sink.Write(p)
+	if err != nil {
+		return n, &sinkError{err}
+	}
+	return n, nil
+}
+
+type sinkError struct{ Err error }
+
+func (e *sinkError) Error() string { return e.Err.Error() }
+func (e *sinkError) Unwrap() error { return e.Err }

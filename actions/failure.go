@@ -1,0 +1,153 @@
+package actions
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/stepwell/stepwell/flow"
+)
+
+// failed says why no complete answer came. status is that of an answer that
+// had begun, "" before. Such an answer's status is not the Error's: nobody
+// knows what the rest would have been.
+func (t *try) failed(err error, status string) *flow.Error {
+	e := &flow.Error{Kind: flow.KindNetwork, Err: err}
+	host := t.url.Host
+	began := ""
+	if status != "" {
+		began = " (" + status + ")"
+	}
+	switch {
+	case t.parent.Err() != nil && errors.Is(t.parent.Err(), context.DeadlineExceeded):
+		e.Kind, e.Err = flow.KindTimeout, t.parent.Err()
+		e.Message = "the step's time was over before the answer" + began + " was complete"
+		return e
+	case t.parent.Err() != nil:
+		e.Kind, e.Err = flow.KindCancelled, t.parent.Err()
+		e.Message = "the call was stopped before the answer" + began + " was complete"
+		return e
+	case errors.Is(err, context.DeadlineExceeded):
+		e.Kind = flow.KindTimeout
+		e.Message = "no answer from " + host + " within " + short(t.timeout)
+		if status != "" {
+			e.Message = "the answer" + began + " from " + host + " was not complete within " + short(t.timeout)
+		}
+		e.Hints = []string{"`timeout` in `with` gives one attempt more time"}
+		return e
+	case strings.Contains(err.Error(), "response headers exceeded") || strings.Contains(err.Error(), "header list larger than"):
+		e.Kind, e.Message = flow.KindLimit, "the answer's headers are longer than 64 KiB"
+		return e
+	}
+	if status != "" {
+		e.Message = "the answer" + began + " broke off: " + broken(err)
+		return e
+	}
+	t.unreached(e, err, host)
+	return e
+}
+
+// short writes a duration without empty parts: 1m, not 1m0s.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// broken says what happened to an answer under way.
+func broken(err error) string {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "the server closed the connection before its end"
+	case errors.Is(err, syscall.ECONNRESET):
+		return "the server reset the connection"
+	}
+	return err.Error()
+}
+
+// unreached fills in why no answer began.
+func (t *try) unreached(e *flow.Error, err error, host string) {
+	var op *net.OpError
+	var dns *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		e.Message = "the proxy cannot be reached: " + cause(op.Err)
+	case errors.As(err, &dns) && dns.IsNotFound:
+		e.Message = "there is no host called " + dns.Name
+	case errors.As(err, &dns):
+		e.Message = "the address of " + dns.Name + " cannot be found: " + dns.Err
+	case errors.As(err, &timeout) && timeout.Timeout():
+		e.Kind = flow.KindTimeout
+		e.Message = host + " did not accept the connection within " + short(connectTimeout)
+		if strings.Contains(err.Error(), "TLS handshake") {
+			e.Message = host + " did not finish the TLS handshake within " + short(tlsTimeout)
+		}
+	case errors.Is(err, syscall.ECONNREFUSED):
+		e.Message = "nothing listens at " + host + ": the connection was refused"
+	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		e.Message = host + " does not speak TLS"
+		e.Hints = []string{"if that is right, write http:// instead of https://"}
+	case t.untrusted(e, err, host):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
+		strings.Contains(err.Error(), "server closed idle connection"):
+		e.Message = host + " closed the connection without an answer"
+	case strings.Contains(err.Error(), "malformed"):
+		e.Message = host + " answered with something that is not HTTP"
+		if t.url.Scheme == "http" && strings.Contains(err.Error(), `\x15\x03`) {
+			e.Hints = []string{"it seems to speak TLS: write https:// instead of http://"}
+		}
+	default:
+		e.Message = "the call to " + host + " failed: " + cause(err)
+	}
+}
+
+// cause is the innermost error's text, which names no address twice.
+func cause(err error) string {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return strings.TrimPrefix(err.Error(), "net/http: ")
+		}
+		err = inner
+	}
+}
+
+// untrusted explains failures of TLS.
+func (t *try) untrusted(e *flow.Error, err error, host string) bool {
+	var authority x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var alert tls.AlertError
+	switch {
+	case errors.As(err, &authority):
+		e.Message = "the certificate of " + host + " comes from an authority that is not known here"
+		e.Hints = []string{"`tls: {ca: {file: ca.pem}}` trusts an authority of one's own"}
+	case errors.As(err, &name):
+		e.Message = "the certificate of " + host + " is for another name: " + strings.Join(name.Certificate.DNSNames, ", ")
+		e.Hints = []string{"`tls: {server_name: NAME}` says which name to expect"}
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		e.Message = "the certificate of " + host + " is expired or not yet valid (" + invalid.Cert.NotBefore.Format(time.DateOnly) + " to " + invalid.Cert.NotAfter.Format(time.DateOnly) + ")"
+	case errors.As(err, &invalid):
+		e.Message = "the certificate of " + host + " is not valid: " + invalid.Error()
+	case errors.As(err, &alert):
+		e.Message = host + " refused the TLS handshake: " + alert.Error()
+		if strings.Contains(alert.Error(), "certificate") {
+			e.Hints = []string{"the server may want a client certificate: `tls: {cert, key}`"}
+		}
+	default:
+		return false
+	}
+	return true
+}

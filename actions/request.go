@@ -1,0 +1,240 @@
+package actions
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/stepwell/stepwell/actions/internal/ordered"
+	"github.com/stepwell/stepwell/flow"
+)
+
+type httpAction struct{ client *Client }
+
+// Spec describes the action; it is the reference of its fields.
+func (a httpAction) Spec() flow.Spec { return httpSpec() }
+
+// Plan builds the request. What is wrong with it is a *flow.Error, and nothing
+// has been sent then.
+func (a httpAction) Plan(in flow.Input) (flow.Call, error) {
+	r := &request{client: a.client, accept: "application/json, */*;q=0.8"}
+	if err := r.plan(in); err != nil {
+		return flow.Call{}, err
+	}
+	return r.call(), nil
+}
+
+// A hop is one request on the wire: the first, and one for each redirect.
+type hop struct {
+	method  string
+	url     *url.URL
+	host    string // of the header Host, if it is not the URL's
+	headers headers
+	body    []byte
+}
+
+// A request is a planned call.
+type request struct {
+	settings
+	hop
+	client         *Client
+	lane           *lane
+	target         string // the URL as text
+	origin         string
+	accept         string
+	user, password string
+	repeat         bool
+	idempotent     bool
+	allowErrors    bool
+	status         []flow.StatusRange
+	create         func(string) (flow.Sink, error)
+	begun          time.Time
+	barred         error // why Do would refuse: the executor finds out before, and says it better
+}
+
+func (r *request) plan(in flow.Input) error {
+	if err := r.take(in.Args); err != nil {
+		return err
+	}
+	return r.build(in)
+}
+
+// build makes the request of the fields.
+func (r *request) build(in flow.Input) (err error) {
+	r.allowErrors, r.status, r.create, r.begun = in.AllowErrors, in.Status, in.Create, time.Now()
+	if r.method, err = normalMethod(r.verb, r.bodyKind != ""); err != nil {
+		return err
+	}
+	if r.url, err = r.settings.target(); err != nil {
+		return err
+	}
+	if r.origin, err = origin(r.url); err != nil {
+		return err
+	}
+	r.target = r.url.String()
+	if len(r.target) > maxURL {
+		return tooLong(len(r.target))
+	}
+	var made string
+	if r.body, made, err = r.makeBody(in.File); err != nil {
+		return err
+	}
+	if err = r.makeHeaders(in, made); err != nil {
+		return err
+	}
+	r.repeat = r.harmless()
+	if r.saveTo != "" && r.create == nil {
+		return dataError("`save_to`: this program lets flows write no files")
+	}
+	s, err := r.security(in.File)
+	if err != nil {
+		return err
+	}
+	if r.barred, err = r.guard(in); err != nil {
+		return err
+	}
+	if r.lane, err = r.client.lane(s); err != nil {
+		return dataError("%s", err.Error())
+	}
+	return nil
+}
+
+// normalMethod gives the method; the usual ones may be written in lower case.
+func normalMethod(method string, body bool) (string, error) {
+	if method == "" {
+		if body {
+			return http.MethodPost, nil
+		}
+		return http.MethodGet, nil
+	}
+	if !token(method) {
+		return "", dataError("`method` cannot hold %s", notToken(method))
+	}
+	switch upper := strings.ToUpper(method); upper {
+	case "GET", "HEAD", "OPTIONS", "PUT", "DELETE", "POST", "PATCH":
+		return upper, nil
+	case "CONNECT":
+		return "", dataError("`method` cannot be CONNECT: it opens a tunnel, and has no answer")
+	}
+	return method, nil
+}
+
+// harmless says whether doing the call twice is.
+func (r *request) harmless() bool {
+	switch {
+	case r.repeatable != nil:
+		return *r.repeatable
+	case r.idempotent:
+		return true
+	case r.method == http.MethodPost && !r.graphql:
+		grant, _ := r.member("grant_type")
+		return grant == "client_credentials"
+	}
+	return safeMethod(r.method)
+}
+
+// safeMethod says whether the method alone makes a call repeatable (RFC 9110 §9.2.2).
+func safeMethod(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete:
+		return true
+	}
+	return false
+}
+
+// security reads `tls` and `proxy`.
+func (r *request) security(file func(string) ([]byte, error)) (security, error) {
+	s := security{proxy: r.proxy}
+	if r.tls == "" {
+		return s, nil
+	}
+	if r.tls[0] != '{' {
+		return s, dataError("`tls` must be a mapping with `ca`, `cert`, `key`, `server_name`")
+	}
+	o := ordered.Read(r.tls)
+	for key, value, ok := o.Next(); ok; key, value, ok = o.Next() {
+		if value == "null" {
+			continue
+		}
+		text, err := r.pem("tls."+key, value, file)
+		if err != nil {
+			return s, err
+		}
+		switch key {
+		case "ca":
+			s.ca = text
+		case "cert":
+			s.cert = text
+		case "key":
+			s.key = text
+		case "server_name":
+			s.serverName = text
+		}
+	}
+	if (s.cert == "") != (s.key == "") {
+		return s, dataError("`tls.cert` and `tls.key` belong together, and one of them is missing")
+	}
+	return s, nil
+}
+
+// pem is text, or what stands in {file: PATH}.
+func (r *request) pem(field, value string, file func(string) ([]byte, error)) (string, error) {
+	if value[0] != '{' {
+		return scalar(field, value)
+	}
+	o := ordered.Read(value)
+	for key, v, ok := o.Next(); ok; key, v, ok = o.Next() {
+		if key != "file" {
+			continue
+		}
+		content, err := open(file, field+".file", ordered.Text(v))
+		return string(content), err
+	}
+	return "", dataError("`%s` is PEM text or {file: PATH}", field)
+}
+
+// call is what the executor gets.
+func (r *request) call() flow.Call {
+	return flow.Call{
+		Repeatable:  r.repeat,
+		Idempotent:  r.idempotent,
+		Origin:      r.origin,
+		Fingerprint: r.fingerprint(),
+		Shown:       r.shown,
+		Do:          r.do,
+		Refused:     r.refused,
+	}
+}
+
+// shown is the request for people, and for `request` in headers.
+func (r *request) shown() flow.Request {
+	return flow.Request{Method: r.method, URL: r.target, Headers: r.headers, Body: r.body, Time: r.begun.UTC().Truncate(time.Millisecond)}
+}
+
+// fingerprint is the same for the same request: method, URL, body, and the
+// headers but for credentials and signatures, which may be renewed.
+func (r *request) fingerprint() string {
+	head := make([]byte, 0, 512)
+	head = append(head, r.method...)
+	head = append(head, 0)
+	head = append(head, r.target...)
+	if !r.lateHeaders {
+		for _, h := range r.headers {
+			if h[0] == "Authorization" || h[0] == "User-Agent" {
+				continue
+			}
+			head = append(head, 0)
+			head = append(head, h[0]...)
+			head = append(head, ':')
+			head = append(head, h[1]...)
+		}
+	}
+	head = append(head, 0, 0)
+	sum := sha256.New()
+	sum.Write(head)
+	sum.Write(r.body)
+	return hex.EncodeToString(sum.Sum(head[:0]))
+}
