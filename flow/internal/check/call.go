@@ -1,0 +1,191 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/plan"
+	"github.com/stepwell/stepwell/flow/internal/syntax"
+)
+
+// The retry of a call of which the author says nothing.
+const (
+	defaultAttempts = 3
+	defaultInitial  = 200 * time.Millisecond
+	defaultFactor   = 2
+	defaultMax      = 20 * time.Second
+)
+
+// call checks an action with its fields, expectations, saves and retries.
+func (c *checker) call(s *syntax.Step, node *plan.Node) {
+	call := &plan.CallSpec{Action: s.Action.Name}
+	node.Work.Call, node.Work.Title = call, s.Action.Name
+	spec, known := c.kit.Actions[s.Action.Name]
+	var args arguments
+	var verdict Verdict
+	switch {
+	case known:
+		args = c.arguments(s, &spec)
+		c.fields(s, &spec, args, call)
+		if spec.Check != nil {
+			verdict = spec.Check(args)
+		}
+		for _, p := range verdict.Complaints {
+			c.complaint(s, args, p)
+		}
+		if verdict.Title != "" {
+			node.Work.Title = verdict.Title
+		}
+	case s.Action.Name != "":
+		c.unknownAction(s)
+		fallthrough
+	default: // of an action that nobody knows anything may be true
+		spec.Web, spec.GraphQL = true, true
+		c.looseFields(s)
+	}
+	repeatable := !known || verdict.Repeatable || idempotent(args)
+	if call.Repeatable != nil {
+		repeatable = *call.Repeatable
+	}
+	c.at.response, c.at.graphql = true, known && spec.GraphQL
+	call.Retry = c.retries(s, &spec, repeatable)
+	call.Expect = c.expect(s, &spec)
+	c.saves(s, &spec, call)
+	c.at.response, c.at.graphql = false, false
+}
+
+func (c *checker) unknownAction(s *syntax.Step) {
+	names := make([]string, 0, len(c.kit.Actions))
+	for name := range c.kit.Actions {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	hint := "the actions are " + strings.Join(names, ", ")
+	if near := expression.Suggest(s.Action.Name, names); near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	} else if len(names) == 0 {
+		hint = ""
+	}
+	c.errorAt(s.Action.Span, diag.UnknownAction, hint, "there is no action %q", s.Action.Name)
+}
+
+// looseFields checks the expressions in the fields of an unknown action.
+func (c *checker) looseFields(s *syntax.Step) {
+	if s.With == nil {
+		return
+	}
+	c.at.request = true
+	r := rendering{checker: c}
+	r.json(s.With)
+	c.at.request = false
+}
+
+// idempotent says whether the step gives an idempotency key.
+func idempotent(args arguments) bool {
+	a := args.of("idempotency_key")
+	return a != nil && a.node != nil && !(a.node.Kind == syntax.Boolean && a.node.Text == "false")
+}
+
+// retries merges the step's retry with the defaults' and the language's.
+func (c *checker) retries(s *syntax.Step, spec *Action, repeatable bool) plan.Retry {
+	r := plan.Retry{Attempts: defaultAttempts, Default: true, Initial: defaultInitial, Factor: defaultFactor, Max: defaultMax}
+	if d := c.file.HTTPRetry; d != nil && spec.Web {
+		c.overRetry(&r, d)
+		if !repeatable { // the defaults' further reasons are for calls that may be repeated
+			r.On, r.When, r.Default = nil, nil, true
+		}
+	}
+	if s.Retry == nil {
+		return r
+	}
+	c.overRetry(&r, s.Retry)
+	if (len(s.Retry.On) > 0 || s.Retry.When != nil) && !repeatable && !s.Retry.Off {
+		key := "on"
+		if len(s.Retry.On) == 0 {
+			key = "when"
+		}
+		c.errorAt(s.Retry.Span, diag.RetryNotSafe,
+			"write `idempotency_key: true` if the server knows such keys, or `repeatable: true` if doing it twice is harmless",
+			"`retry.%s` would send a call again that may have been processed", key)
+	}
+	return r
+}
+
+// overRetry puts what an author wrote over what holds without it.
+func (c *checker) overRetry(r *plan.Retry, from *syntax.Retry) {
+	r.Given = !from.Off
+	if from.Off {
+		r.Attempts = 1
+		return
+	}
+	if from.Attempts > 0 {
+		r.Attempts = from.Attempts
+	} else if r.Attempts == 1 { // the defaults switch it off, the step on again
+		r.Attempts = defaultAttempts
+	}
+	if len(from.On) > 0 {
+		r.On = from.On
+	}
+	if from.Only {
+		r.Default = false
+	}
+	if from.When != nil {
+		response, step := c.at.response, c.at.failure
+		c.at.response, c.at.failure = true, true
+		r.When = c.condition(from.When)
+		c.at.response, c.at.failure = response, step
+	}
+	if from.Initial != nil {
+		r.Initial = from.Initial.D
+	}
+	if from.Factor != nil {
+		r.Factor = *from.Factor
+	}
+	if from.Max != nil {
+		r.Max = from.Max.D
+	}
+	if r.Initial > r.Max {
+		r.Initial = r.Max
+	}
+}
+
+// expect compiles what the answer must be.
+func (c *checker) expect(s *syntax.Step, spec *Action) plan.Expect {
+	var e plan.Expect
+	x := s.Expect
+	if x == nil {
+		return e
+	}
+	if len(x.Status) > 0 && !spec.Web {
+		c.errorAt(x.Span, diag.KeyNotAllowed, "", "`expect.status` has no meaning for the action %q: its answers have no status", s.Action.Name)
+	}
+	if x.AllowErrors && !spec.GraphQL {
+		c.errorAt(x.Span, diag.KeyNotAllowed, "", "`expect.errors` is for graphql steps, not for the action %q", s.Action.Name)
+	}
+	e.AllowErrors = x.AllowErrors
+	e.Status = ranges(x.Status)
+	for _, t := range x.That {
+		if p := c.condition(t.That); p != nil {
+			e.That = append(e.That, plan.That{Program: p, Source: p.Source(), Message: t.Message, Span: t.That.Span})
+		}
+	}
+	if x.Schema != nil {
+		e.Schema = c.schema(x.Schema)
+	}
+	return e
+}
+
+func ranges(status []syntax.StatusRange) []plan.StatusRange {
+	if len(status) == 0 {
+		return nil
+	}
+	out := make([]plan.StatusRange, len(status))
+	for i, r := range status {
+		out[i] = plan.StatusRange(r)
+	}
+	return out
+}

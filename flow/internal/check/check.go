@@ -1,0 +1,235 @@
+// Package check turns the tree of a flow file into a plan, or into everything
+// that is wrong with it. It knows what names mean and where they may stand,
+// which data points are set at a place (definite assignment), of what type and
+// how sensitive they are, what an action's fields take, and where a secret may
+// go. Everything that a run needs is compiled here, once; nothing is parsed later.
+//
+// The checker walks the steps in the order in which they run. What it knows of
+// the data points lives in one place and is changed as it goes; at a branch
+// the changes are taken back and joined, nothing is copied, so that the time
+// grows with the file and not with its square.
+package check
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/plan"
+	"github.com/stepwell/stepwell/flow/internal/syntax"
+)
+
+// Flow checks and compiles a file. read gives the files that the flow names,
+// by the name that stands in the flow; its errors are shown to the author, so
+// they should say what is wrong in a person's words.
+//
+// The list holds all problems in source order, warnings too; those alone are
+// also in Plan.Warnings. The plan is only good for running if the list has no
+// errors. Plan.Files begins with the flow itself, by name only: its bytes are
+// the caller's to fill in. Flow changes neither f nor kit and keeps f's nodes alive
+// no longer than the call; it may be called from many goroutines on different trees.
+func Flow(f *syntax.Flow, kit Kit, read func(name string) ([]byte, error)) (*plan.Plan, diag.List) {
+	c := &checker{
+		file: f, kit: kit, read: read,
+		plan: &plan.Plan{
+			Name: f.Name.Name, Description: f.Description, File: f.File,
+			Files: []plan.File{{Name: f.File}},
+		},
+		loops:   map[*syntax.Step]*space{},
+		stops:   map[string]*stop{},
+		points:  map[*plan.Point]*variable{},
+		schemas: map[string]plan.Schema{},
+	}
+	c.flow()
+	problems := c.problems.Sort()
+	for _, d := range problems {
+		if d.Severity != diag.Error {
+			c.plan.Warnings = append(c.plan.Warnings, d)
+		}
+	}
+	return c.plan, problems
+}
+
+// A checker is one check of one file.
+type checker struct {
+	file *syntax.Flow
+	kit  Kit
+	read func(string) ([]byte, error)
+	plan *plan.Plan
+
+	state
+	space       *space // around the present place
+	at          place
+	inputNames  map[string]*variable
+	secretNames map[string]*variable
+	declared    map[string]*declaration
+	points      map[*plan.Point]*variable
+	loops       map[*syntax.Step]*space
+	stops       map[string]*stop // steps by id
+	schemas     map[string]plan.Schema
+	retry       map[*syntax.Retry]bool // defaults' retry that was checked
+
+	problems diag.List
+	reported map[string]bool
+}
+
+// A place says which roots beyond the usual have a meaning, and in which step
+// the place is.
+type place struct {
+	step     *syntax.Step
+	response bool // expect, save, retry.when
+	failure  bool // retry.when
+	request  bool // fields that are rendered in each attempt
+	finally  bool
+	graphql  bool // an answer of GraphQL: its body has a member data
+}
+
+// flow checks the whole file in the order in which it runs.
+func (c *checker) flow() {
+	root := newSpace(nil, nil)
+	root.open = true
+	c.space = root
+	c.inputs()
+	c.secrets()
+	c.data()
+	c.collect(c.file.Steps, root)
+	c.collect(c.file.Finally, root)
+	c.declare(root)
+	for _, sp := range c.loops {
+		c.declare(sp)
+	}
+	c.defaults()
+
+	node := &plan.Node{Kind: plan.Flow, Scope: root.scope, Span: c.file.Span}
+	root.scope.Node = node
+	c.plan.Root = node
+	node.Steps = c.list(c.file.Steps)
+	node.Work.Outputs = c.outputs()
+	if len(c.file.Finally) > 0 {
+		c.failing(0)
+		c.dead = false
+		c.at = place{finally: true}
+		node.Finally = &plan.Node{Kind: plan.Block, Scope: root.scope, Span: c.file.Spaces.Finally}
+		node.Finally.Steps = c.list(c.file.Finally)
+	}
+	c.number(node, 0)
+	c.finish()
+}
+
+// outputs compiles what the flow returns. It is evaluated after the steps.
+func (c *checker) outputs() []plan.Output {
+	c.at = place{}
+	outputs := make([]plan.Output, 0, len(c.file.Outputs))
+	for _, p := range c.file.Outputs {
+		r := rendering{checker: c}
+		v := r.json(p.Value)
+		outputs = append(outputs, plan.Output{Name: p.Key, Value: v, Class: r.class, Span: p.KeySpan})
+	}
+	return outputs
+}
+
+// number gives the nodes their places in the plan: each before its parts.
+func (c *checker) number(n *plan.Node, depth int) {
+	n.Index, n.Depth = len(c.plan.Nodes), depth
+	c.plan.Nodes = append(c.plan.Nodes, n)
+	below := depth + 1
+	if n.Kind == plan.Loop { // its body's path is the loop's with [i]
+		below = depth
+	}
+	for _, s := range n.Steps {
+		c.number(s, below)
+	}
+	if n.Else != nil {
+		c.number(n.Else, depth+1)
+	}
+	for _, clause := range n.Catch {
+		c.number(clause, depth+1)
+	}
+	if n.Finally != nil {
+		c.number(n.Finally, depth+1)
+	}
+}
+
+// finish says what the plan as a whole holds.
+func (c *checker) finish() {
+	sensitive := len(c.plan.Secrets) > 0
+	for _, in := range c.plan.Inputs {
+		sensitive = sensitive || in.Class != plan.Plain
+	}
+	for p := range c.points {
+		sensitive = sensitive || p.Class != plan.Plain
+	}
+	for _, o := range c.plan.Root.Work.Outputs {
+		sensitive = sensitive || o.Class != plan.Plain
+	}
+	c.plan.Sensitive = sensitive
+}
+
+// report notes a problem once: a part of the defaults is checked in each step.
+func (c *checker) report(d diag.Diagnostic) {
+	key := fmt.Sprint(d.Line, " ", d.Column, " ", d.Code, " ", d.Message)
+	if c.reported[key] {
+		return
+	}
+	if c.reported == nil {
+		c.reported = map[string]bool{}
+	}
+	c.reported[key] = true
+	c.problems = append(c.problems, d)
+}
+
+func (c *checker) errorAt(span diag.Span, code diag.Code, hint, format string, args ...any) {
+	c.report(diag.Diagnostic{Span: span, Code: code, Hint: hint, Message: fmt.Sprintf(format, args...)})
+}
+
+func (c *checker) warnAt(span diag.Span, code diag.Code, hint, format string, args ...any) {
+	c.report(diag.Diagnostic{Span: span, Severity: diag.Warning, Code: code, Hint: hint, Message: fmt.Sprintf(format, args...)})
+}
+
+// expressionProblems turns the problems of a text into the file's.
+func (c *checker) expressionProblems(n *syntax.Node, problems []expression.Problem) {
+	for _, p := range problems {
+		span := n.Span
+		if p.To > p.From {
+			span = n.At(p.From, p.To)
+		}
+		d := diag.Diagnostic{Span: span, Severity: p.Severity, Code: p.Code, Message: p.Message, Hint: p.Hint, Notes: p.Notes}
+		c.explain(&d, n.Text, p)
+		c.report(d)
+	}
+}
+
+// explain adds what only the checker knows: another way that the name is
+// reached, or which step saves what was probably meant.
+func (c *checker) explain(d *diag.Diagnostic, text string, p expression.Problem) {
+	runes := []rune(text)
+	if p.From < 0 || p.To > len(runes) || p.From >= p.To {
+		return
+	}
+	before, name := string(runes[:p.From]), string(runes[p.From:p.To])
+	name = strings.TrimPrefix(name, "data.")
+	inData := strings.HasSuffix(before, "data.") || string(runes[p.From:p.To]) != name
+	if !inData {
+		return
+	}
+	switch p.Code {
+	case diag.UnknownName, diag.UsedBeforeSaved:
+		if c.at.graphql && c.at.response {
+			d.Hint = fmt.Sprintf("did you mean `response.body.data.%s`?", name)
+			return
+		}
+		if p.Code == diag.UsedBeforeSaved {
+			return
+		}
+		if v := c.find(expression.Suggest(name, c.Names("data"))); v != nil && len(v.sites) > 0 {
+			s := v.sites[0]
+			d.Notes = append(d.Notes, fmt.Sprintf("step %q saves %s (line %d)", s.step.Name, v.ref.Point.Name, s.span.Line))
+		}
+	case diag.MayBeUnset:
+		if v := c.find(name); v != nil && len(v.sites) > 0 {
+			s := v.sites[0]
+			d.Notes = append(d.Notes, fmt.Sprintf("step %q saves %s (line %d), but not on every way that leads here", s.step.Name, name, s.span.Line))
+		}
+	}
+}

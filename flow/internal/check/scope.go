@@ -1,0 +1,213 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/plan"
+)
+
+// The checker is the expression.Scope of the place it has come to.
+var _ expression.Scope = (*checker)(nil)
+
+// Root says whether a root may stand at the present place.
+func (c *checker) Root(root string) (why string, ok bool) {
+	switch root {
+	case "", "inputs", "secrets", "data", "steps", "run":
+		return "", true
+	case "response":
+		return "an answer exists in `expect`, `save` and `retry.when`", c.at.response
+	case "error":
+		return "a failure exists in `retry.when`; in `finally` it is `run.error`", c.at.failure
+	case "request":
+		return "the request of an attempt exists in `headers`", c.at.request
+	case "callbacks":
+		return "callbacks are not in this version", false
+	}
+	return "", false
+}
+
+// Name looks up a name at the present place.
+func (c *checker) Name(root, name string) (expression.Name, bool) {
+	switch root {
+	case "data":
+		v := c.find(name)
+		if v == nil {
+			return expression.Name{}, false
+		}
+		n := v.info()
+		n.Foreign = true
+		if v.now.state == expression.Unset {
+			n.Note = c.whyUnset(v)
+		}
+		return n, true
+	case "inputs":
+		v, ok := c.inputNames[name]
+		if !ok {
+			return expression.Name{}, false
+		}
+		return v.info(), true
+	case "secrets":
+		v, ok := c.secretNames[name]
+		if !ok {
+			return expression.Name{}, false
+		}
+		return v.info(), true
+	case "steps":
+		return c.stopped(name)
+	case "run":
+		return c.runMember(name)
+	case "":
+		return c.loopVariable(name)
+	}
+	return expression.Name{}, false
+}
+
+// Names lists what could stand behind a root, sorted.
+func (c *checker) Names(root string) []string {
+	seen := map[string]bool{}
+	switch root {
+	case "data":
+		for sp := c.space; sp != nil; sp = sp.parent {
+			for name := range sp.names {
+				seen[name] = true
+			}
+		}
+	case "inputs":
+		for name := range c.inputNames {
+			seen[name] = true
+		}
+	case "secrets":
+		for name := range c.secretNames {
+			seen[name] = true
+		}
+	case "steps":
+		for id, s := range c.stops {
+			seen[id] = s.ended && s.space.open
+		}
+	case "":
+		for sp := c.space; sp.step != nil; sp = sp.parent {
+			seen[sp.item.name], seen[sp.index.name] = true, true
+		}
+	}
+	names := make([]string, 0, len(seen))
+	for name, ok := range seen {
+		if ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// info is the variable as expressions see it now.
+func (v *variable) info() expression.Name {
+	return expression.Name{Type: v.now.typ, State: v.now.state, Sensitive: v.now.sensitive, PII: v.now.pii, Ref: &v.ref}
+}
+
+// whyUnset says of a data point that no way to this place saves who does.
+func (c *checker) whyUnset(v *variable) string {
+	if at := v.now.cleared; at != nil {
+		return fmt.Sprintf("is unset by step `%s` on line %d", at.step.Name, at.span.Line)
+	}
+	for _, s := range v.sites {
+		if c.at.step != nil && s.step == c.at.step {
+			return fmt.Sprintf("is saved by step `%s` itself on line %d, when its call is over", s.step.Name, s.span.Line)
+		}
+		if st := c.stops[s.step.Name]; st == nil || !st.begun {
+			return fmt.Sprintf("is saved by step `%s` on line %d, which runs later", s.step.Name, s.step.Span.Line)
+		}
+	}
+	if len(v.sites) > 0 {
+		s := v.sites[0]
+		return fmt.Sprintf("is saved by step `%s` on line %d, which does not run on the way that leads here", s.step.Name, s.step.Span.Line)
+	}
+	if d, ok := c.declared[v.ref.Point.Name]; ok {
+		return fmt.Sprintf("is declared on line %d, but no step saves it", d.span.Line)
+	}
+	return ""
+}
+
+// stopped is steps.ID.
+func (c *checker) stopped(id string) (expression.Name, bool) {
+	s, ok := c.stops[id]
+	if !ok {
+		return expression.Name{}, false
+	}
+	n := s.member
+	n.Foreign = true
+	switch {
+	case s.ended && s.space.open:
+		n.Ref = &s.ref
+		// What a block ended like is only recorded if it is a step of its own.
+		s.ref.Step.Bare = false
+	case s.ended:
+		n.State = expression.Unset
+		n.Note = fmt.Sprintf("runs inside the loop `%s`: its outcome can be read in the same iteration only", s.space.step.Name)
+	case s.begun:
+		n.State = expression.Unset
+		n.Note = fmt.Sprintf("begins on line %d and has not ended here", s.step.Span.Line)
+	default:
+		n.State = expression.Unset
+		n.Note = fmt.Sprintf("begins on line %d and runs later", s.step.Span.Line)
+	}
+	return n, true
+}
+
+func (c *checker) runMember(name string) (expression.Name, bool) {
+	switch name {
+	case "id", "flow":
+		return expression.Name{Type: expression.Type{Kind: expression.String}}, true
+	case "started_at":
+		return expression.Name{Type: expression.Type{Kind: expression.Time}}, true
+	case "status":
+		return expression.Name{Type: expression.Type{Kind: expression.String}}, c.at.finally
+	case "error":
+		return expression.Name{Foreign: true}, c.at.finally
+	}
+	return expression.Name{}, false
+}
+
+// loopVariable is the item or index of the nearest loop that calls it so.
+func (c *checker) loopVariable(name string) (expression.Name, bool) {
+	for sp := c.space; sp != nil && sp.step != nil; sp = sp.parent {
+		switch name {
+		case sp.item.name:
+			return sp.item.info, true
+		case sp.index.name:
+			return sp.index.info, true
+		}
+	}
+	return expression.Name{}, false
+}
+
+// narrow makes what a condition says of names hold from here on: set if the
+// condition has decided so.
+func (c *checker) narrow(handles []any) {
+	for _, h := range handles {
+		ref, ok := h.(*plan.Ref)
+		if !ok {
+			continue
+		}
+		v := c.variableOf(ref)
+		if v == nil || v.now.state == expression.Set {
+			continue
+		}
+		now := v.now
+		now.state, now.cleared = expression.Set, nil
+		c.set(v, now)
+	}
+}
+
+func (c *checker) variableOf(ref *plan.Ref) *variable {
+	switch {
+	case ref.Point != nil:
+		return c.points[ref.Point]
+	case ref.Input != nil:
+		return c.inputNames[ref.Input.Name]
+	case ref.Secret != nil:
+		return c.secretNames[ref.Secret.Name]
+	}
+	return nil
+}

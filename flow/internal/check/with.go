@@ -1,0 +1,325 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/plan"
+	"github.com/stepwell/stepwell/flow/internal/syntax"
+)
+
+// An argument is what is given for a field of an action; node is nil if nothing is.
+type argument struct {
+	field     *Field
+	node      *syntax.Node
+	key       diag.Span
+	inherited bool // from defaults
+}
+
+// arguments are a step's, one for each field of its action, in that order. They
+// are what an action's Check looks at.
+type arguments []argument
+
+var _ Static = arguments(nil)
+
+// defaults checks the keys of defaults.http, once; what stands behind them is
+// checked in each step that takes it.
+func (c *checker) defaults() {
+	d := c.file.HTTP
+	if d == nil {
+		return
+	}
+	if d.Kind != syntax.Mapping {
+		c.errorAt(d.Span, diag.WrongShape, "", "`defaults.http` must be a mapping")
+		return
+	}
+	var known []string
+	own := map[string]bool{}
+	for _, a := range c.kit.Actions {
+		if !a.Web {
+			continue
+		}
+		for i := range a.Fields {
+			f := &a.Fields[i]
+			if !f.Own {
+				known = append(known, f.Name)
+			} else {
+				own[f.Name] = true
+			}
+		}
+	}
+	slices.Sort(known)
+	known = slices.Compact(known)
+	for _, p := range d.Pairs {
+		switch {
+		case strings.HasPrefix(p.Key, "x-") || slices.Contains(known, p.Key):
+		case own[p.Key]:
+			c.errorAt(p.KeySpan, diag.KeyNotAllowed, "write it in the step's `with`", "%q cannot stand in `defaults.http`: it belongs to one step", p.Key)
+		default:
+			c.unknownKey(p, known, "`defaults.http`")
+		}
+	}
+}
+
+func (c *checker) unknownKey(p syntax.Pair, known []string, where string) {
+	hint := ""
+	if near := expression.Suggest(p.Key, known); near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	} else if len(known) > 0 {
+		hint = "the keys are " + strings.Join(known, ", ")
+	}
+	c.errorAt(p.KeySpan, diag.UnknownKey, hint, "there is no key %q in %s", p.Key, where)
+}
+
+// arguments merges a step's `with` over the defaults.
+func (c *checker) arguments(s *syntax.Step, spec *Action) arguments {
+	args := make(arguments, len(spec.Fields))
+	for i := range args {
+		args[i].field = &spec.Fields[i]
+	}
+	if spec.Web && c.file.HTTP != nil {
+		for _, p := range c.file.HTTP.Pairs {
+			if a := args.of(p.Key); a != nil && !a.field.Own && p.Value.Kind != syntax.Null {
+				a.node, a.key, a.inherited = p.Value, p.KeySpan, true
+			}
+		}
+	}
+	if s.With == nil {
+		return args
+	}
+	if s.With.Kind != syntax.Mapping {
+		c.errorAt(s.With.Span, diag.WrongShape, "", "`with` must be a mapping of the action's fields")
+		return args
+	}
+	for _, p := range s.With.Pairs {
+		a := args.of(p.Key)
+		switch {
+		case a != nil:
+			c.argument(args, a, p)
+		case !strings.HasPrefix(p.Key, "x-"):
+			c.unknownKey(p, fieldNames(spec.Fields), fmt.Sprintf("`with` of the action %q", s.Action.Name))
+		}
+	}
+	return args
+}
+
+// argument takes one key of a step's `with`.
+func (c *checker) argument(args arguments, a *argument, p syntax.Pair) {
+	f := a.field
+	if f.Group != "" {
+		for i := range args {
+			b := &args[i]
+			if b == a || b.node == nil || b.field.Group != f.Group {
+				continue
+			}
+			if b.inherited {
+				*b = argument{field: b.field}
+			} else if p.Value.Kind != syntax.Null {
+				c.errorAt(p.KeySpan, diag.KeysExclude, "keep one of them", "%q and %q cannot stand together", b.field.Name, f.Name)
+			}
+		}
+	}
+	switch {
+	case p.Value.Kind == syntax.Null && f.Type != JSONField: // takes the setting away
+		*a = argument{field: f, key: p.KeySpan}
+	case f.Type == PairsField && a.node != nil && a.node.Kind == syntax.Mapping && p.Value.Kind == syntax.Mapping:
+		*a = argument{field: f, node: mergePairs(f, a.node, p.Value), key: p.KeySpan}
+	default:
+		*a = argument{field: f, node: p.Value, key: p.KeySpan}
+	}
+}
+
+// mergePairs puts a step's pairs over the defaults', whose order comes first.
+func mergePairs(f *Field, under, over *syntax.Node) *syntax.Node {
+	merged := &syntax.Node{Kind: syntax.Mapping, Span: over.Span, Pairs: slices.Clone(under.Pairs)}
+	for _, p := range over.Pairs {
+		if i := pairAt(f, merged.Pairs[:len(under.Pairs)], p.Key); i >= 0 {
+			merged.Pairs[i] = p
+		} else {
+			merged.Pairs = append(merged.Pairs, p)
+		}
+	}
+	return merged
+}
+
+// pairAt finds a key; those of headers without regard to case (RFC 9110 §5.1).
+func pairAt(f *Field, pairs []syntax.Pair, key string) int {
+	for i := range pairs {
+		if pairs[i].Key == key || f.Name == "headers" && strings.EqualFold(pairs[i].Key, key) {
+			return i
+		}
+	}
+	return -1
+}
+
+func (args arguments) of(name string) *argument {
+	for i := range args {
+		if args[i].field.Name == name {
+			return &args[i]
+		}
+	}
+	return nil
+}
+
+func fieldNames(fields []Field) []string {
+	names := make([]string, len(fields))
+	for i := range fields {
+		names[i] = fields[i].Name
+	}
+	return names
+}
+
+// find goes down mappings. What is not there gives the last node that is.
+func (args arguments) find(path []string) (n *syntax.Node, there bool) {
+	if len(path) == 0 {
+		return nil, false
+	}
+	a := args.of(path[0])
+	if a == nil || a.node == nil {
+		return nil, false
+	}
+	n = a.node
+	for _, key := range path[1:] {
+		next := member(n, key, a.field.Type == PairsField)
+		if next == nil {
+			return n, false
+		}
+		n = next
+	}
+	return n, n.Kind != syntax.Null
+}
+
+func member(n *syntax.Node, key string, anyCase bool) *syntax.Node {
+	for i := range n.Pairs {
+		if n.Pairs[i].Key == key || anyCase && strings.EqualFold(n.Pairs[i].Key, key) {
+			return n.Pairs[i].Value
+		}
+	}
+	return nil
+}
+
+// Text implements Static.
+func (args arguments) Text(path ...string) (text string, constant, there bool) {
+	n, there := args.find(path)
+	if !there || n.Kind >= syntax.List {
+		return "", false, false
+	}
+	return n.Text, !strings.Contains(n.Text, "${{"), true
+}
+
+// Keys implements Static.
+func (args arguments) Keys(path ...string) []string {
+	var keys []string
+	if len(path) == 0 {
+		for i := range args {
+			if args[i].node != nil {
+				keys = append(keys, args[i].field.Name)
+			}
+		}
+		return keys
+	}
+	n, there := args.find(path)
+	if !there {
+		return nil
+	}
+	for _, p := range n.Pairs {
+		if p.Value.Kind != syntax.Null {
+			keys = append(keys, p.Key)
+		}
+	}
+	return keys
+}
+
+// fields compiles the arguments, in the order of the action's Spec.
+func (c *checker) fields(s *syntax.Step, spec *Action, args arguments, call *plan.CallSpec) {
+	for i := range args {
+		a := &args[i]
+		if a.node == nil {
+			if a.field.Required {
+				c.missing(s, a.field, fmt.Sprintf("`with` of the action %q", s.Action.Name), whereWith(s))
+			}
+			continue
+		}
+		r := rendering{checker: c}
+		c.at.request = a.field.PerTry
+		v := r.value(a.field, a.node)
+		c.at.request = false
+		f := plan.Field{
+			Name: a.field.Name, Value: v, Class: r.class, PerTry: r.request,
+			Options: plan.FieldOptions{URL: a.field.Type == URLField, Destination: a.field.Destination, Allows: a.field.Allows},
+		}
+		if t := v.Template; f.Options.URL && t != nil {
+			f.Origin = origin(t)
+		}
+		call.Now = call.Now || r.clock
+		call.Fields = append(call.Fields, f)
+		if a.field.Name == "repeatable" && a.node.Kind == syntax.Boolean {
+			yes := a.node.Text == "true"
+			call.Repeatable = &yes
+		}
+	}
+	c.trust(args, call.Fields)
+}
+
+func (c *checker) missing(s *syntax.Step, f *Field, where string, at diag.Span) {
+	c.errorAt(at, diag.MissingKey, "", "%s lacks %q: %s", where, f.Name, describe(f))
+}
+
+// whereWith is where a key of `with` is missing.
+func whereWith(s *syntax.Step) diag.Span {
+	if s.With != nil {
+		return s.With.Span
+	}
+	return s.Action.Span
+}
+
+func origin(t *expression.Template) plan.Trust {
+	switch {
+	case t.Relative():
+		return plan.NoOrigin
+	case t.OriginForeign():
+		return plan.Foreign
+	}
+	return plan.Trusted
+}
+
+// trust refuses a step that sends something sensitive to where only data or an
+// answer says. One with any trusted origin is compared when it runs.
+func (c *checker) trust(args arguments, fields []plan.Field) {
+	var foreign, sent *plan.Field
+	for i := range fields {
+		f := &fields[i]
+		switch {
+		case f.Options.Allows:
+			return
+		case f.Options.Destination && f.Origin == plan.Trusted:
+			return
+		case f.Options.Destination && f.Origin == plan.Foreign:
+			foreign = f
+		}
+		if f.Class == plan.Sensitive {
+			sent = f
+		}
+	}
+	if foreign == nil || sent == nil {
+		return
+	}
+	c.errorAt(args.of(foreign.Name).node.Span, diag.UntrustedOrigin,
+		"name the origin in `allow_secrets_to`, or build the URL from an input",
+		"this step sends something sensitive in `%s`, and only data says where to", sent.Name)
+}
+
+// complaint puts what an action's Check found at its place.
+func (c *checker) complaint(s *syntax.Step, args arguments, p Complaint) {
+	span := whereWith(s)
+	if n, there := args.find(p.Path); n != nil {
+		span = n.Span
+		if there && p.To > p.From {
+			span = n.At(p.From, p.To)
+		}
+	}
+	c.report(diag.Diagnostic{Span: span, Severity: p.Severity, Code: p.Code, Message: p.Message, Hint: p.Hint})
+}
