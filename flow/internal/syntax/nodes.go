@@ -1,114 +1,12 @@
 package syntax
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/stepwell/stepwell/flow/diag"
 	"gopkg.in/yaml.v3"
 )
-
-// decode turns the text into a tree of Nodes. A nil tree means that there is
-// nothing to go on with.
-func decode(src *source) (*Node, diag.List) {
-	document, problem := readYAML(src)
-	if problem != nil {
-		return nil, diag.List{*problem}
-	}
-	c := converter{src: src, at: cursor{src: src}, done: map[*yaml.Node]*Node{}}
-	root := c.node(document.Content[0], 1)
-	if c.stop {
-		return nil, c.problems
-	}
-	return root, c.problems
-}
-
-// readYAML reads the one document of the text. Decoding into yaml.Node is in
-// proportion to the text, whatever is in it; into anything else it is not.
-func readYAML(src *source) (document *yaml.Node, problem *diag.Diagnostic) {
-	feed := &reading{text: src.text}
-	decoder := yaml.NewDecoder(feed)
-	document = new(yaml.Node)
-	err := decodeNode(decoder, document)
-	if errors.Is(err, io.EOF) || err == nil && empty(document) {
-		return nil, &diag.Diagnostic{
-			Span: diag.Span{File: src.file}, Code: diag.EmptyFile,
-			Message: "the file is empty",
-			Hint:    "a flow begins with `stepwell: 1`",
-		}
-	}
-	if err != nil {
-		d := src.syntaxProblem(err)
-		return nil, &d
-	}
-	var second yaml.Node
-	switch err := decodeNode(decoder, &second); {
-	case errors.Is(err, io.EOF):
-		return document, nil
-	case err == nil || src.hasSeparator():
-		d := src.secondDocument(&second)
-		return nil, &d
-	default:
-		d := src.syntaxProblem(err)
-		return nil, &d
-	}
-}
-
-// empty says whether a document holds nothing.
-func empty(document *yaml.Node) bool {
-	return len(document.Content) == 0 ||
-		document.Content[0].Kind == yaml.ScalarNode && document.Content[0].Tag == "!!null"
-}
-
-// decodeNode is Decode with a panic of the library turned into an error: a
-// file must never take the process down.
-func decodeNode(d *yaml.Decoder, n *yaml.Node) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("yaml: %v", r)
-		}
-	}()
-	return d.Decode(n)
-}
-
-// reading gives the text to the decoder and knows how far it came. With slow
-// it gives a byte at a time, so that the place of an error is known.
-type reading struct {
-	text string
-	at   int
-	slow bool
-}
-
-func (r *reading) Read(p []byte) (int, error) {
-	if r.at >= len(r.text) {
-		return 0, io.EOF
-	}
-	if r.slow && len(p) > 1 {
-		p = p[:1]
-	}
-	n := copy(p, r.text[r.at:])
-	r.at += n
-	return n, nil
-}
-
-// hasSeparator says whether a line of the text begins a further document.
-func (s *source) hasSeparator() bool {
-	return strings.Contains(s.text, "\n---") || strings.Contains(s.text, "\n...")
-}
-
-func (s *source) secondDocument(second *yaml.Node) diag.Diagnostic {
-	at := s.lines[min(max(second.Line-1, 0), len(s.lines)-1)]
-	if second.Line == 0 {
-		at = strings.LastIndex(s.text, "\n---") + 1
-	}
-	return diag.Diagnostic{
-		Span: s.span(at, at+3), Code: diag.SecondDocument,
-		Message: "a second document begins here",
-		Hint:    "a flow is one document: put the other into a file of its own",
-	}
-}
 
 // A style is how a scalar was written.
 type style uint8
@@ -270,4 +168,173 @@ func (c *converter) leave(y *yaml.Node, n *Node) {
 	}
 	n.marks.end = end
 	n.Span = c.src.upTo(n.Span, n.marks.start, end)
+}
+
+// mapping converts a mapping: keys are text and stand once, `<<` is resolved.
+func (c *converter) mapping(y *yaml.Node, n *Node, depth int) {
+	n.Kind = Mapping
+	if depth > maxDepth {
+		c.tooDeep(n.Span)
+		return
+	}
+	if c.braces(y, n) {
+		return
+	}
+	c.enter(y)
+	seen := make(map[string]int, len(y.Content)/2)
+	n.Pairs = make([]Pair, 0, len(y.Content)/2)
+	var merges []*Node
+	for i := 0; i+1 < len(y.Content) && !c.stop; i += 2 {
+		key, span, ok := c.key(y.Content[i])
+		if i/2 == maxKeys {
+			c.over(span, "", "a mapping has more than %d keys", maxKeys)
+		}
+		value := c.node(y.Content[i+1], depth+1)
+		n.holds(value)
+		if !ok {
+			continue
+		}
+		if line, twice := seen[key]; twice {
+			c.report(span, diag.DuplicateKey, "", "the key %q stands twice", key).Notes = []string{fmt.Sprintf("first on line %d", line)}
+			continue
+		}
+		seen[key] = span.Line
+		if y.Content[i].Tag == "!!merge" {
+			merges = append(merges, c.merged(value, span)...)
+			continue
+		}
+		n.Pairs = append(n.Pairs, Pair{Key: key, KeySpan: span, Value: value})
+	}
+	for _, m := range merges {
+		c.merge(n, m, seen)
+	}
+	c.leave(y, n)
+	if y.Style&yaml.FlowStyle == 0 {
+		c.blockSpan(n)
+	}
+}
+
+// blockSpan makes the place of a block mapping its first key and value.
+func (c *converter) blockSpan(n *Node) {
+	if len(n.Pairs) == 0 {
+		return
+	}
+	first := n.Pairs[0]
+	n.Span = first.KeySpan
+	if v := first.Value; v.Kind < List && v.Span.Line == n.Span.Line && v.Span.EndColumn > n.Span.EndColumn {
+		n.Span.EndColumn = v.Span.EndColumn
+	}
+}
+
+// key gives a key's text. What is not text is reported.
+func (c *converter) key(y *yaml.Node) (string, diag.Span, bool) {
+	at := c.at.offset(y.Line, y.Column)
+	span := c.at.span(at)
+	if y.Kind == yaml.AliasNode {
+		span = c.src.upTo(span, at, at+1+len(y.Value))
+		if c.aliases++; c.aliases > maxAliases {
+			c.over(span, "", "the file has more than %d aliases", maxAliases)
+		}
+		y = y.Alias
+	} else {
+		span = c.src.upTo(span, at, at+c.keyLength(y, at))
+		if y.Anchor != "" {
+			c.done[y] = &Node{Kind: String, Text: y.Value, Span: span, marks: marks{src: c.src, start: at, end: at, total: 1}}
+		}
+	}
+	switch {
+	case y.Kind != yaml.ScalarNode:
+		c.report(span, diag.WrongShape, "", "a key must be text, not a list or a mapping")
+		return "", span, false
+	case strings.Contains(y.Value, "${{"):
+		c.report(span, diag.ExpressionInKey, "an expression may stand in a value only", "a key cannot hold an expression")
+		return y.Value, span, true
+	case y.Value == "":
+		c.report(span, diag.WrongShape, "", "a key is empty")
+		return "", span, false
+	}
+	if tag := c.tagAt(at); tag != "" && tag != "!!str" {
+		c.report(c.src.upTo(span, at, at+len(tag)), diag.CustomTag, "remove it", "the tag %s on a key", tag)
+	}
+	return y.Value, span, true
+}
+
+// keyLength is the length of a key in the source.
+func (c *converter) keyLength(y *yaml.Node, at int) int {
+	w := walk{src: c.src, text: y.Value, at: at, lean: true}
+	s := styleOf(y)
+	if y.Kind != yaml.ScalarNode || !w.scalar(s) {
+		return 1
+	}
+	end := w.at
+	if s == singleQuoted || s == doubleQuoted {
+		end++
+	}
+	return end - at
+}
+
+// merged lists the mappings that a `<<` names.
+func (c *converter) merged(value *Node, span diag.Span) []*Node {
+	switch value.Kind {
+	case Mapping:
+		return []*Node{value}
+	case List:
+		for _, m := range value.Items {
+			if m.Kind != Mapping {
+				c.report(span, diag.WrongShape, "", "`<<` takes mappings; one of these is %s", describe(m))
+				return nil
+			}
+		}
+		return value.Items
+	}
+	c.report(span, diag.WrongShape, "write `<<: *name`", "`<<` takes a mapping or a list of mappings, not %s", describe(value))
+	return nil
+}
+
+// merge adds the pairs of m that n does not have.
+func (c *converter) merge(n, m *Node, seen map[string]int) {
+	for _, p := range m.Pairs {
+		if _, has := seen[p.Key]; has {
+			continue
+		}
+		seen[p.Key] = p.KeySpan.Line
+		if len(n.Pairs) == maxKeys {
+			c.over(n.Span, "", "a mapping has more than %d keys", maxKeys)
+			return
+		}
+		n.Pairs = append(n.Pairs, p)
+	}
+}
+
+// braces reports an unquoted {{ x }}: to YAML a mapping whose key is a mapping.
+// It takes the place of n.
+func (c *converter) braces(y *yaml.Node, n *Node) bool {
+	if y.Style&yaml.FlowStyle == 0 || len(y.Content) == 0 {
+		return false
+	}
+	inner := y.Content[0]
+	if inner.Kind != yaml.MappingNode || inner.Style&yaml.FlowStyle == 0 {
+		return false
+	}
+	start := n.marks.start
+	line := c.src.rest(start)
+	length := strings.Index(line, "}}") + 2
+	if length < 2 {
+		length = len(line)
+	}
+	written := line[:length]
+	n.Kind, n.Text = String, "$"+written // what was meant
+	n.marks.end = start + length
+	n.Span = c.src.upTo(n.Span, start, start+length)
+	c.problems = append(c.problems, bracesProblem(n.Span, written))
+	return true
+}
+
+// bracesProblem is the answer to {{ x }}.
+func bracesProblem(span diag.Span, written string) diag.Diagnostic {
+	return diag.Diagnostic{
+		Span: span, Code: diag.SwallowedByYAML,
+		Message: fmt.Sprintf("YAML takes %s for a mapping", written),
+		Hint:    fmt.Sprintf("write %s", quoted("$"+written)),
+	}
 }

@@ -2,7 +2,10 @@ package syntax
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
+	"unicode/utf8"
 
 	"github.com/stepwell/stepwell/flow/diag"
 )
@@ -57,4 +60,185 @@ func (s *source) firstLine() diag.Span {
 		}
 	}
 	return diag.Span{File: s.file}
+}
+
+// A source is the text of a file, without a byte order mark. Only what placesOf
+// remembers changes.
+type source struct {
+	file  string
+	text  string
+	lines []int // where each line starts
+	ascii bool
+
+	mu     sync.Mutex // guards what placesOf found last
+	placed *Node
+	places []int
+}
+
+const byteOrderMark = "\ufeff"
+
+// newSource takes the text apart into lines. What a file must not hold is a
+// problem: it is not UTF-8, or YAML refuses the character, or programs disagree
+// whether the character ends a line.
+func newSource(file string, text []byte) (*source, diag.List) {
+	s := &source{file: file, text: strings.TrimPrefix(string(text), byteOrderMark), lines: []int{0}, ascii: true}
+	var problems diag.List
+	bad := -1
+	for i := 0; i < len(s.text); {
+		c := s.text[i]
+		switch {
+		case c == '\n' || c == '\r' && !strings.HasPrefix(s.text[i+1:], "\n"):
+			s.lines = append(s.lines, i+1)
+			i++
+		case c >= utf8.RuneSelf:
+			r, n := utf8.DecodeRuneInString(s.text[i:])
+			s.ascii = false
+			if bad < 0 && (r == utf8.RuneError && n == 1 || !allowed(r)) {
+				bad = i
+			}
+			i += n
+		default:
+			if bad < 0 && !allowed(rune(c)) {
+				bad = i
+			}
+			i++
+		}
+	}
+	if bad >= 0 {
+		problems = append(problems, s.badCharacter(bad))
+	}
+	return s, problems
+}
+
+// allowed says whether YAML takes the character as it is. U+0085, U+2028 and
+// U+2029 end a line in YAML 1.1 and do not in 1.2 and in editors.
+func allowed(r rune) bool {
+	switch {
+	case r < 0x20:
+		return r == '\t' || r == '\n' || r == '\r'
+	case r < 0x7f:
+		return true
+	case r < 0xa0 || r == 0x2028 || r == 0x2029 || r == 0xfeff:
+		return false
+	}
+	return r <= 0xd7ff || r >= 0xe000 && r <= 0xfffd || r >= 0x10000
+}
+
+func (s *source) badCharacter(at int) diag.Diagnostic {
+	r, n := utf8.DecodeRuneInString(s.text[at:])
+	d := diag.Diagnostic{Span: s.span(at, at+n)}
+	d.Text = strings.ToValidUTF8(d.Text, "\ufffd")
+	if r == utf8.RuneError && n == 1 {
+		d.Code = diag.NotUTF8
+		d.Message = fmt.Sprintf("the file is not UTF-8: byte 0x%02x", s.text[at])
+		d.Hint = "save it as UTF-8"
+		return d
+	}
+	d.Code = diag.YAMLSyntax
+	d.Message = fmt.Sprintf("the invisible character U+%04X", r)
+	escape := fmt.Sprintf(`\u%04x`, r)
+	d.Hint = fmt.Sprintf(`remove it, or write "%s" in double quotes`, escape)
+	return d
+}
+
+// line is the number, from 0, of the line that holds the byte.
+func (s *source) line(at int) int {
+	n, found := slices.BinarySearch(s.lines, at)
+	if !found {
+		n--
+	}
+	return n
+}
+
+// lineText is a line, counted from 0, without its end; "" behind the last.
+func (s *source) lineText(n int) string {
+	if n < 0 || n >= len(s.lines) {
+		return ""
+	}
+	end := len(s.text)
+	if n+1 < len(s.lines) {
+		end = s.lines[n+1]
+	}
+	return strings.TrimRight(s.text[s.lines[n]:end], "\r\n")
+}
+
+// span is the place of the bytes [from, to), cut at the end of the first line.
+func (s *source) span(from, to int) diag.Span {
+	from = min(max(from, 0), len(s.text))
+	n := s.line(from)
+	text := s.lineText(n)
+	start := s.lines[n]
+	from = min(from-start, len(text))
+	to = min(max(to-start, from), len(text))
+	column := s.count(start, start+from) + 1
+	return diag.Span{
+		File: s.file, Line: n + 1, Column: column,
+		EndColumn: column + s.count(start+from, start+to), Text: text,
+	}
+}
+
+// count is the number of characters in the bytes [from, to).
+func (s *source) count(from, to int) int {
+	if s.ascii {
+		return to - from
+	}
+	return utf8.RuneCountInString(s.text[from:to])
+}
+
+// upTo gives a span that begins at a byte another end, on the same line.
+func (s *source) upTo(span diag.Span, from, to int) diag.Span {
+	if span.Line == 0 {
+		return span
+	}
+	end := s.lines[span.Line-1] + len(span.Text)
+	span.EndColumn = span.Column + s.count(from, max(from, min(to, end)))
+	return span
+}
+
+// rest is the text from a byte to the end of its line.
+func (s *source) rest(at int) string {
+	if at >= len(s.text) {
+		return ""
+	}
+	rest := s.text[at:]
+	if i := strings.IndexAny(rest, "\r\n"); i >= 0 {
+		rest = rest[:i]
+	}
+	return rest
+}
+
+// A cursor turns YAML's lines and columns into bytes. Nodes come in order and
+// a line may be long, so it goes on from where it was.
+type cursor struct {
+	src          *source
+	line, column int // both from 1
+	at           int
+}
+
+func (c *cursor) offset(line, column int) int {
+	if line < 1 || line > len(c.src.lines) {
+		return len(c.src.text)
+	}
+	start := c.src.lines[line-1]
+	if c.src.ascii {
+		return min(start+column-1, len(c.src.text))
+	}
+	if line != c.line || column < c.column {
+		c.line, c.column, c.at = line, 1, start
+	}
+	for ; c.column < column && c.at < len(c.src.text); c.column++ {
+		_, n := utf8.DecodeRuneInString(c.src.text[c.at:])
+		c.at += n
+	}
+	return c.at
+}
+
+// span is an empty span at a byte that is not before the last offset.
+func (c *cursor) span(at int) diag.Span {
+	s := c.src
+	if s.ascii || c.line == 0 || at < c.at || c.line < len(s.lines) && at >= s.lines[c.line] {
+		return s.span(at, at)
+	}
+	column := c.column + s.count(c.at, at)
+	return diag.Span{File: s.file, Line: c.line, Column: column, EndColumn: column, Text: s.lineText(c.line - 1)}
 }

@@ -171,7 +171,7 @@ func (f *fields) allowed(s *Step) {
 func verbNames(s Verbs) string {
 	var names []string
 	for _, key := range stepKeys.Keys {
-		if key.Verb != NoVerb && s.Has(key.Verb) {
+		if key.Verb != NoVerb && key.Later == "" && s.Has(key.Verb) {
 			names = append(names, key.Name)
 		}
 	}

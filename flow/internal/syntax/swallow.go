@@ -2,6 +2,7 @@ package syntax
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/stepwell/stepwell/flow/diag"
@@ -20,7 +21,11 @@ func (c *converter) comment(n *Node) {
 	}
 	at := n.marks.end + len(rest) - len(comment)
 	span := c.src.span(at, n.marks.end+len(rest))
-	whole := quoted(strings.TrimSpace(n.Text + rest))
+	whole := n.Text + rest
+	if text := c.src.rest(n.marks.start); n.marks.flow && strings.HasSuffix(text, rest) {
+		whole = text[:flowEnd(text)]
+	}
+	whole = quoted(strings.TrimSpace(whole))
 	switch {
 	case openExpression(n.Text):
 		c.report(span, diag.SwallowedByYAML, "write "+whole, "YAML takes the rest of the expression for a comment")
@@ -213,4 +218,149 @@ func (r *reader) inSwallowed(span diag.Span) bool {
 		}
 	}
 	return false
+}
+
+// bareKeys are the keys whose values are expressions without ${{ }}.
+var bareKeys = []string{"if", "in", "that", "when", "while", "until", "next", "expression"}
+
+// valueStart is where the value of a line begins: behind dashes and a key. It
+// is 0 where the line is neither.
+func valueStart(line string) int {
+	at := len(line) - len(strings.TrimLeft(line, " "))
+	begin := at
+	for strings.HasPrefix(line[at:], "- ") {
+		at += 2
+		at += len(line[at:]) - len(strings.TrimLeft(line[at:], " "))
+	}
+	rest := line[at:]
+	key := len(rest) - len(strings.TrimLeft(rest, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"))
+	if key > 0 && strings.HasPrefix(rest[key:], ":") && (len(rest) == key+1 || rest[key+1] == ' ') {
+		at += key + 1
+		at += len(line[at:]) - len(strings.TrimLeft(line[at:], " "))
+	}
+	if at == begin {
+		return 0
+	}
+	return at
+}
+
+// swallowedOn looks for an unquoted expression on a line of a file that YAML
+// cannot read. At the line where it stops any expression may be the cause;
+// elsewhere only what YAML never takes.
+func (s *source) swallowedOn(n int, x refusal) (diag.Diagnostic, bool) {
+	line := s.lineText(n)
+	value := valueStart(line)
+	text := strings.TrimRight(line[value:], " \t")
+	if text == "" || strings.HasPrefix(text, "#") {
+		return diag.Diagnostic{}, false
+	}
+	here := n == x.line && x.at >= s.lines[n]+value
+	place := func(from, to int) diag.Span { return s.span(s.lines[n]+from, s.lines[n]+to) }
+	if i := bareBraces(line); i >= 0 {
+		whole := line[i : i+flowEndOf(line, i)]
+		return bracesProblem(place(i, i+len(whole)), strings.TrimSpace(whole)), true
+	}
+	problem := func(from, to int, message string) (diag.Diagnostic, bool) {
+		return diag.Diagnostic{
+			Span: place(from, to), Code: diag.SwallowedByYAML, Message: message,
+			Hint: "write " + quoted(strings.TrimSpace(line[from:to])),
+		}, true
+	}
+	if i := unquotedIndex(line, "${{", value); i >= 0 {
+		from, inFlow := flowStart(line, value, i)
+		switch {
+		case inFlow:
+			return problem(from, from+flowEndOf(line, from), "YAML takes the braces of an expression in [ ] or { } for its own")
+		case here && strings.Contains(text, ": "):
+			return problem(value, value+len(text), `YAML takes the ": " in the expression for a key's`)
+		case here:
+			return problem(value, value+len(text), "YAML cannot read this line, and an expression is on it")
+		}
+	}
+	if key := keyOf(line); here && slices.Contains(bareKeys, key) {
+		d, ok := problem(value, value+len(text), fmt.Sprintf("YAML cannot read the expression of %q as it stands", key))
+		if key == "that" && strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
+			d.Hint = "write [ " + quotedItems(text[1:len(text)-1]) + " ]"
+		}
+		return d, ok
+	}
+	return diag.Diagnostic{}, false
+}
+
+// quotedItems quotes each of the expressions between commas.
+func quotedItems(text string) string {
+	var items []string
+	for {
+		n := flowEnd(text)
+		items = append(items, quoted(strings.TrimSpace(text[:n])))
+		if n == len(text) {
+			return strings.Join(items, ", ")
+		}
+		text = text[n+1:]
+	}
+}
+
+// keyOf is the key at the beginning of a line, or "".
+func keyOf(line string) string {
+	key, _, found := strings.Cut(strings.TrimLeft(line, " -"), ":")
+	if !found {
+		return ""
+	}
+	return key
+}
+
+// flowEndOf is the length of the value that begins at a byte of a line.
+func flowEndOf(line string, from int) int {
+	return len(strings.TrimRight(line[from:from+flowEnd(line[from:])], " \t"))
+}
+
+// unquotedIndex finds what is not inside quotes that begin a value.
+func unquotedIndex(line, what string, from int) int {
+	for i := from; i < len(line); i++ {
+		if (line[i] == '"' || line[i] == '\'') && (i == 0 || strings.IndexByte(" [{,", line[i-1]) >= 0) {
+			if n := stringLength(line[i:]); n > 0 {
+				i += n - 1
+				continue
+			}
+		}
+		if strings.HasPrefix(line[i:], what) {
+			return i
+		}
+	}
+	return -1
+}
+
+// bareBraces finds {{ x }} where a value begins.
+func bareBraces(line string) int {
+	for i := unquotedIndex(line, "{{", 0); i >= 0; i = unquotedIndex(line, "{{", i+2) {
+		before := strings.TrimRight(line[:i], " ")
+		if before == "" || before != line[:i] && strings.ContainsAny(before[len(before)-1:], ":-,[{") || strings.ContainsAny(before[len(before)-1:], ",[") {
+			return i
+		}
+	}
+	return -1
+}
+
+// flowStart finds where the value with the expression at i begins, and whether
+// it stands in brackets of YAML's.
+func flowStart(line string, value, i int) (int, bool) {
+	if value >= len(line) || line[value] != '{' && line[value] != '[' {
+		return value, false
+	}
+	from := value
+	for j := value; j < i; j++ {
+		switch line[j] {
+		case '"', '\'':
+			if n := stringLength(line[j:]); n > 0 {
+				j += n - 1
+			}
+		case '{', '[', ',':
+			from = j + 1
+		case ':':
+			if j+1 < len(line) && line[j+1] == ' ' {
+				from = j + 1
+			}
+		}
+	}
+	return from + len(line[from:]) - len(strings.TrimLeft(line[from:], " ")), true
 }
