@@ -3,6 +3,7 @@ package flow
 import (
 	"context"
 	"io/fs"
+	"sync"
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
@@ -32,7 +33,39 @@ type Executor struct {
 	// Grace is how long calls in flight may go on when a run is interrupted;
 	// zero is 10 s. Then they are cut, and what may not be repeated is unknown.
 	Grace time.Duration
+
+	once sync.Once
+	own  parts
 }
+
+// parts are what an Executor makes for itself where it was given nothing.
+type parts struct {
+	store    datapoints.Store
+	redactor *datapoints.Redactor
+	name     string
+}
+
+func (x *Executor) defaults() *parts {
+	x.once.Do(func() {
+		x.own = parts{store: x.Store, redactor: x.Redactor, name: x.Owner.Name}
+		if x.own.store == nil {
+			x.own.store = &datapoints.Memory{}
+		}
+		if x.own.redactor == nil {
+			x.own.redactor = &datapoints.Redactor{}
+		}
+		if x.own.name == "" {
+			x.own.name = randomSeed()
+		}
+	})
+	return &x.own
+}
+
+func (x *Executor) store() datapoints.Store { return x.defaults().store }
+
+func (x *Executor) redactor() *datapoints.Redactor { return x.defaults().redactor }
+
+func (x *Executor) owner() string { return x.defaults().name }
 
 // A Process says who owns runs.
 type Process struct {

@@ -46,7 +46,7 @@ type Error struct {
 	Place   diag.Span     // in the author's file; filled in by the executor
 	Status  int           // of the answer; 0: there was none
 	Body    []byte        // of the answer, at most 64 KiB
-	Sent    bool          // at least one byte of the request may have left
+	Sent    bool          // the request may have left, and no complete answer came
 	Refused bool          // certain not to have been processed although it was sent (425, 429, 503 with Retry-After)
 	After   time.Duration // Retry-After, or 0
 	Err     error         // the cause, for errors.Is

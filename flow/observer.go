@@ -2,7 +2,12 @@ package flow
 
 import (
 	"context"
+	"maps"
+	"strings"
+	"sync"
 	"time"
+
+	"github.com/stepwell/stepwell/flow/internal/plan"
 )
 
 // An Observer is told what a run does: progress, logs, metrics and traces are
@@ -64,9 +69,180 @@ type Saved struct {
 // Verbose is implemented by observers that want headers and bodies.
 type Verbose interface{ Verbose() bool }
 
-// nobody observes nothing.
-type nobody struct{}
+// spans are what an observer was told has begun and not yet ended.
+type spans struct {
+	observer Observer
+	verbose  bool
+	root     context.Context
 
-func (nobody) Begin(ctx context.Context, _ Span) (context.Context, func(End)) {
-	return ctx, func(End) {}
+	mu   sync.Mutex
+	open map[string]*openSpan
+}
+
+type openSpan struct {
+	ctx  context.Context
+	span Span
+	end  func(End)
+	held *End // of a failure that a clause may yet take
+}
+
+func (s *spans) watched() bool { return s.observer != nil }
+
+// begin tells of a step, once. A loop is told when its items are known.
+func (s *spans) begin(w *work, n *plan.Node, path string) {
+	if s.observer == nil || n.ID == "" && !strings.HasSuffix(path, "]") || strings.HasSuffix(path, "catch[0]") {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open[path] != nil {
+		return
+	}
+	span := Span{Kind: StepSpan, Run: w.run.ID, Flow: w.run.Flow, Path: path, ID: n.ID, Title: n.Work.Title, Time: time.Now()}
+	if n.ID == "" {
+		span.Kind = IterationSpan
+	}
+	o := &openSpan{span: span, ctx: s.parent(path)}
+	if n.Kind != plan.Loop {
+		o.ctx, o.end = s.observer.Begin(o.ctx, span)
+	}
+	s.open[path] = o
+}
+
+// count tells of a loop, with its items.
+func (s *spans) count(w *work, path string, count, skip int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o := s.open[path]; o != nil && o.end == nil {
+		o.span.Count, o.span.Skip = count, skip
+		o.ctx, o.end = s.observer.Begin(o.ctx, o.span)
+	}
+}
+
+// parent is the context of the nearest open step around a path.
+func (s *spans) parent(path string) context.Context {
+	for {
+		i := strings.LastIndexAny(path, ".[#")
+		if i < 0 {
+			return s.root
+		}
+		path = path[:i]
+		if o := s.open[path]; o != nil {
+			return o.ctx
+		}
+	}
+}
+
+// ended tells that a step is over. A failure that a clause of catch may take
+// is told when that is decided.
+func (s *spans) ended(n *plan.Node, path string, e End) {
+	if e.Error == nil || len(n.Catch) == 0 {
+		s.end(path, e)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o := s.open[path]; o != nil {
+		o.held = &e
+	}
+}
+
+// decided tells of a failure that was held back.
+func (s *spans) decided(path string, taken bool) {
+	s.mu.Lock()
+	o := s.open[path]
+	s.mu.Unlock()
+	if o == nil || o.held == nil {
+		return
+	}
+	if taken {
+		o.held.Outcome = "caught"
+	}
+	s.end(path, *o.held)
+}
+
+func (s *spans) end(path string, e End) {
+	if s.observer == nil {
+		return
+	}
+	s.mu.Lock()
+	o := s.open[path]
+	delete(s.open, path)
+	s.mu.Unlock()
+	if o == nil {
+		return
+	}
+	if o.end == nil { // a loop that ended before its items were known
+		_, o.end = s.observer.Begin(o.ctx, o.span)
+	}
+	if o.held != nil {
+		held := *o.held
+		if e.Outcome == "caught" {
+			held.Outcome = e.Outcome
+		}
+		e = held
+	}
+	o.end(e)
+}
+
+// close ends what is still open when a run stops.
+func (s *spans) close(outcome string) {
+	s.mu.Lock()
+	open := maps.Clone(s.open)
+	s.mu.Unlock()
+	for path := range open {
+		s.end(path, End{Outcome: outcome})
+	}
+}
+
+// attempt tells of one try of a call.
+func (s *spans) attempt(ctx context.Context, w *work, path string, try, limit int) (context.Context, func(End)) {
+	if s.observer == nil {
+		return ctx, func(End) {}
+	}
+	s.mu.Lock()
+	around := s.root
+	if o := s.open[path]; o != nil {
+		around = o.ctx
+	}
+	s.mu.Unlock()
+	seen, end := s.observer.Begin(around, Span{Kind: AttemptSpan, Run: w.run.ID, Flow: w.run.Flow, Path: path, Attempt: try, Limit: limit, Time: time.Now()})
+	return merged{ctx, seen}, end
+}
+
+// merged ends with one context and has the values of another.
+type merged struct {
+	context.Context
+	values context.Context
+}
+
+func (m merged) Value(key any) any { return m.values.Value(key) }
+
+// shown is a request that people may see.
+func (w *work) shown(r Request) Request {
+	r.URL = w.redact(r.URL)
+	headers := make([][2]string, len(r.Headers))
+	for i, h := range r.Headers {
+		headers[i] = [2]string{h[0], w.redact(h[1])}
+	}
+	r.Headers = headers
+	if !w.spans.verbose {
+		r.Body = nil
+	}
+	r.Body = []byte(w.redact(string(r.Body)))
+	return r
+}
+
+// shownAnswer is an answer that people may see.
+func (w *work) shownAnswer(r Result) *Result {
+	shown := Result{Status: r.Status, URL: w.redact(r.URL), File: r.File, Took: r.Took, Notes: r.Notes, Headers: map[string][]string{}}
+	for name, values := range r.Headers {
+		for _, v := range values {
+			shown.Headers[name] = append(shown.Headers[name], w.redact(v))
+		}
+	}
+	if w.spans.verbose {
+		shown.Body = []byte(w.redact(string(r.Body)))
+	}
+	return &shown
 }

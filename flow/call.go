@@ -1,0 +1,428 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/internal/plan"
+)
+
+// maxCall is how long one call may take with its retries, if its step has no timeout.
+const maxCall = 10 * time.Minute
+
+// maxRetryAfter is the longest wait that a server may ask for.
+const maxRetryAfter = 300 * time.Second
+
+// try does what a leaf does, once.
+func (w *work) try(ctx context.Context, n *plan.Node, r datapoints.Row, t Task) (Outcome, error) {
+	now := time.Now()
+	first := r.N == 0 || r.Started.IsZero() // `if` was not yet true
+	if r.Started.IsZero() {
+		r.Started = now
+	}
+	w.spans.begin(w, n, t.Path)
+	if r.Intent == r.N+1 && !r.IntentSafe {
+		r.N++
+		return w.fail(ctx, n, r, t, &Error{Kind: KindUnknown, Sent: true,
+			Message: "it is not known whether the call was processed: the process ended after the request may have been sent and before an answer was recorded"})
+	}
+	if r.Deadline.IsZero() {
+		limit := n.Work.Timeout
+		if limit == 0 && n.Kind == plan.Call {
+			limit = maxCall
+		}
+		r.Deadline = nearer(time.Time{}, now, limit)
+	}
+	deadline := earlier(r.Deadline, t.Deadline)
+	if late(deadline, now) {
+		return w.fail(ctx, n, r, t, overdue())
+	}
+	if first {
+		ok, err := w.condition(ctx, n, t.Path)
+		switch {
+		case err != nil:
+			return w.fail(ctx, n, r, t, err)
+		case !ok:
+			return w.skip(ctx, n, r, t)
+		}
+	}
+	switch n.Kind {
+	case plan.Set:
+		return w.set(ctx, n, r, t, now)
+	case plan.Fail:
+		r.N++
+		message, err := n.Work.Fail.Render(&env{w: w, ctx: ctx, path: t.Path})
+		if err != nil {
+			return w.fail(ctx, n, r, t, err)
+		}
+		text, err := message.Text()
+		if err != nil {
+			return w.fail(ctx, n, r, t, err)
+		}
+		return w.fail(ctx, n, r, t, &Error{Kind: KindFailed, Message: text})
+	}
+	c := &calling{w: w, n: n, r: r, t: t, spec: n.Work.Call, deadline: deadline}
+	return c.attempt(ctx)
+}
+
+// set saves what its expressions give. All see what was there before the step.
+func (w *work) set(ctx context.Context, n *plan.Node, r datapoints.Row, t Task, now time.Time) (Outcome, error) {
+	e := &env{w: w, ctx: ctx, path: t.Path, now: now.UTC().Truncate(time.Millisecond)}
+	r.N++
+	var points []datapoints.Point
+	for i := range n.Work.Set {
+		p, err := w.assign(&n.Work.Set[i], e, t.Path, r.N)
+		if err != nil {
+			return w.fail(ctx, n, r, t, err)
+		}
+		points = append(points, p)
+	}
+	return w.done(ctx, r, t, points, nil, false)
+}
+
+// done records that a leaf went well, with what it saved.
+func (w *work) done(ctx context.Context, r datapoints.Row, t Task, points []datapoints.Point, tries []datapoints.Attempt, wait bool) (Outcome, error) {
+	if err := w.admit(points); err != nil {
+		return w.fail(ctx, w.plan.compiled.Nodes[t.Node], r, t, err)
+	}
+	r.Ended = time.Now()
+	r.Last = Outcome{Status: datapoints.Done}
+	err := w.rec.add(ctx, datapoints.Record{Path: t.Path, Row: r, Points: points, Attempts: tries, At: r.Ended}, wait)
+	if w.spans.watched() {
+		w.spans.end(t.Path, End{Outcome: "done", Status: r.Status, Saved: saved(points), Took: r.Ended.Sub(r.Started)})
+	}
+	return r.Last, err
+}
+
+// calling is one attempt of one call.
+type calling struct {
+	w        *work
+	n        *plan.Node
+	r        datapoints.Row
+	t        Task
+	spec     *plan.CallSpec
+	deadline time.Time
+	env      *env
+	call     Call
+	began    time.Time
+	ended    func(End)
+}
+
+func (c *calling) attempt(ctx context.Context) (Outcome, error) {
+	c.freeze(ctx)
+	err := c.plan()
+	if err != nil {
+		c.r.N++
+		return c.failed(ctx, err, nil)
+	}
+	if err := c.intend(ctx); err != nil {
+		return Outcome{}, err
+	}
+	c.r.N++
+	c.began = time.Now()
+	ctx, c.ended = c.w.spans.attempt(ctx, c.w, c.t.Path, c.r.Tries+1, c.spec.Retry.Attempts)
+	within, cancel := context.WithDeadline(ctx, c.deadline)
+	result, err := guarded(within, c.call.Do)
+	cancel()
+	if result.Took == 0 {
+		result.Took = time.Since(c.began)
+	}
+	c.env.answer = &answer{result: result}
+	c.env.now = time.Now().UTC().Truncate(time.Millisecond) // the recorded time of the answer
+	if err != nil && ctx.Err() != nil {
+		if e := asError(err); !e.Sent || c.call.Repeatable {
+			c.ended(End{Outcome: "stopped"})
+			return Outcome{}, ErrInterrupted // cut off: nothing is known to have happened
+		}
+	}
+	if err == nil {
+		c.r.Status = result.Status
+		err = c.accept(result)
+	}
+	if err != nil {
+		return c.failed(ctx, err, &result)
+	}
+	points, err := c.w.capture(c.spec, c.env, c.t.Path, c.r.N)
+	if err != nil {
+		return c.failed(ctx, err, &result)
+	}
+	c.end(End{Outcome: "done", Status: result.Status}, &result)
+	c.r.Tries++
+	return c.w.done(ctx, c.r, c.t, points, c.record(nil), !c.call.Repeatable)
+}
+
+// freeze fixes what now() and uuid() give, for all attempts of the step.
+func (c *calling) freeze(ctx context.Context) {
+	c.env = &env{w: c.w, ctx: ctx, path: c.t.Path}
+	if !c.spec.Now {
+		return
+	}
+	h := unseal(c.r.Hidden)
+	if h.Now == nil {
+		now := c.env.Now()
+		h.Now, h.Seed = &now, randomSeed()
+		c.r.Hidden = h.seal()
+	}
+	c.env.now, c.env.seed = *h.Now, h.Seed
+}
+
+// plan renders the step's fields and asks the action what it would do.
+func (c *calling) plan() error {
+	in, sensitive, trust, err := c.w.input(c)
+	if err != nil {
+		return err
+	}
+	c.call, err = c.w.plan.actions[c.spec.Action].Plan(in)
+	if err != nil {
+		return err
+	}
+	if sensitive != "" && c.call.Origin != "" {
+		return trust.check(c.call.Origin, sensitive)
+	}
+	return nil
+}
+
+// intend makes durable that the call may be sent, before it is: if the process
+// dies now, it is known that the answer is not.
+func (c *calling) intend(ctx context.Context) error {
+	if c.call.Repeatable && !c.call.Idempotent {
+		return nil
+	}
+	c.r.Intent, c.r.IntentSafe = c.r.N+1, c.call.Repeatable
+	return c.w.rec.add(ctx, datapoints.Record{Path: c.t.Path, Row: c.r, At: time.Now()}, true)
+}
+
+// accept judges a complete answer: its status, then the action's and the author's expectations.
+func (c *calling) accept(result Result) error {
+	if result.Status != 0 && !statusIn(c.spec.Expect.Status, result.Status) {
+		return c.refused(result)
+	}
+	return c.w.expect(&c.spec.Expect, c.env)
+}
+
+// refused makes the error of an answer whose status was not expected.
+func (c *calling) refused(result Result) error {
+	after, asked := retryAfter(result)
+	e := &Error{Kind: KindHTTP, Status: result.Status, Body: result.Body, After: after}
+	e.Message = "the server answered " + statusText(result.Status)
+	if result.Status/100 == 2 {
+		e.Kind = KindExpect
+		e.Message += ", which expect.status does not list"
+		return e
+	}
+	if c.call.Refused != nil {
+		e.Kind, e.Hints = c.call.Refused(result)
+	}
+	if e.Kind == KindAuth {
+		e.Message = "the server refused the credentials or the token: it answered " + statusText(result.Status)
+	}
+	e.Refused = result.Status == 425 || result.Status == 429 || result.Status == 503 && asked
+	return e
+}
+
+// failed decides what a failed attempt leads to, and records it.
+func (c *calling) failed(ctx context.Context, cause error, result *Result) (Outcome, error) {
+	e := *asError(cause)
+	if e.Kind == KindStore {
+		return Outcome{}, &e
+	}
+	if e.Sent && !e.Refused && !c.call.Repeatable {
+		e.Message = "it is not known whether the call was processed: " + e.Message
+		e.Hints = append(e.Hints, "look up at the server whether it was processed, then: resume with --assume "+c.t.Path+"=sent or "+c.t.Path+"=not-sent")
+		e.Kind = KindUnknown
+	}
+	e.Facts = append(e.Facts, c.facts(&e, result)...)
+	until, asked, again := c.again(&e)
+	c.r.Tries++
+	end := End{Outcome: "failed", Status: e.Status, Error: c.w.fault(&e, c.t.Path, c.n.Span).error(), Again: until, Asked: asked}
+	c.end(end, result)
+	if !again {
+		return c.w.fail(ctx, c.n, c.r, c.t, &e, c.record(&e)...)
+	}
+	c.r.Status = max(c.r.Status, e.Status)
+	c.r.Last = Outcome{Status: datapoints.Again, Next: c.r.N + 1, Until: until}
+	rec := datapoints.Record{Path: c.t.Path, Row: c.r, Attempts: c.record(&e), At: time.Now()}
+	return c.r.Last, c.w.rec.add(ctx, rec, !c.call.Repeatable)
+}
+
+// end ends the attempt's span, with what observers may see of both sides.
+func (c *calling) end(end End, result *Result) {
+	if c.ended == nil {
+		return
+	}
+	end.Took = time.Since(c.began)
+	if c.w.spans.watched() {
+		if c.call.Shown != nil {
+			r := c.w.shown(c.call.Shown())
+			end.Request = &r
+		}
+		if result != nil {
+			end.Answer = c.w.shownAnswer(*result)
+		}
+	}
+	c.ended(end)
+}
+
+// record is the attempt for people to read.
+func (c *calling) record(e *Error) []datapoints.Attempt {
+	if c.began.IsZero() {
+		return nil
+	}
+	a := datapoints.Attempt{N: c.r.N, Started: c.began, Took: time.Since(c.began), Sent: true, Status: c.r.Status}
+	if e != nil {
+		a.Kind, a.Status, a.Sent = string(e.Kind), e.Status, e.Sent || e.Status > 0
+		a.Message = datapoints.Text(c.w.redact(e.Message))
+	}
+	return []datapoints.Attempt{a}
+}
+
+// facts are the lines below an error: what was sent, and what came back.
+func (c *calling) facts(e *Error, result *Result) []Fact {
+	var facts []Fact
+	if c.call.Shown != nil {
+		r := c.call.Shown()
+		facts = append(facts, Fact{"sent", r.Method + " " + r.URL})
+	}
+	if result == nil || result.Status == 0 {
+		return facts
+	}
+	what := statusText(result.Status)
+	if t := result.Headers["Content-Type"]; len(t) > 0 {
+		what += ", " + t[0]
+	}
+	facts = append(facts, Fact{"answered", what + ", " + strconv.Itoa(len(result.Body)) + " bytes"})
+	for _, name := range []string{"Www-Authenticate", "Location", "Retry-After"} {
+		for _, v := range result.Headers[name] {
+			facts = append(facts, Fact{"", displayName(name) + ": " + v})
+		}
+	}
+	return facts
+}
+
+// again says whether and when a failed attempt is repeated.
+func (c *calling) again(e *Error) (until time.Time, asked, ok bool) {
+	rt := &c.spec.Retry
+	if c.r.Tries+1 >= rt.Attempts || e.Kind == KindUnknown || c.call.Do == nil && rt.When == nil {
+		return time.Time{}, false, false
+	}
+	if c.call.Do != nil && !c.call.Repeatable && !certain(e) {
+		return time.Time{}, false, false
+	}
+	if !c.reason(e) {
+		return time.Time{}, false, false
+	}
+	wait := backoff(rt, c.r.Tries)
+	if e.After > 0 {
+		wait, asked = e.After, true
+	}
+	until = time.Now().Add(wait)
+	if wait > maxRetryAfter || late(c.deadline, until) {
+		return time.Time{}, false, false
+	}
+	return until, asked, true
+}
+
+// certain says that a call was not processed: nothing was sent, or the server said so.
+func certain(e *Error) bool {
+	return e.Refused || !e.Sent && (e.Kind == KindNetwork || e.Kind == KindTimeout)
+}
+
+// reason says whether the author, or the language, lists this failure.
+func (c *calling) reason(e *Error) bool {
+	rt := &c.spec.Retry
+	if rt.Default && byDefault(e) {
+		return true
+	}
+	for _, on := range rt.On {
+		if on == string(e.Kind) && (e.Kind == KindNetwork || e.Kind == KindTimeout) {
+			return true
+		}
+		if e.Status != 0 && (on == strconv.Itoa(e.Status) || on == strconv.Itoa(e.Status/100)+"xx") {
+			return true
+		}
+	}
+	if rt.When == nil {
+		return false
+	}
+	c.env.fault = c.w.fault(e, c.t.Path, c.n.Span)
+	ok, err := c.w.holds(rt.When, c.env)
+	if err != nil {
+		e.Hints = append(e.Hints, "retry.when could not be evaluated and counted as false: "+err.Error())
+	}
+	return ok && err == nil
+}
+
+func byDefault(e *Error) bool {
+	switch e.Status {
+	case 0:
+		return e.Kind == KindNetwork || e.Kind == KindTimeout
+	case 408, 425, 429, 502, 503, 504:
+		return true
+	}
+	return e.Kind == KindNetwork || e.Kind == KindTimeout
+}
+
+// backoff is full jitter: anything up to initial × factor^tries, at most max.
+func backoff(rt *plan.Retry, tries int) time.Duration {
+	limit := float64(rt.Initial)
+	for range tries {
+		limit = min(limit*rt.Factor, float64(rt.Max))
+	}
+	limit = min(limit, float64(rt.Max))
+	return time.Duration(rand.Float64() * limit)
+}
+
+// guarded calls an action; its panic is an error of the step.
+func guarded(ctx context.Context, do func(context.Context) (Result, error)) (r Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &Error{Kind: KindInternal, Message: fmt.Sprintf("the action panicked: %v", p), Sent: true}
+		}
+	}()
+	r, err = do(ctx)
+	if err == nil {
+		return r, nil
+	}
+	var known *Error
+	if !errors.As(err, &known) && ctx.Err() != nil {
+		err = &Error{Kind: KindTimeout, Message: "the action did not end in time", Sent: true, Err: err}
+	}
+	return r, err
+}
+
+// retryAfter reads Retry-After: seconds or a date (RFC 9110 §10.2.3).
+func retryAfter(r Result) (wait time.Duration, there bool) {
+	for _, v := range r.Headers["Retry-After"] {
+		if n, err := strconv.Atoi(strings.TrimSpace(v)); err == nil && n >= 0 {
+			return time.Duration(n) * time.Second, true
+		}
+		for _, layout := range []string{"Mon, 02 Jan 2006 15:04:05 GMT", "Monday, 02-Jan-06 15:04:05 MST", "Mon Jan _2 15:04:05 2006"} {
+			if t, err := time.Parse(layout, v); err == nil {
+				return max(time.Until(t), 0), true
+			}
+		}
+	}
+	return 0, false
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func statusIn(ranges []plan.StatusRange, status int) bool {
+	for _, r := range ranges {
+		if status >= r.From && status <= r.To {
+			return true
+		}
+	}
+	return len(ranges) == 0 && status/100 == 2
+}

@@ -1,0 +1,338 @@
+package flow
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/plan"
+)
+
+// Run starts a flow with its inputs and returns when it is over. A run that
+// did not succeed is returned with an *Error that says why. When ctx ends,
+// calls in flight may end within Grace, nothing new begins, and the run is
+// recorded as interrupted: Resume goes on.
+func (x *Executor) Run(ctx context.Context, p *Plan, in Inputs) (datapoints.Run, error) {
+	runs, err := x.Create(ctx, p, "", in)
+	if err != nil {
+		return datapoints.Run{}, err
+	}
+	return x.Start(ctx, p, runs[0].ID)
+}
+
+// Create checks the inputs of one or more runs and records them, so that
+// Start can begin with each. If any input is wrong nothing is recorded and the
+// error names all that are wrong. A batch is named by the caller, or "".
+func (x *Executor) Create(ctx context.Context, p *Plan, batch string, in ...Inputs) ([]datapoints.Run, error) {
+	if err := x.mayKeep(p); err != nil {
+		return nil, err
+	}
+	var wrong []Fact
+	runs := make([]datapoints.Run, len(in))
+	files, digest := p.Files(), p.Digest()
+	now := time.Now()
+	for i, given := range in {
+		values, bad := p.inputs(given)
+		for _, b := range bad {
+			if batch != "" {
+				b.Name = fmt.Sprintf("row %d, %s", i+1, b.Name)
+			}
+			wrong = append(wrong, b)
+		}
+		id, err := newID(now)
+		if err != nil {
+			return nil, err
+		}
+		runs[i] = datapoints.Run{ID: id, Flow: p.Name(), Batch: batch, Row: i, State: datapoints.Running, Language: 1,
+			Digest: digest, Files: files, Steps: p.Steps(), Created: now, Inputs: values}
+	}
+	if len(wrong) > 0 {
+		return nil, inputError(wrong)
+	}
+	if err := x.store().Create(ctx, runs...); err != nil {
+		return nil, storeError("the run cannot be recorded", err)
+	}
+	return runs, nil
+}
+
+// mayKeep refuses a flow with sensitive data in a store that lasts and is not encrypted.
+func (x *Executor) mayKeep(p *Plan) error {
+	t := x.store().Traits()
+	if !p.compiled.Sensitive || !t.Lasts || t.Sealed {
+		return nil
+	}
+	return &Error{Kind: KindStore, Message: "the flow handles sensitive or personal data and the store is not encrypted", Hints: []string{keyHelp}}
+}
+
+// Start begins with a run that Create recorded and returns as Run does.
+func (x *Executor) Start(ctx context.Context, p *Plan, run string) (datapoints.Run, error) {
+	return x.drive(ctx, p, run, nil)
+}
+
+// Resume goes on with a run that was interrupted, killed or failed, or of
+// which a call is unknown: then decisions must say for each such step whether
+// it was sent. What is recorded as done is not done again. The plan must be
+// the run's own, see PlanOf.
+func (x *Executor) Resume(ctx context.Context, p *Plan, run string, decisions Assume) (datapoints.Run, error) {
+	if decisions == nil {
+		decisions = Assume{}
+	}
+	return x.drive(ctx, p, run, decisions)
+}
+
+// PlanOf compiles the plan of a recorded run, from the files as they were.
+func PlanOf(ctx context.Context, s datapoints.Store, run string, kit Kit) (*Plan, datapoints.Run, error) {
+	r, err := s.Load(ctx, run)
+	if err != nil {
+		return nil, r, storeError("the run cannot be read", err)
+	}
+	if len(r.Files) == 0 {
+		return nil, r, storeError("the run cannot be read", datapoints.ErrCorrupt)
+	}
+	p, err := Compile(recordedFiles(r.Files), r.Files[0].Name, kit)
+	return p, r, err
+}
+
+// drive owns a run until it is over or stopped. decisions is nil on the first start.
+func (x *Executor) drive(ctx context.Context, p *Plan, run string, decisions Assume) (datapoints.Run, error) {
+	hard, abort := context.WithCancel(context.WithoutCancel(ctx))
+	defer abort()
+	lease, err := x.claim(hard, run)
+	if err != nil {
+		return datapoints.Run{}, err
+	}
+	stop := x.renew(hard, lease)
+	defer stop()
+	w, err := x.open(hard, p, lease)
+	if err == nil && decisions != nil {
+		err = w.prepare(hard, decisions)
+	}
+	if err != nil {
+		return x.giveUp(hard, w, lease, err)
+	}
+	hard, ended := w.watch(hard, x.Observer)
+	cut := context.AfterFunc(ctx, func() { time.AfterFunc(x.grace(), abort) })
+	defer cut()
+	j := &journal{recorded: w.recorded, work: w.do, hard: hard}
+	err = j.walk(ctx, p, run, !w.state.complete)
+	w.spans.close("stopped")
+	result, err := w.end(context.WithoutCancel(hard), err)
+	ended(End{Outcome: string(result.State), Error: asErrorOrNil(err), Took: result.Ended.Sub(w.run.Started)})
+	return result, err
+}
+
+// giveUp leaves a run that was claimed but cannot be begun as it was.
+func (x *Executor) giveUp(ctx context.Context, w *work, l datapoints.Lease, cause error) (datapoints.Run, error) {
+	if w == nil {
+		return datapoints.Run{ID: l.Run}, cause
+	}
+	end := w.run
+	if end.State == datapoints.Running {
+		end.State = datapoints.Interrupted
+	}
+	if err := x.store().Commit(ctx, l, datapoints.Record{Bare: true, End: &end, At: time.Now()}); err != nil {
+		return w.run, errors.Join(cause, err)
+	}
+	return end, cause
+}
+
+// open reads what a run needs in this process: inputs, secrets, its state.
+func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease) (*work, error) {
+	run, err := x.store().Load(ctx, l.Run)
+	if err != nil {
+		return nil, storeError("the run cannot be read", err)
+	}
+	w := &work{x: x, plan: p, run: run, state: newState(x.store(), run.ID), redactor: x.redactor(), inputs: map[string]expression.Value{}}
+	w.rec = newRecorder(x.store(), l, w.state)
+	if err := w.state.load(ctx); err != nil {
+		return w, storeError("the run cannot be read", err)
+	}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(run.Inputs.Reveal()), &raw); err != nil {
+		return w, storeError("the run's inputs cannot be read", datapoints.ErrCorrupt)
+	}
+	for _, in := range p.Inputs() {
+		text, ok := raw[in.Name]
+		if !ok {
+			text = json.RawMessage("null")
+		}
+		w.inputs[in.Name] = expression.FromJSON(string(text))
+		if in.Sensitive {
+			w.protect(in.Name, string(text))
+		}
+	}
+	w.secrets, err = x.secrets(ctx, p, w.redactor)
+	if err == nil && w.run.Started.IsZero() {
+		w.run.Started = time.Now()
+	}
+	return w, err
+}
+
+// watch begins the run's span.
+func (w *work) watch(ctx context.Context, o Observer) (context.Context, func(End)) {
+	if o == nil {
+		return ctx, func(End) {}
+	}
+	v, ok := o.(Verbose)
+	seen, end := o.Begin(ctx, Span{Kind: RunSpan, Run: w.run.ID, Flow: w.run.Flow, Time: time.Now()})
+	w.spans = spans{observer: o, verbose: ok && v.Verbose(), root: seen, open: map[string]*openSpan{}}
+	return merged{ctx, seen}, end
+}
+
+// end records how the walk ended and gives the run as it is now.
+func (w *work) end(ctx context.Context, walked error) (datapoints.Run, error) {
+	run := w.run
+	run.Ended, run.Kind, run.At, run.Wake = time.Now(), "", "", time.Time{}
+	run.Failure, run.Outputs = datapoints.Value{}, datapoints.Value{}
+	run.Done = w.state.ended(w.plan)
+	var result error
+	switch f := failure(walked); {
+	case walked == nil:
+		run.State = datapoints.Succeeded
+		root := w.state.row("")
+		run.Outputs = w.markOutputs(unseal(root.Hidden).Outputs)
+	case f != nil:
+		fault := w.faultAt(f.Path)
+		if path := w.state.firstUnknown(); path != "" {
+			fault = w.faultAt(path)
+		}
+		run.State, run.Kind, run.At = stateOf(fault.Kind), string(fault.Kind), fault.Step
+		run.Failure = fault.shown()
+		result = fault.error()
+	case errors.Is(walked, ErrInterrupted):
+		run.State, run.Kind = datapoints.Interrupted, string(KindInterrupted)
+		result = &Error{Kind: KindInterrupted, Message: "the run was interrupted", Err: walked}
+	default:
+		run.State, run.Kind = datapoints.Interrupted, string(KindStore)
+		result = asError(walked)
+	}
+	err := w.rec.add(ctx, datapoints.Record{Bare: true, End: &run, At: run.Ended}, true)
+	if err != nil {
+		return run, err
+	}
+	return run, result
+}
+
+// markOutputs is the run's outputs as a value that does not show what is sensitive.
+func (w *work) markOutputs(raw json.RawMessage) datapoints.Value {
+	v := datapoints.JSON(string(raw))
+	for _, o := range w.plan.compiled.Root.Work.Outputs {
+		if o.Class == plan.Sensitive {
+			return v.Mark(datapoints.Sensitive, "outputs")
+		}
+	}
+	return v
+}
+
+// claim makes this process the run's owner.
+func (x *Executor) claim(ctx context.Context, run string) (datapoints.Lease, error) {
+	now := time.Now()
+	want := datapoints.Lease{Run: run, Owner: x.owner(), Until: now.Add(x.ttl())}
+	l, err := x.store().Claim(ctx, want, now, x.Owner.Dead)
+	if err == nil {
+		return l, nil
+	}
+	var claimed *datapoints.ClaimedError
+	if errors.As(err, &claimed) {
+		return l, &Error{Kind: KindStore, Message: "another process is working on this run", Err: err,
+			Hints: []string{"if that process is gone, its hold ends " + claimed.Until.Format(time.RFC3339)}}
+	}
+	return l, storeError("the run cannot be claimed", err)
+}
+
+// renew keeps the lease while the run goes on.
+func (x *Executor) renew(ctx context.Context, l datapoints.Lease) (stop func()) {
+	var mu sync.Mutex
+	stopped := false
+	var timer *time.Timer
+	again := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if stopped {
+			return
+		}
+		now := time.Now()
+		l.Until = now.Add(x.ttl())
+		_, _ = x.store().Claim(ctx, l, now, nil) // a lost lease is seen at the next commit
+		timer.Reset(x.ttl() / 3)
+	}
+	mu.Lock()
+	timer = time.AfterFunc(x.ttl()/3, again)
+	mu.Unlock()
+	return func() {
+		timer.Stop()
+		mu.Lock()
+		defer mu.Unlock()
+		stopped = true
+		timer.Stop()
+	}
+}
+
+func (x *Executor) ttl() time.Duration {
+	if x.Owner.TTL > 0 {
+		return x.Owner.TTL
+	}
+	return 30 * time.Second
+}
+
+func (x *Executor) grace() time.Duration {
+	if x.Grace > 0 {
+		return x.Grace
+	}
+	return 10 * time.Second
+}
+
+// newID makes a UUIDv7 (RFC 9562 §5.7), with the time below a millisecond in
+// rand_a, so that ids sort by time.
+func newID(now time.Time) (string, error) {
+	var b [16]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", err
+	}
+	ms := now.UnixMilli()
+	for i := range 6 {
+		b[i] = byte(ms >> (40 - 8*i))
+	}
+	fraction := now.Nanosecond() % 1_000_000 * 4096 / 1_000_000
+	b[6], b[7] = byte(fraction>>8), byte(fraction)
+	return formatUUID(b, 7), nil
+}
+
+// formatUUID sets version and variant.
+func formatUUID(b [16]byte, version byte) string {
+	b[6] = b[6]&0x0f | version<<4
+	b[8] = b[8]&0x3f | 0x80
+	s := hex.EncodeToString(b[:])
+	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
+}
+
+func randomSeed() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails, says crypto/rand
+	return hex.EncodeToString(b[:])
+}
+
+// Digest is a fingerprint of every file that the plan was made from.
+func (p *Plan) Digest() string {
+	sum := sha256.New()
+	for _, f := range p.compiled.Files {
+		fmt.Fprintf(sum, "%d %s %d ", len(f.Name), f.Name, len(f.Data))
+		sum.Write(f.Data)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+func asErrorOrNil(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	return asError(err)
+}

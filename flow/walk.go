@@ -1,0 +1,197 @@
+package flow
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/internal/plan"
+)
+
+// Walk interprets a plan over an engine. It uses no clock, no randomness, no
+// goroutine, no expression and no data, and derives no context: it sees control
+// information only. Walking again over the same records gives the same tasks in
+// the same order, which is what resume and durable engines rest on.
+//
+// It returns nil, a *Failure, ErrStopped, ErrPaused, ErrInterrupted, or the
+// engine's own error.
+func Walk(ctx context.Context, p *Plan, run string, e Engine) error {
+	return walk{e, run}.node(ctx, p.compiled.Root, place{})
+}
+
+type walk struct {
+	Engine
+	run string
+}
+
+// A place is where a node stands in this run.
+type place struct {
+	path     string
+	cause    string
+	deadline time.Time
+}
+
+// node walks one step with everything around it: its verb, else catch, then finally.
+func (w walk) node(ctx context.Context, n *plan.Node, at place) error {
+	entered, err := w.verb(ctx, n, at)
+	if entered == datapoints.Skipped && n.Else != nil {
+		return w.node(ctx, n.Else, place{path: join(at.path, "else"), deadline: at.deadline})
+	}
+	if f := failure(err); f != nil && len(n.Catch) > 0 {
+		err = w.catch(ctx, n, at, f)
+	}
+	if n.Finally == nil || entered != datapoints.Open || !(err == nil || err == ErrStopped || failure(err) != nil) {
+		return err
+	}
+	inner := place{path: join(at.path, "finally")}
+	if f := failure(err); f != nil {
+		inner.cause = f.Path
+	}
+	ended := w.node(w.Shield(ctx), n.Finally, inner)
+	if ended != nil && (err == nil || failure(ended) == nil) {
+		return ended
+	}
+	return err
+}
+
+func (w walk) catch(ctx context.Context, n *plan.Node, at place, f *Failure) error {
+	out, err := w.Do(ctx, Task{Run: w.run, Path: at.path, Node: n.Index, Phase: Catch, Cause: f.Path, Deadline: at.deadline})
+	switch {
+	case err != nil:
+		return err
+	case out.Status == datapoints.Broke:
+		return &Failure{at.path, Kind(out.Kind)}
+	case out.Next < 0:
+		return f
+	}
+	clause := join(at.path, "catch["+strconv.Itoa(out.Next)+"]")
+	return w.node(ctx, n.Catch[out.Next], place{path: clause, cause: f.Path, deadline: at.deadline})
+}
+
+// verb does what the step is: its tries, or enter, body and leave of each
+// round. It answers Open if the body was entered: then finally must run.
+func (w walk) verb(ctx context.Context, n *plan.Node, at place) (datapoints.OutcomeStatus, error) {
+	t := Task{Run: w.run, Path: at.path, Node: n.Index, Phase: Try, Cause: at.cause, Deadline: at.deadline}
+	if n.Kind < plan.Block {
+		return w.try(ctx, t)
+	}
+	if n.Bare {
+		return datapoints.Open, w.steps(ctx, n.Steps, at.path, at.deadline)
+	}
+	t.Phase = Enter
+	in, err := w.Do(ctx, t)
+	if err != nil {
+		return 0, err
+	}
+	switch in.Status {
+	case datapoints.Skipped:
+		return datapoints.Skipped, nil
+	case datapoints.Broke:
+		return 0, &Failure{at.path, Kind(in.Kind)}
+	case datapoints.Left:
+		if in.Kind != "" {
+			return datapoints.Open, &Failure{at.path, Kind(in.Kind)}
+		}
+		return datapoints.Open, nil
+	}
+	return datapoints.Open, w.rounds(ctx, n, at.path, in)
+}
+
+// rounds walks the body and leaves it, as often as leave asks for.
+func (w walk) rounds(ctx context.Context, n *plan.Node, path string, in Outcome) error {
+	for next, until := in.Next, in.Until; ; {
+		if !until.IsZero() {
+			if err := w.SleepUntil(ctx, until); err != nil {
+				return err
+			}
+		}
+		t := Task{Run: w.run, Path: path, Node: n.Index, Phase: Leave, N: next, Deadline: in.Deadline}
+		if err := w.body(ctx, n, path, next, in); err != nil {
+			f := failure(err)
+			if f == nil {
+				return err
+			}
+			t.Cause = f.Path
+		}
+		out, err := w.Do(ctx, t)
+		switch {
+		case err != nil:
+			return err
+		case out.Status == datapoints.Broke:
+			return &Failure{path, Kind(out.Kind)}
+		case out.Status == datapoints.Done:
+			return nil
+		}
+		next, until = out.Next, out.Until
+	}
+}
+
+func (w walk) try(ctx context.Context, t Task) (datapoints.OutcomeStatus, error) {
+	for {
+		out, err := w.Do(ctx, t)
+		if err != nil {
+			return 0, err
+		}
+		switch out.Status {
+		case datapoints.Done, datapoints.Skipped:
+			return out.Status, nil
+		case datapoints.Broke:
+			return 0, &Failure{t.Path, Kind(out.Kind)}
+		case datapoints.Awaits:
+			err = w.Await(ctx, t, out.Until)
+		case datapoints.Again:
+			if !out.Until.IsZero() {
+				err = w.SleepUntil(ctx, out.Until)
+			}
+		}
+		if err != nil {
+			return 0, err
+		}
+		t.N = out.Next
+	}
+}
+
+func (w walk) body(ctx context.Context, n *plan.Node, path string, next int, in Outcome) error {
+	switch n.Kind {
+	case plan.Loop:
+		return w.Each(ctx, in.Count-next, n.AtOnce, func(ctx context.Context, i int) error {
+			at := place{path: path + "[" + strconv.Itoa(next+i) + "]", deadline: in.Deadline}
+			err := w.node(ctx, n.Steps[0], at)
+			if f := failure(err); f != nil && n.Go && f.Kind != KindUnknown {
+				return nil
+			}
+			return err
+		})
+	case plan.Parallel:
+		return w.Each(ctx, len(n.Steps), n.AtOnce, func(ctx context.Context, i int) error {
+			return w.node(ctx, n.Steps[i], place{path: join(path, n.Steps[i].ID), deadline: in.Deadline})
+		})
+	}
+	if n.Rounds {
+		path += "#" + strconv.Itoa(next)
+	}
+	return w.steps(ctx, n.Steps, path, in.Deadline)
+}
+
+func (w walk) steps(ctx context.Context, steps []*plan.Node, path string, deadline time.Time) error {
+	for _, s := range steps {
+		if err := w.node(ctx, s, place{path: join(path, s.ID), deadline: deadline}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// failure is err as a step's failure, or nil. Engines return it as it is.
+func failure(err error) *Failure {
+	f, _ := err.(*Failure)
+	return f
+}
+
+func join(path, id string) string {
+	if path == "" {
+		return id
+	}
+	return path + "." + id
+}

@@ -1,0 +1,431 @@
+package flow
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/plan"
+)
+
+// work does tasks of one run: all data and all side effects are here. Tasks of
+// different branches run at the same time.
+type work struct {
+	x        *Executor
+	plan     *Plan
+	run      datapoints.Run
+	state    *state
+	rec      *recorder
+	inputs   map[string]expression.Value
+	secrets  map[string]expression.Value
+	redactor *datapoints.Redactor
+	spans    spans
+}
+
+// recorded answers a task from the record, without doing anything.
+func (w *work) recorded(t Task) (Outcome, bool) {
+	n, r := w.plan.compiled.Nodes[t.Node], w.state.row(t.Path)
+	switch t.Phase {
+	case Enter:
+		if final(&r) {
+			return Outcome{Status: datapoints.Left, Kind: r.Last.Kind}, true
+		}
+		out := r.Enter
+		if out.Status == datapoints.Open && r.Last.Status == datapoints.Again {
+			out.Next, out.Until = r.Last.Next, r.Last.Until
+		}
+		if out.Status == datapoints.Open && n.Kind == plan.Loop {
+			out.Next = w.state.finished(n, t.Path, r.Finished, out.Count)
+		}
+		return out, out.Status != 0
+	case Catch:
+		return r.Caught, r.Caught.Status != 0
+	case Leave:
+		return r.Last, final(&r) || n.Rounds && r.Last.Status == datapoints.Again && r.N >= t.N
+	}
+	if r.Last.Status == datapoints.Awaits && t.N == 0 {
+		return r.Last, false // the message may have come since: look again
+	}
+	return r.Last, final(&r) || r.Last.Status != 0 && (t.N == 0 || r.N >= t.N)
+}
+
+// do does one task. A panic is a failure of the step, never the process's.
+func (w *work) do(ctx context.Context, t Task) (out Outcome, err error) {
+	n, r := w.plan.compiled.Nodes[t.Node], w.state.row(t.Path)
+	defer func() {
+		if p := recover(); p != nil {
+			bug := &Error{Kind: KindInternal, Message: fmt.Sprintf("a bug in Stepwell: %v", p),
+				Facts: []Fact{{"stack", firstRunes(string(debug.Stack()), 2000)}}}
+			out, err = w.fail(ctx, n, w.state.row(t.Path), t, bug)
+		}
+	}()
+	switch t.Phase {
+	case Enter:
+		return w.enter(ctx, n, r, t)
+	case Catch:
+		return w.caught(ctx, n, r, t)
+	case Leave:
+		return w.leave(ctx, n, r, t)
+	}
+	return w.try(ctx, n, r, t)
+}
+
+// fail records that a task failed.
+func (w *work) fail(ctx context.Context, n *plan.Node, r datapoints.Row, t Task, err error, tries ...datapoints.Attempt) (Outcome, error) {
+	f := w.fault(err, t.Path, n.Span)
+	if f.Kind == KindStore {
+		return Outcome{}, err // not the step's: the engine cannot go on
+	}
+	h := unseal(r.Hidden)
+	h.Fault = f
+	r.Hidden, r.Origin, r.Ended = h.seal(), t.Path, time.Now()
+	r.Status = max(r.Status, f.Status)
+	out := Outcome{Status: datapoints.Broke, Kind: string(f.Kind)}
+	switch t.Phase {
+	case Enter:
+		r.Enter = out
+	case Catch:
+		r.Caught = out
+	default:
+		r.Last = out
+	}
+	if r.Started.IsZero() {
+		r.Started = r.Ended
+	}
+	unknown := f.Kind == KindUnknown
+	err = w.rec.add(ctx, datapoints.Record{Path: t.Path, Row: r, Attempts: tries, At: r.Ended}, unknown)
+	w.spans.ended(n, t.Path, End{Outcome: outcome(&r), Status: r.Status, Error: f.error(), Took: r.Ended.Sub(r.Started)})
+	return out, err
+}
+
+// condition evaluates a step's `if`.
+func (w *work) condition(ctx context.Context, n *plan.Node, path string) (bool, error) {
+	if n.Work.If == nil {
+		return true, nil
+	}
+	return w.holds(n.Work.If, &env{w: w, ctx: ctx, path: path})
+}
+
+// holds evaluates a condition. Null is an error, there is no truthiness.
+func (w *work) holds(p *expression.Program, e *env) (bool, error) {
+	v, err := p.Eval(e)
+	if err != nil {
+		return false, err
+	}
+	is, ok := v.Bool()
+	if !ok {
+		return false, &Error{Kind: KindExpression, Message: fmt.Sprintf("the condition `%s` is %s, not true or false", p.Source(), v.Kind())}
+	}
+	return is, nil
+}
+
+// skip records that a step's `if` is false.
+func (w *work) skip(ctx context.Context, n *plan.Node, r datapoints.Row, t Task) (Outcome, error) {
+	out := Outcome{Status: datapoints.Skipped}
+	now := time.Now()
+	r.Started, r.Ended = now, now
+	if t.Phase == Enter {
+		r.Enter = out
+	} else {
+		r.Last = out
+	}
+	err := w.rec.add(ctx, datapoints.Record{Path: t.Path, Row: r, At: now}, false)
+	w.spans.end(t.Path, End{Outcome: "skipped", Why: n.Work.If.Source() + " is false"})
+	return out, err
+}
+
+func (w *work) enter(ctx context.Context, n *plan.Node, r datapoints.Row, t Task) (Outcome, error) {
+	now := time.Now()
+	w.spans.begin(w, n, t.Path)
+	r.Started = now
+	if late(t.Deadline, now) {
+		return w.fail(ctx, n, r, t, overdue())
+	}
+	ok, err := w.condition(ctx, n, t.Path)
+	switch {
+	case err != nil:
+		return w.fail(ctx, n, r, t, err)
+	case !ok:
+		return w.skip(ctx, n, r, t)
+	}
+	out := Outcome{Status: datapoints.Open, Next: r.N + 1, Deadline: nearer(t.Deadline, now, n.Work.Timeout)}
+	if n.Kind == plan.Loop {
+		items, err := w.openLoop(ctx, n, t.Path)
+		if err != nil {
+			return w.fail(ctx, n, r, t, err)
+		}
+		out.Next, out.Count = w.state.finished(n, t.Path, 0, len(items)), len(items)
+		h := unseal(r.Hidden)
+		if h.Items, err = joinItems(items); err != nil {
+			return w.fail(ctx, n, r, t, err)
+		}
+		r.Hidden = h.seal()
+		w.spans.count(w, t.Path, len(items), out.Next)
+	}
+	r.Enter = out
+	r.Origin = w.origin(t.Cause) // of finally: why it runs
+	return out, w.rec.add(ctx, datapoints.Record{Path: t.Path, Row: r, At: now}, false)
+}
+
+// openLoop evaluates what a loop goes over.
+func (w *work) openLoop(ctx context.Context, n *plan.Node, path string) ([]expression.Value, error) {
+	v, err := n.Work.Loop.In.Eval(&env{w: w, ctx: ctx, path: path})
+	if err != nil {
+		return nil, err
+	}
+	items, ok := v.Items()
+	if !ok {
+		return nil, &Error{Kind: KindExpression, Message: fmt.Sprintf("`%s` is %s, not a list: for_each cannot go over it", n.Work.Loop.In.Source(), v.Kind())}
+	}
+	if len(items) > n.Work.Loop.Max {
+		return nil, &Error{Kind: KindLimit, Message: fmt.Sprintf("for_each has %d items, more than its max of %d", len(items), n.Work.Loop.Max),
+			Hints: []string{"raise `max` (up to 100000) if that many calls are meant"}}
+	}
+	w.state.setItems(path, items)
+	return items, nil
+}
+
+// loopItems gives the items of an open loop, read back if this process did not open it.
+func (w *work) loopItems(path string) ([]expression.Value, error) {
+	if items, ok := w.state.openItems(path); ok {
+		return items, nil
+	}
+	r := w.state.row(path)
+	items, ok := expression.FromJSON(string(unseal(r.Hidden).Items)).Items()
+	if !ok {
+		return nil, storeError("the items of the loop "+path+" cannot be read back", datapoints.ErrCorrupt)
+	}
+	w.state.setItems(path, items)
+	return items, nil
+}
+
+func joinItems(items []expression.Value) (json.RawMessage, error) {
+	var b strings.Builder
+	b.WriteByte('[')
+	for i, item := range items {
+		text, err := item.JSON()
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(text)
+	}
+	b.WriteByte(']')
+	return json.RawMessage(b.String()), nil
+}
+
+// caught decides which clause takes a failure.
+func (w *work) caught(ctx context.Context, n *plan.Node, r datapoints.Row, t Task) (Outcome, error) {
+	cause := w.faultAt(t.Cause)
+	r.Caught = Outcome{Status: datapoints.Done, Next: -1}
+	for i, c := range n.Catch {
+		if w.takes(ctx, c.Work.Clause, cause, t.Path) {
+			r.Caught.Next = i
+			break
+		}
+	}
+	w.spans.decided(t.Path, r.Caught.Next >= 0)
+	return r.Caught, w.rec.add(ctx, datapoints.Record{Path: t.Path, Row: r, At: time.Now()}, false)
+}
+
+// takes says whether a clause takes a failure. An error in `when` counts as false.
+func (w *work) takes(ctx context.Context, c *plan.Clause, f *fault, path string) bool {
+	switch f.Kind {
+	case KindStore, KindInternal, KindCancelled:
+		return false
+	case KindUnknown:
+		if c.When == nil {
+			return false
+		}
+	}
+	if c.When == nil {
+		return true
+	}
+	ok, err := w.holds(c.When, &env{w: w, ctx: ctx, path: path, fault: f})
+	return ok && err == nil
+}
+
+// leave ends a compound: gathers lists, counts failures, evaluates outputs, or
+// passes on the failure of a part.
+func (w *work) leave(ctx context.Context, n *plan.Node, r datapoints.Row, t Task) (Outcome, error) {
+	rec := datapoints.Record{Path: t.Path, At: time.Now()}
+	r.N, r.Ended = t.N, rec.At
+	if n.Kind == plan.Loop {
+		r.N = r.Enter.Count
+	}
+	h := unseal(r.Hidden)
+	r.Last = Outcome{Status: datapoints.Done}
+	var err error
+	switch {
+	case t.Cause != "":
+		f := w.faultAt(t.Cause)
+		r.Last = Outcome{Status: datapoints.Broke, Kind: string(f.Kind)}
+		r.Origin = w.origin(t.Cause)
+	case n.Kind == plan.Loop:
+		h.Failures, err = w.failures(n, t.Path, r.Enter.Count)
+		if err == nil {
+			rec.Points, err = w.lists(ctx, n, t.Path, r.Enter.Count)
+		}
+		w.state.setItems(t.Path, nil)
+	case n == w.plan.compiled.Root:
+		h.Outputs, err = w.outputs(ctx)
+	}
+	if err != nil {
+		return w.fail(ctx, n, r, t, err)
+	}
+	r.Hidden = h.seal()
+	rec.Row = r
+	err = w.rec.add(ctx, rec, false)
+	if w.spans.watched() {
+		end := End{Outcome: outcome(&r), Saved: saved(rec.Points), Took: rec.At.Sub(r.Started)}
+		if t.Cause != "" {
+			end.Error = w.faultAt(t.Cause).error()
+		}
+		w.spans.ended(n, t.Path, end)
+	}
+	return r.Last, err
+}
+
+// origin is the path whose record holds the text of a failure.
+func (w *work) origin(cause string) string {
+	if cause == "" {
+		return ""
+	}
+	if r := w.state.row(cause); r.Origin != "" {
+		return r.Origin
+	}
+	return cause
+}
+
+// faultAt is the failure that a path recorded or passed on.
+func (w *work) faultAt(path string) *fault {
+	r := w.state.row(w.origin(path))
+	if f := unseal(r.Hidden).Fault; f != nil {
+		return f
+	}
+	return &fault{Kind: KindInternal, Message: "the record of the failure is missing", Step: path}
+}
+
+// lists gathers what each iteration saved.
+func (w *work) lists(ctx context.Context, n *plan.Node, path string, count int) ([]datapoints.Point, error) {
+	points := make([]datapoints.Point, 0, len(n.Work.Lists))
+	for _, l := range n.Work.Lists {
+		var b strings.Builder
+		class := l.Inner.Class
+		b.WriteByte('[')
+		for i := range count {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			slot := datapoints.Slot{Scope: path + "[" + strconv.Itoa(i) + "]", Name: l.Inner.Name}
+			c, err := w.state.get(ctx, slot)
+			if err != nil {
+				return nil, storeError("a data point cannot be read", err)
+			}
+			text, err := elementText(c, l.Inner)
+			if err != nil {
+				return nil, err
+			}
+			b.WriteString(text)
+			if b.Len() > maxList {
+				return nil, &Error{Kind: KindLimit, Message: fmt.Sprintf("the list %s is larger than %d MiB", l.Outer.Name, maxList>>20)}
+			}
+		}
+		b.WriteByte(']')
+		points = append(points, datapoints.Point{
+			Slot: datapoints.Slot{Scope: instance(l.Outer.Scope, path), Name: l.Outer.Name}, Type: "list",
+			Step: path, Attempt: 1, Source: "list of " + strconv.Itoa(count), At: time.Now(),
+			Value: marked(b.String(), class, l.Outer.Name),
+		})
+	}
+	return points, nil
+}
+
+// maxList is the limit of a loop's list.
+const maxList = 32 << 20
+
+func elementText(c *cell, p *plan.Point) (string, error) {
+	switch {
+	case c != nil:
+		return c.value.JSON()
+	case p.Default != nil:
+		return p.Default.JSON()
+	}
+	return "null", nil
+}
+
+// failures lists the items of a loop that failed and were passed over.
+func (w *work) failures(n *plan.Node, path string, count int) (json.RawMessage, error) {
+	type entry struct {
+		Index   int    `json:"index"`
+		Step    string `json:"step"`
+		Kind    Kind   `json:"kind"`
+		Status  *int   `json:"status"`
+		Message string `json:"message"`
+	}
+	if !n.Go {
+		return nil, nil
+	}
+	list := []entry{}
+	for i := range count {
+		at := path + "[" + strconv.Itoa(i) + "]"
+		r := w.state.row(at)
+		if r.Last.Status != datapoints.Broke && r.Enter.Status != datapoints.Broke {
+			continue
+		}
+		f := w.faultAt(at)
+		e := entry{Index: i, Step: f.Step, Kind: f.Kind, Message: f.Message}
+		if f.Status != 0 {
+			e.Status = &f.Status
+		}
+		list = append(list, e)
+	}
+	return json.Marshal(list)
+}
+
+// outputs evaluates what the run returns.
+func (w *work) outputs(ctx context.Context) (json.RawMessage, error) {
+	var b strings.Builder
+	b.WriteByte('{')
+	e := &env{w: w, ctx: ctx}
+	for i, o := range w.plan.compiled.Root.Work.Outputs {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(jsonString(o.Name))
+		b.WriteByte(':')
+		if err := render(&b, &o.Value, e); err != nil {
+			err := asError(err)
+			err.Place = o.Span
+			err.Message = "output " + o.Name + ": " + err.Message
+			return nil, err
+		}
+	}
+	b.WriteByte('}')
+	return json.RawMessage(b.String()), nil
+}
+
+func overdue() error {
+	return &Error{Kind: KindTimeout, Message: "the time of an enclosing step was over before this one began"}
+}
+
+func late(deadline, now time.Time) bool { return !deadline.IsZero() && !now.Before(deadline) }
+
+// nearer is the nearer of a deadline and now + d (0: no d).
+func nearer(deadline, now time.Time, d time.Duration) time.Time {
+	if d == 0 {
+		return deadline
+	}
+	if t := now.Add(d); deadline.IsZero() || t.Before(deadline) {
+		return t
+	}
+	return deadline
+}
