@@ -93,7 +93,7 @@ func (w *work) done(ctx context.Context, r datapoints.Row, t Task, points []data
 	}
 	r.Ended = time.Now()
 	r.Last = Outcome{Status: datapoints.Done}
-	err := w.rec.add(ctx, datapoints.Record{Path: t.Path, Row: r, Points: points, Attempts: tries, At: r.Ended}, wait)
+	err := w.add(ctx, datapoints.Record{Path: t.Path, Row: r, Points: points, Attempts: tries, At: r.Ended}, wait)
 	if w.spans.watched() {
 		w.spans.end(t.Path, End{Outcome: "done", Status: r.Status, Saved: saved(points), Took: r.Ended.Sub(r.Started)})
 	}
@@ -195,7 +195,7 @@ func (c *calling) intend(ctx context.Context) error {
 		return nil
 	}
 	c.r.Intent, c.r.IntentSafe = c.r.N+1, c.call.Repeatable
-	return c.w.rec.add(ctx, datapoints.Record{Path: c.t.Path, Row: c.r, At: time.Now()}, true)
+	return c.w.add(ctx, datapoints.Record{Path: c.t.Path, Row: c.r, At: time.Now()}, true)
 }
 
 // accept judges a complete answer: its status, then the action's and the author's expectations.
@@ -248,7 +248,7 @@ func (c *calling) failed(ctx context.Context, cause error, result *Result) (Outc
 	c.r.Status = max(c.r.Status, e.Status)
 	c.r.Last = Outcome{Status: datapoints.Again, Next: c.r.N + 1, Until: until}
 	rec := datapoints.Record{Path: c.t.Path, Row: c.r, Attempts: c.record(&e), At: time.Now()}
-	return c.r.Last, c.w.rec.add(ctx, rec, !c.call.Repeatable)
+	return c.r.Last, c.w.add(ctx, rec, !c.call.Repeatable)
 }
 
 // end ends the attempt's span, with what observers may see of both sides.

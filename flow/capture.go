@@ -12,6 +12,7 @@ import (
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
+	"github.com/stepwell/stepwell/flow/internal/record"
 )
 
 // maxValue is the limit of one saved value, maxRun that of all of a run.
@@ -312,14 +313,14 @@ func newPoint(p *plan.Point, t expression.Type, c plan.Class, text string, e *en
 			Hints: []string{"save the parts that later steps need, or write the body to a file with `save_to`"}}
 	}
 	kind := rule.Type.String()
-	return datapoints.Point{Slot: datapoints.Slot{Scope: instance(p.Scope, e.path), Name: p.Name}, Type: kind, Step: path,
+	return datapoints.Point{Slot: datapoints.Slot{Scope: record.Instance(p.Scope, e.path), Name: p.Name}, Type: kind, Step: path,
 		At: time.Now(), Value: marked(text, c, p.Name)}, nil
 }
 
 // admit makes sensitive values known to the redactor, and refuses what may not
 // be stored as things are.
 func (w *work) admit(points []datapoints.Point) error {
-	traits := w.rec.store.Traits()
+	traits := w.x.store().Traits()
 	for i := range points {
 		v := points[i].Value
 		inside := v.Class() == datapoints.Sensitive
@@ -334,7 +335,7 @@ func (w *work) admit(points []datapoints.Point) error {
 			return &Error{Kind: KindStore, Message: fmt.Sprintf("%s holds something sensitive and the store is not encrypted", points[i].Name), Hints: []string{keyHelp}}
 		}
 	}
-	if w.state.size() > maxRun {
+	if w.state.Size() > maxRun {
 		return &Error{Kind: KindLimit, Message: "the data points of this run are larger than 256 MiB"}
 	}
 	return nil

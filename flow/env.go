@@ -5,13 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
+	"github.com/stepwell/stepwell/flow/internal/record"
 )
 
 // An env answers what names stand for at one place of a run. It is made for
@@ -75,24 +75,24 @@ func (e *env) Value(r *expression.Ref) (expression.Value, error) {
 }
 
 func (e *env) data(p *plan.Point) (expression.Value, error) {
-	slot := datapoints.Slot{Scope: instance(p.Scope, e.path), Name: p.Name}
-	c, err := e.w.state.get(e.ctx, slot)
+	slot := datapoints.Slot{Scope: record.Instance(p.Scope, e.path), Name: p.Name}
+	c, err := e.w.state.Get(e.ctx, slot)
 	if err != nil {
 		return expression.Value{}, storeError("a data point cannot be read", err)
 	}
-	if c == nil || c.value.IsNull() {
+	if c == nil || c.Value.IsNull() {
 		if p.Default != nil {
 			return *p.Default, nil
 		}
 		return expression.Of(nil), nil
 	}
-	return c.value, nil
+	return c.Value, nil
 }
 
 // loop gives a loop variable or its index.
 func (e *env) loop(h *plan.Ref) (expression.Value, error) {
-	body := instance(h.Loop.Steps[0].Scope, e.path)
-	i := iteration(body)
+	body := record.Instance(h.Loop.Steps[0].Scope, e.path)
+	i := record.Iteration(body)
 	if h.Index {
 		return expression.Of(i), nil
 	}
@@ -104,8 +104,8 @@ func (e *env) loop(h *plan.Ref) (expression.Value, error) {
 }
 
 func (e *env) step(n *plan.Node, member string) expression.Value {
-	path := join(instance(n.Scope, e.path), e.w.plan.within[n.Index])
-	r := e.w.state.row(path)
+	path := join(record.Instance(n.Scope, e.path), e.w.plan.within[n.Index])
+	r := e.w.state.Row(path)
 	switch member {
 	case "outcome":
 		return expression.FromText(outcome(&r))
@@ -161,7 +161,7 @@ func (e *env) run(member string) (expression.Value, error) {
 	case "started_at":
 		return expression.FromText(e.w.run.Started.UTC().Truncate(time.Millisecond).Format(time.RFC3339Nano)), nil
 	}
-	root := e.w.state.row("")
+	root := e.w.state.Row("")
 	if root.Last.Status != datapoints.Broke {
 		if member == "status" {
 			return expression.FromText(string(datapoints.Succeeded)), nil
@@ -227,116 +227,4 @@ func (e *env) response(member string) (expression.Value, error) {
 		return a.links(), nil
 	}
 	return a.body()
-}
-
-// An answer is a result while expressions look at it.
-type answer struct {
-	result  Result
-	checked bool
-	err     error
-	parsed  expression.Value
-}
-
-// body is the parsed body: null if it is empty, an error if it is not JSON.
-func (a *answer) body() (expression.Value, error) {
-	if !a.checked {
-		a.checked = true
-		if text := strings.TrimSpace(string(a.result.Body)); text == "" {
-			a.parsed = expression.Of(nil)
-		} else if a.err = expression.CheckJSON(a.result.Body); a.err == nil {
-			a.parsed = expression.FromJSON(text)
-		}
-	}
-	if a.err != nil {
-		return expression.Value{}, &Error{Kind: KindExtract, Message: "the answer's body is not JSON: " + a.describe(), Status: a.result.Status, Err: a.err}
-	}
-	return a.parsed, nil
-}
-
-// describe says what a body that is not JSON is.
-func (a *answer) describe() string {
-	text := strings.TrimSpace(string(a.result.Body))
-	what := "it is text"
-	switch {
-	case text == "":
-		return "it is empty"
-	case strings.HasPrefix(strings.ToLower(text), "<!doctype html"), strings.HasPrefix(strings.ToLower(text), "<html"):
-		what = "it is an HTML page"
-	case text[0] == '<':
-		what = "it is XML"
-	case text[0] == '{', text[0] == '[':
-		return "it begins like JSON, but " + a.err.Error()
-	}
-	return fmt.Sprintf("%s that begins with %q", what, firstRunes(text, 40))
-}
-
-func (a *answer) headers() expression.Value {
-	m := make(map[string]any, len(a.result.Headers))
-	for name, values := range a.result.Headers {
-		m[strings.ToLower(name)] = strings.Join(values, ", ")
-	}
-	return expression.Of(m)
-}
-
-// links are the answer's links by relation, resolved against its URL (RFC 8288).
-func (a *answer) links() expression.Value {
-	base, err := url.Parse(a.result.URL)
-	if err != nil {
-		base = &url.URL{}
-	}
-	m := map[string]any{}
-	for name, values := range a.result.Headers {
-		if !strings.EqualFold(name, "Link") {
-			continue
-		}
-		for _, v := range values {
-			parseLinks(v, func(target, rel string) {
-				ref, err := url.Parse(target)
-				if _, taken := m[rel]; err == nil && !taken {
-					m[rel] = base.ResolveReference(ref).String()
-				}
-			})
-		}
-	}
-	return expression.Of(m)
-}
-
-// parseLinks calls found for each relation of a Link header's value.
-func parseLinks(v string, found func(target, rel string)) {
-	for {
-		_, rest, ok := strings.Cut(v, "<")
-		if !ok {
-			return
-		}
-		target, rest, ok := strings.Cut(rest, ">")
-		if !ok {
-			return
-		}
-		var params string
-		params, v = cutLink(rest)
-		for p := range strings.SplitSeq(params, ";") {
-			name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
-			if !strings.EqualFold(strings.TrimSpace(name), "rel") {
-				continue
-			}
-			for rel := range strings.FieldsSeq(strings.Trim(strings.TrimSpace(value), `"`)) {
-				found(strings.TrimSpace(target), strings.ToLower(rel))
-			}
-		}
-	}
-}
-
-// cutLink splits the parameters of one link from the links after it, at a
-// comma that is not quoted.
-func cutLink(s string) (params, rest string) {
-	quoted := false
-	for i := range len(s) {
-		switch {
-		case s[i] == '"':
-			quoted = !quoted
-		case s[i] == ',' && !quoted:
-			return s[:i], s[i+1:]
-		}
-	}
-	return s, ""
 }

@@ -1,9 +1,15 @@
 package flow
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
+	"unicode/utf8"
 
+	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/expression"
 )
 
 // A Kind says what sort of failure ended a step or a run.
@@ -64,3 +70,165 @@ func (e *Error) Error() string {
 
 // Unwrap is the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// A fault is a failure as it is recorded, sealed: what `error` is made of, and
+// what people are shown. Its texts are redacted, but for Body, which
+// expressions may read.
+type fault struct {
+	Kind    Kind      `json:"kind"`
+	Message string    `json:"message"`
+	Hints   []string  `json:"hints,omitempty"`
+	Facts   []Fact    `json:"facts,omitempty"`
+	Step    string    `json:"step"`
+	Status  int       `json:"status,omitempty"`
+	Body    string    `json:"body,omitempty"`
+	Place   diag.Span `json:"place"`
+}
+
+// maxErrorBody is how much of a failed answer is recorded.
+const maxErrorBody = 64 << 10
+
+// fault makes the record of a step's failure.
+func (w *work) fault(err error, path string, at diag.Span) *fault {
+	e := asError(err)
+	f := &fault{Kind: e.Kind, Message: w.redact(e.Message), Step: path, Status: e.Status, Place: at}
+	if e.Place.Line > 0 {
+		f.Place = e.Place
+	}
+	for _, h := range e.Hints {
+		f.Hints = append(f.Hints, w.redact(h))
+	}
+	for _, fact := range e.Facts {
+		f.Facts = append(f.Facts, Fact{fact.Name, w.redact(fact.Text)})
+	}
+	f.Body = string(e.Body[:min(len(e.Body), maxErrorBody)])
+	return f
+}
+
+// asError makes an *Error of whatever went wrong in a step.
+func asError(err error) *Error {
+	var known *Error
+	if errors.As(err, &known) {
+		return known
+	}
+	var evaluation *expression.Error
+	if errors.As(err, &evaluation) {
+		return &Error{Kind: Kind(evaluation.Kind), Message: evaluation.Message, Hints: evaluation.Hints, Err: err}
+	}
+	var limit *expression.LimitError
+	if errors.As(err, &limit) {
+		return &Error{Kind: KindLimit, Message: err.Error(), Err: err}
+	}
+	return &Error{Kind: KindAction, Message: err.Error(), Err: err}
+}
+
+// error gives a fault back as what a caller sees.
+func (f *fault) error() *Error {
+	return &Error{Kind: f.Kind, Message: f.Message, Hints: f.Hints, Facts: f.Facts, Step: f.Step, Place: f.Place,
+		Status: f.Status, Body: []byte(f.Body)}
+}
+
+// shown is the fault as a run keeps it: for people, so without the body.
+func (f *fault) shown() datapoints.Value {
+	short := *f
+	short.Body = ""
+	v, err := datapoints.Of(short)
+	if err != nil {
+		return datapoints.Value{}
+	}
+	return v
+}
+
+// value is the fault as `run.error`.
+func (f *fault) value() expression.Value {
+	var status any
+	if f.Status != 0 {
+		status = f.Status
+	}
+	m := map[string]any{"kind": string(f.Kind), "message": f.Message, "step": f.Step, "status": status, "body": f.Body}
+	if raw, err := bodyValue([]byte(f.Body)).JSON(); err == nil {
+		m["body"] = json.RawMessage(raw)
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		return expression.Of(nil)
+	}
+	return expression.FromJSON(string(text))
+}
+
+// bodyValue is a body for expressions: parsed if it is JSON, else its text, null if empty.
+func bodyValue(body []byte) expression.Value {
+	switch {
+	case len(body) == 0:
+		return expression.Of(nil)
+	case expression.CheckJSON(body) == nil:
+		return expression.FromJSON(string(body))
+	}
+	return expression.FromText(string(body))
+}
+
+// textOrBytes is a body as `request.body`.
+func textOrBytes(body []byte) any {
+	if utf8.Valid(body) {
+		return string(body)
+	}
+	return body
+}
+
+// stateOf is the state of a run that failed with a kind.
+func stateOf(k Kind) datapoints.State {
+	switch k {
+	case KindUnknown:
+		return datapoints.Unknown
+	case KindInterrupted:
+		return datapoints.Interrupted
+	case KindCancelled:
+		return datapoints.Cancelled
+	}
+	return datapoints.Failed
+}
+
+// ErrNotResumable is what Resume returns, wrapped, for a run that is over.
+var ErrNotResumable = errors.New("the run cannot be resumed")
+
+// storeError says that the store failed, for whom it failed.
+func storeError(what string, err error) error {
+	return &Error{Kind: KindStore, Message: fmt.Sprintf("%s: %v", what, err), Err: err}
+}
+
+// hidden is the sealed part of a row: what Walk must not see.
+type hidden struct {
+	Items    json.RawMessage `json:"items,omitempty"`    // of a loop
+	Now      *time.Time      `json:"now,omitempty"`      // frozen for the step
+	Seed     string          `json:"seed,omitempty"`     // of its uuid()
+	Fault    *fault          `json:"fault,omitempty"`    // why it failed
+	Failures json.RawMessage `json:"failures,omitempty"` // of a loop that went on
+	Outputs  json.RawMessage `json:"outputs,omitempty"`  // of the run
+}
+
+// seal makes the value that a row keeps.
+func (h *hidden) seal() datapoints.Value {
+	text, err := json.Marshal(h)
+	if err != nil || string(text) == "{}" {
+		return datapoints.Value{}
+	}
+	return datapoints.JSON(string(text)).Mark(datapoints.Sensitive, "record")
+}
+
+func unseal(v datapoints.Value) hidden {
+	var h hidden
+	if !v.IsZero() {
+		_ = json.Unmarshal([]byte(v.Reveal()), &h)
+	}
+	return h
+}
+
+// firstRunes is the beginning of a text, at most n characters.
+func firstRunes(s string, n int) string {
+	for i := range s {
+		if n--; n < 0 {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}

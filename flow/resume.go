@@ -32,7 +32,10 @@ func (w *work) prepare(ctx context.Context, decisions Assume) error {
 	run := w.run
 	run.State, run.Kind, run.At, run.Failure, run.Ended = datapoints.Running, "", "", datapoints.Value{}, time.Time{}
 	again.records = append(again.records, datapoints.Record{Bare: true, End: &run, At: again.now})
-	return w.rec.addAll(ctx, again.records)
+	if err := w.rec.AddAll(ctx, again.records); err != nil {
+		return storeError("the run cannot be recorded", err)
+	}
+	return nil
 }
 
 // A reopening collects what a resume changes.
@@ -45,14 +48,14 @@ type reopening struct {
 
 func (o *reopening) put(path string, r datapoints.Row, points ...datapoints.Point) {
 	rec := datapoints.Record{Path: path, Row: r, Points: points, At: o.now}
-	o.w.state.put(&rec)
+	o.w.state.Put(&rec)
 	o.records = append(o.records, rec)
 }
 
 // decide takes the operator's word for each call that is unknown. A call of
 // which no word is given keeps the run as it is: nothing is sent.
 func (o *reopening) decide() error {
-	open := o.w.unknowns()
+	open := o.w.state.Unknowns()
 	for path := range o.decisions {
 		if !slices.Contains(open, path) {
 			return &Error{Kind: KindInput, Message: fmt.Sprintf("nothing is to be assumed of %s: it is not a step of this run whose call is unknown", path),
@@ -93,23 +96,8 @@ func orNothing(list []string) string {
 	return strings.Join(list, ", ")
 }
 
-// unknowns are the paths of calls that may have been processed, sorted.
-func (w *work) unknowns() []string {
-	w.state.mu.Lock()
-	defer w.state.mu.Unlock()
-	var paths []string
-	for path, r := range w.state.rows {
-		broke := r.Last.Status == datapoints.Broke && r.Last.Kind == string(KindUnknown) && r.Origin == path
-		if broke || r.Intent == r.N+1 && !r.IntentSafe && !final(r) {
-			paths = append(paths, path)
-		}
-	}
-	slices.Sort(paths)
-	return paths
-}
-
 func (o *reopening) assumeNotSent(path string) {
-	r := o.w.state.row(path)
+	r := o.w.state.Row(path)
 	r.Assumed = "not-sent"
 	o.put(path, newSeries(r))
 }
@@ -120,7 +108,7 @@ func (o *reopening) assumeSent(path string, d Assumption) error {
 	if n == nil || n.Work.Call == nil {
 		return &Error{Kind: KindInput, Message: path + " is not a call of this flow"}
 	}
-	r := o.w.state.row(path)
+	r := o.w.state.Row(path)
 	r.N = max(r.N, r.Intent)
 	r.Last, r.Assumed, r.Ended, r.Origin = Outcome{Status: datapoints.Done}, "sent", o.now, ""
 	h := unseal(r.Hidden)
@@ -200,7 +188,7 @@ func newSeries(r datapoints.Row) datapoints.Row {
 // node opens what must be done again at and below a node, and says whether
 // nothing must.
 func (o *reopening) node(n *plan.Node, path string, deadline time.Time) (ok bool) {
-	r := o.w.state.row(path)
+	r := o.w.state.Row(path)
 	switch {
 	case n.Bare:
 		ok = o.parts(n, path, deadline)
@@ -247,10 +235,10 @@ func (o *reopening) compound(n *plan.Node, path string, r datapoints.Row, deadli
 
 func (o *reopening) parts(n *plan.Node, path string, deadline time.Time) bool {
 	if n.Kind == plan.Loop {
-		count := o.w.state.row(path).Enter.Count
+		count := o.w.state.Row(path).Enter.Count
 		for i := range count {
 			at := path + "[" + strconv.Itoa(i) + "]"
-			item := o.w.state.row(at)
+			item := o.w.state.Row(at)
 			if n.Go && item.Last.Status == datapoints.Broke && item.Last.Kind != string(KindUnknown) {
 				continue // passed over by the loop
 			}
@@ -267,22 +255,8 @@ func (o *reopening) parts(n *plan.Node, path string, deadline time.Time) bool {
 
 // reset opens everything at and below a path. Numbers go on growing.
 func (o *reopening) reset(path string) {
-	for _, at := range o.w.state.below(path) {
-		n := o.w.state.row(at).N
+	for _, at := range o.w.state.Below(path) {
+		n := o.w.state.Row(at).N
 		o.put(at, datapoints.Row{N: n, Base: n})
 	}
-}
-
-// below lists the recorded paths at and below a path, sorted.
-func (s *state) below(path string) []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var paths []string
-	for p := range s.rows {
-		if p == path || strings.HasPrefix(p, path+".") {
-			paths = append(paths, p)
-		}
-	}
-	slices.Sort(paths)
-	return paths
 }

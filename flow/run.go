@@ -14,6 +14,7 @@ import (
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
+	"github.com/stepwell/stepwell/flow/internal/record"
 )
 
 // Run starts a flow with its inputs and returns when it is over. A run that
@@ -122,7 +123,7 @@ func (x *Executor) drive(ctx context.Context, p *Plan, run string, decisions Ass
 	cut := context.AfterFunc(ctx, func() { time.AfterFunc(x.grace(), abort) })
 	defer cut()
 	j := &journal{recorded: w.recorded, work: w.do, hard: hard}
-	err = j.walk(ctx, p, run, !w.state.complete)
+	err = j.walk(ctx, p, run, !w.state.Complete)
 	w.spans.close("stopped")
 	result, err := w.end(context.WithoutCancel(hard), err)
 	ended(End{Outcome: string(result.State), Error: asErrorOrNil(err), Took: result.Ended.Sub(w.run.Started)})
@@ -150,9 +151,9 @@ func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease) (*work
 	if err != nil {
 		return nil, storeError("the run cannot be read", err)
 	}
-	w := &work{x: x, plan: p, run: run, state: newState(x.store(), run.ID), redactor: x.redactor(), inputs: map[string]expression.Value{}}
-	w.rec = newRecorder(x.store(), l, w.state)
-	if err := w.state.load(ctx); err != nil {
+	w := &work{x: x, plan: p, run: run, state: record.NewState(x.store(), run.ID), redactor: x.redactor(), inputs: map[string]expression.Value{}}
+	w.rec = record.NewRecorder(x.store(), l, w.state)
+	if err := w.state.Load(ctx); err != nil {
 		return w, storeError("the run cannot be read", err)
 	}
 	var raw map[string]json.RawMessage
@@ -192,16 +193,16 @@ func (w *work) end(ctx context.Context, walked error) (datapoints.Run, error) {
 	run := w.run
 	run.Ended, run.Kind, run.At, run.Wake = time.Now(), "", "", time.Time{}
 	run.Failure, run.Outputs = datapoints.Value{}, datapoints.Value{}
-	run.Done = w.state.ended(w.plan)
+	run.Done = w.state.Ended(w.plan.at)
 	var result error
 	switch f := failure(walked); {
 	case walked == nil:
 		run.State = datapoints.Succeeded
-		root := w.state.row("")
+		root := w.state.Row("")
 		run.Outputs = w.markOutputs(unseal(root.Hidden).Outputs)
 	case f != nil:
 		fault := w.faultAt(f.Path)
-		if path := w.state.firstUnknown(); path != "" {
+		if path := w.state.FirstUnknown(); path != "" {
 			fault = w.faultAt(path)
 		}
 		run.State, run.Kind, run.At = stateOf(fault.Kind), string(fault.Kind), fault.Step
@@ -214,7 +215,7 @@ func (w *work) end(ctx context.Context, walked error) (datapoints.Run, error) {
 		run.State, run.Kind = datapoints.Interrupted, string(KindStore)
 		result = asError(walked)
 	}
-	err := w.rec.add(ctx, datapoints.Record{Bare: true, End: &run, At: run.Ended}, true)
+	err := w.add(ctx, datapoints.Record{Bare: true, End: &run, At: run.Ended}, true)
 	if err != nil {
 		return run, err
 	}

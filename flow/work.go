@@ -12,6 +12,7 @@ import (
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
+	"github.com/stepwell/stepwell/flow/internal/record"
 )
 
 // work does tasks of one run: all data and all side effects are here. Tasks of
@@ -20,20 +21,28 @@ type work struct {
 	x        *Executor
 	plan     *Plan
 	run      datapoints.Run
-	state    *state
-	rec      *recorder
+	state    *record.State
+	rec      *record.Recorder
 	inputs   map[string]expression.Value
 	secrets  map[string]expression.Value
 	redactor *datapoints.Redactor
 	spans    spans
 }
 
+// add records; wait returns only when that is durable.
+func (w *work) add(ctx context.Context, r datapoints.Record, wait bool) error {
+	if err := w.rec.Add(ctx, r, wait); err != nil {
+		return storeError("the run cannot be recorded", err)
+	}
+	return nil
+}
+
 // recorded answers a task from the record, without doing anything.
 func (w *work) recorded(t Task) (Outcome, bool) {
-	n, r := w.plan.compiled.Nodes[t.Node], w.state.row(t.Path)
+	n, r := w.plan.compiled.Nodes[t.Node], w.state.Row(t.Path)
 	switch t.Phase {
 	case Enter:
-		if final(&r) {
+		if record.Final(&r) {
 			return Outcome{Status: datapoints.Left, Kind: r.Last.Kind}, true
 		}
 		out := r.Enter
@@ -41,28 +50,28 @@ func (w *work) recorded(t Task) (Outcome, bool) {
 			out.Next, out.Until = r.Last.Next, r.Last.Until
 		}
 		if out.Status == datapoints.Open && n.Kind == plan.Loop {
-			out.Next = w.state.finished(n, t.Path, r.Finished, out.Count)
+			out.Next = w.state.Finished(n, t.Path, r.Finished, out.Count)
 		}
 		return out, out.Status != 0
 	case Catch:
 		return r.Caught, r.Caught.Status != 0
 	case Leave:
-		return r.Last, final(&r) || n.Rounds && r.Last.Status == datapoints.Again && r.N >= t.N
+		return r.Last, record.Final(&r) || n.Rounds && r.Last.Status == datapoints.Again && r.N >= t.N
 	}
 	if r.Last.Status == datapoints.Awaits && t.N == 0 {
 		return r.Last, false // the message may have come since: look again
 	}
-	return r.Last, final(&r) || r.Last.Status != 0 && (t.N == 0 || r.N >= t.N)
+	return r.Last, record.Final(&r) || r.Last.Status != 0 && (t.N == 0 || r.N >= t.N)
 }
 
 // do does one task. A panic is a failure of the step, never the process's.
 func (w *work) do(ctx context.Context, t Task) (out Outcome, err error) {
-	n, r := w.plan.compiled.Nodes[t.Node], w.state.row(t.Path)
+	n, r := w.plan.compiled.Nodes[t.Node], w.state.Row(t.Path)
 	defer func() {
 		if p := recover(); p != nil {
 			bug := &Error{Kind: KindInternal, Message: fmt.Sprintf("a bug in Stepwell: %v", p),
 				Facts: []Fact{{"stack", firstRunes(string(debug.Stack()), 2000)}}}
-			out, err = w.fail(ctx, n, w.state.row(t.Path), t, bug)
+			out, err = w.fail(ctx, n, w.state.Row(t.Path), t, bug)
 		}
 	}()
 	switch t.Phase {
@@ -99,7 +108,7 @@ func (w *work) fail(ctx context.Context, n *plan.Node, r datapoints.Row, t Task,
 		r.Started = r.Ended
 	}
 	unknown := f.Kind == KindUnknown
-	err = w.rec.add(ctx, datapoints.Record{Path: t.Path, Row: r, Attempts: tries, At: r.Ended}, unknown)
+	err = w.add(ctx, datapoints.Record{Path: t.Path, Row: r, Attempts: tries, At: r.Ended}, unknown)
 	w.spans.ended(n, t.Path, End{Outcome: outcome(&r), Status: r.Status, Error: f.error(), Took: r.Ended.Sub(r.Started)})
 	return out, err
 }
@@ -135,7 +144,7 @@ func (w *work) skip(ctx context.Context, n *plan.Node, r datapoints.Row, t Task)
 	} else {
 		r.Last = out
 	}
-	err := w.rec.add(ctx, datapoints.Record{Path: t.Path, Row: r, At: now}, false)
+	err := w.add(ctx, datapoints.Record{Path: t.Path, Row: r, At: now}, false)
 	w.spans.end(t.Path, End{Outcome: "skipped", Why: n.Work.If.Source() + " is false"})
 	return out, err
 }
@@ -160,7 +169,7 @@ func (w *work) enter(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 		if err != nil {
 			return w.fail(ctx, n, r, t, err)
 		}
-		out.Next, out.Count = w.state.finished(n, t.Path, 0, len(items)), len(items)
+		out.Next, out.Count = w.state.Finished(n, t.Path, 0, len(items)), len(items)
 		h := unseal(r.Hidden)
 		if h.Items, err = joinItems(items); err != nil {
 			return w.fail(ctx, n, r, t, err)
@@ -170,7 +179,7 @@ func (w *work) enter(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 	}
 	r.Enter = out
 	r.Origin = w.origin(t.Cause) // of finally: why it runs
-	return out, w.rec.add(ctx, datapoints.Record{Path: t.Path, Row: r, At: now}, false)
+	return out, w.add(ctx, datapoints.Record{Path: t.Path, Row: r, At: now}, false)
 }
 
 // openLoop evaluates what a loop goes over.
@@ -187,21 +196,21 @@ func (w *work) openLoop(ctx context.Context, n *plan.Node, path string) ([]expre
 		return nil, &Error{Kind: KindLimit, Message: fmt.Sprintf("for_each has %d items, more than its max of %d", len(items), n.Work.Loop.Max),
 			Hints: []string{"raise `max` (up to 100000) if that many calls are meant"}}
 	}
-	w.state.setItems(path, items)
+	w.state.SetItems(path, items)
 	return items, nil
 }
 
 // loopItems gives the items of an open loop, read back if this process did not open it.
 func (w *work) loopItems(path string) ([]expression.Value, error) {
-	if items, ok := w.state.openItems(path); ok {
+	if items, ok := w.state.OpenItems(path); ok {
 		return items, nil
 	}
-	r := w.state.row(path)
+	r := w.state.Row(path)
 	items, ok := expression.FromJSON(string(unseal(r.Hidden).Items)).Items()
 	if !ok {
 		return nil, storeError("the items of the loop "+path+" cannot be read back", datapoints.ErrCorrupt)
 	}
-	w.state.setItems(path, items)
+	w.state.SetItems(path, items)
 	return items, nil
 }
 
@@ -233,7 +242,7 @@ func (w *work) caught(ctx context.Context, n *plan.Node, r datapoints.Row, t Tas
 		}
 	}
 	w.spans.decided(t.Path, r.Caught.Next >= 0)
-	return r.Caught, w.rec.add(ctx, datapoints.Record{Path: t.Path, Row: r, At: time.Now()}, false)
+	return r.Caught, w.add(ctx, datapoints.Record{Path: t.Path, Row: r, At: time.Now()}, false)
 }
 
 // takes says whether a clause takes a failure. An error in `when` counts as false.
@@ -274,7 +283,7 @@ func (w *work) leave(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 		if err == nil {
 			rec.Points, err = w.lists(ctx, n, t.Path, r.Enter.Count)
 		}
-		w.state.setItems(t.Path, nil)
+		w.state.SetItems(t.Path, nil)
 	case n == w.plan.compiled.Root:
 		h.Outputs, err = w.outputs(ctx)
 	}
@@ -283,7 +292,7 @@ func (w *work) leave(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 	}
 	r.Hidden = h.seal()
 	rec.Row = r
-	err = w.rec.add(ctx, rec, false)
+	err = w.add(ctx, rec, false)
 	if w.spans.watched() {
 		end := End{Outcome: outcome(&r), Saved: saved(rec.Points), Took: rec.At.Sub(r.Started)}
 		if t.Cause != "" {
@@ -299,7 +308,7 @@ func (w *work) origin(cause string) string {
 	if cause == "" {
 		return ""
 	}
-	if r := w.state.row(cause); r.Origin != "" {
+	if r := w.state.Row(cause); r.Origin != "" {
 		return r.Origin
 	}
 	return cause
@@ -307,7 +316,7 @@ func (w *work) origin(cause string) string {
 
 // faultAt is the failure that a path recorded or passed on.
 func (w *work) faultAt(path string) *fault {
-	r := w.state.row(w.origin(path))
+	r := w.state.Row(w.origin(path))
 	if f := unseal(r.Hidden).Fault; f != nil {
 		return f
 	}
@@ -326,7 +335,7 @@ func (w *work) lists(ctx context.Context, n *plan.Node, path string, count int) 
 				b.WriteByte(',')
 			}
 			slot := datapoints.Slot{Scope: path + "[" + strconv.Itoa(i) + "]", Name: l.Inner.Name}
-			c, err := w.state.get(ctx, slot)
+			c, err := w.state.Get(ctx, slot)
 			if err != nil {
 				return nil, storeError("a data point cannot be read", err)
 			}
@@ -341,7 +350,7 @@ func (w *work) lists(ctx context.Context, n *plan.Node, path string, count int) 
 		}
 		b.WriteByte(']')
 		points = append(points, datapoints.Point{
-			Slot: datapoints.Slot{Scope: instance(l.Outer.Scope, path), Name: l.Outer.Name}, Type: "list",
+			Slot: datapoints.Slot{Scope: record.Instance(l.Outer.Scope, path), Name: l.Outer.Name}, Type: "list",
 			Step: path, Attempt: 1, Source: "list of " + strconv.Itoa(count), At: time.Now(),
 			Value: marked(b.String(), class, l.Outer.Name),
 		})
@@ -352,10 +361,10 @@ func (w *work) lists(ctx context.Context, n *plan.Node, path string, count int) 
 // maxList is the limit of a loop's list.
 const maxList = 32 << 20
 
-func elementText(c *cell, p *plan.Point) (string, error) {
+func elementText(c *record.Cell, p *plan.Point) (string, error) {
 	switch {
 	case c != nil:
-		return c.value.JSON()
+		return c.Value.JSON()
 	case p.Default != nil:
 		return p.Default.JSON()
 	}
@@ -377,7 +386,7 @@ func (w *work) failures(n *plan.Node, path string, count int) (json.RawMessage, 
 	list := []entry{}
 	for i := range count {
 		at := path + "[" + strconv.Itoa(i) + "]"
-		r := w.state.row(at)
+		r := w.state.Row(at)
 		if r.Last.Status != datapoints.Broke && r.Enter.Status != datapoints.Broke {
 			continue
 		}

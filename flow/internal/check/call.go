@@ -29,13 +29,14 @@ func (c *checker) call(s *syntax.Step, node *plan.Node) {
 	var verdict Verdict
 	switch {
 	case known:
+		before := len(c.problems)
 		args = c.arguments(s, &spec)
 		c.fields(s, &spec, args, call)
 		if spec.Check != nil {
 			verdict = spec.Check(args)
 		}
 		for _, p := range verdict.Complaints {
-			c.complaint(s, args, p)
+			c.complaint(s, args, p, before)
 		}
 		if verdict.Title != "" {
 			node.Work.Title = verdict.Title
@@ -59,6 +60,10 @@ func (c *checker) call(s *syntax.Step, node *plan.Node) {
 }
 
 func (c *checker) unknownAction(s *syntax.Step) {
+	if s.Action.Name == "oauth2" {
+		c.errorAt(s.Action.Span, diag.NotInThisBuild, "ask the token endpoint in an http step and save `access_token`", "the action \"oauth2\" is not in this version; it will give a managed credential's token")
+		return
+	}
 	names := make([]string, 0, len(c.kit.Actions))
 	for name := range c.kit.Actions {
 		names = append(names, name)

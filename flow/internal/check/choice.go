@@ -142,9 +142,11 @@ func describe(f *Field) string {
 	case ObjectField:
 		return "a mapping with " + strings.Join(fieldNames(f.Fields), ", ")
 	case MapField:
-		return "a mapping of names, each with " + describe(&f.Fields[0])
+		part := element(f)
+		return "a mapping of names, each with " + describe(&part)
 	case ListField:
-		return "a list, each element " + describe(&f.Fields[0])
+		part := element(f)
+		return "a list, each element " + describe(&part)
 	case ChoiceField:
 		parts := make([]string, len(f.Fields))
 		for i := range f.Fields {

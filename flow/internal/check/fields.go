@@ -303,6 +303,14 @@ func (r *rendering) fieldObject(f *Field, n *syntax.Node) plan.Value {
 	return folded(v)
 }
 
+// element is what a list or a map holds: anything, if the action does not say.
+func element(f *Field) Field {
+	if len(f.Fields) == 0 {
+		return Field{Type: JSONField}
+	}
+	return f.Fields[0]
+}
+
 func (r *rendering) fieldMap(f *Field, n *syntax.Node) plan.Value {
 	if isExpression(n) {
 		return r.whole(f, n, expression.Object)
@@ -312,7 +320,7 @@ func (r *rendering) fieldMap(f *Field, n *syntax.Node) plan.Value {
 	}
 	v := plan.Value{Span: n.Span, Pairs: make([]plan.Pair, 0, len(n.Pairs))}
 	for _, p := range n.Pairs {
-		part := f.Fields[0]
+		part := element(f)
 		part.Name = p.Key
 		v.Pairs = append(v.Pairs, plan.Pair{Key: p.Key, Value: r.value(&part, p.Value), Span: p.KeySpan})
 	}
@@ -327,7 +335,7 @@ func (r *rendering) fieldList(f *Field, n *syntax.Node) plan.Value {
 		return r.mismatch(f, n)
 	}
 	v := plan.Value{Span: n.Span, IsList: true, Items: make([]plan.Value, len(n.Items))}
-	part := f.Fields[0]
+	part := element(f)
 	if part.Name == "" {
 		part.Name = f.Name
 	}

@@ -56,6 +56,8 @@ func (c *checker) defaults() {
 	for _, p := range d.Pairs {
 		switch {
 		case strings.HasPrefix(p.Key, "x-") || slices.Contains(known, p.Key):
+		case p.Key == "auth":
+			c.errorAt(p.KeySpan, diag.NotInThisBuild, "fetch the token in a step, save it, and send it with `bearer`", "`auth` is not in this version; it will put a managed credential on the request")
 		case own[p.Key]:
 			c.errorAt(p.KeySpan, diag.KeyNotAllowed, "write it in the step's `with`", "%q cannot stand in `defaults.http`: it belongs to one step", p.Key)
 		default:
@@ -99,6 +101,8 @@ func (c *checker) arguments(s *syntax.Step, spec *Action) arguments {
 		switch {
 		case a != nil:
 			c.argument(args, a, p)
+		case p.Key == "auth" && spec.Web:
+			c.errorAt(p.KeySpan, diag.NotInThisBuild, "fetch the token in a step, save it, and send it with `bearer`", "`auth` is not in this version; it will put a managed credential on the request")
 		case !strings.HasPrefix(p.Key, "x-"):
 			c.unknownKey(p, fieldNames(spec.Fields), fmt.Sprintf("`with` of the action %q", s.Action.Name))
 		}
@@ -312,11 +316,17 @@ func (c *checker) trust(args arguments, fields []plan.Field) {
 		"this step sends something sensitive in `%s`, and only data says where to", sent.Name)
 }
 
-// complaint puts what an action's Check found at its place.
-func (c *checker) complaint(s *syntax.Step, args arguments, p Complaint) {
+// complaint puts what an action's Check found at its place. Of a value with
+// which something was wrong already, from the problem before on, it says nothing.
+func (c *checker) complaint(s *syntax.Step, args arguments, p Complaint, before int) {
 	span := whereWith(s)
 	if n, there := args.find(p.Path); n != nil {
 		span = n.Span
+		for _, d := range c.problems[before:] {
+			if d.Severity == diag.Error && d.Line == span.Line && d.Column >= span.Column && d.Column < max(span.EndColumn, span.Column+1) {
+				return
+			}
+		}
 		if there && p.To > p.From {
 			span = n.At(p.From, p.To)
 		}

@@ -4,30 +4,42 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/conf"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser"
 
 	"github.com/stepwell/stepwell/flow/diag"
 )
 
-type duration = time.Duration
+// MaxNodes is how many nodes an expression may have.
+const MaxNodes = 500
 
-var utc = time.UTC
-
-// A compiler compiles one expression.
+// A compiler compiles one expression: it resolves names, infers types and taint,
+// follows which names are set, and builds the nodes, all in one pass.
 type compiler struct {
 	scope      Scope
 	source     string
 	off        int // characters of the text given before source
 	rawAllowed bool
-	raw        bool
+	raw        bool // the whole is raw(…)
 	clock      bool
 	refs       []*reference
-	set        []string // names that are set where the compiler has come to
+	set        []string // names that are set where the compiler has come to: "data.x"
+	items      []Type   // of the lists of the enclosing predicates
 	problems   []Problem
 }
 
-func (c *compiler) report(p Problem) { c.problems = append(c.problems, p) }
+func (c *compiler) report(p Problem) {
+	for _, q := range c.problems {
+		if q.From == p.From && q.To == p.To && q.Code == p.Code && q.Message == p.Message {
+			return // of a node that stands twice in the tree: a < b < c
+		}
+	}
+	c.problems = append(c.problems, p)
+}
 
 // compile gives the root of the source, nil if there is none.
 func (c *compiler) compile() node {
@@ -44,8 +56,33 @@ func (c *compiler) compile() node {
 		}
 		return c.reference(root, steps, false)
 	}
-	c.report(Problem{From: c.off, To: c.off + utf8.RuneCountInString(c.source), Code: diag.BadExpression, Message: "computing comes soon"})
-	return nil
+	if c.foreignSource() {
+		return nil
+	}
+	tree, err := parse(c.source)
+	if err != nil {
+		c.syntaxProblem(err)
+		return nil
+	}
+	return c.buildRoot(tree)
+}
+
+// parse is expr's parser. A panic of it is an error like others.
+func parse(source string) (root ast.Node, err *file.Error) {
+	defer func() {
+		if recover() != nil {
+			root, err = nil, &file.Error{Message: "the expression cannot be read"}
+		}
+	}()
+	tree, failed := parser.ParseWithConfig(source, &conf.Config{MaxNodes: MaxNodes})
+	if failed != nil {
+		var ok bool
+		if err, ok = failed.(*file.Error); !ok {
+			err = &file.Error{Message: failed.Error()}
+		}
+		return nil, err
+	}
+	return tree.Node, nil
 }
 
 // place turns a step's bytes of the source into characters of the text.
@@ -56,122 +93,191 @@ func (c *compiler) place(s *step) {
 // slice is the source between two places.
 func (c *compiler) slice(from, to int) string { return cut(c.source, from-c.off, to-c.off) }
 
-func (m *machine) slice(from, to int) string { return cut(m.source, from-m.off, to-m.off) }
-
-// cut is the characters of s from one place to another.
+// cut is the characters of s from one place up to another.
 func cut(s string, from, to int) string {
-	start, stop, n := len(s), len(s), 0
-	for i := range s {
-		if n == from {
-			start = i
-		}
-		if n == to {
-			stop = i
-			break
-		}
-		n++
-	}
+	start, stop := bytesAt(s, from), bytesAt(s, to)
 	if start > stop {
 		return ""
 	}
 	return s[start:stop]
 }
 
-func (c *compiler) narrowed(root, name, what string) bool {
-	return slices.Contains(c.set, root+"."+name)
-}
-
-func (c *compiler) foreignRoot(root step, steps []step) bool { return false }
-
-func (c *compiler) wholeRoot(root step) {
-	c.report(Problem{From: root.from, To: root.to, Code: diag.WholeRoot, Message: fmt.Sprintf("`%s` cannot be used as a whole", root.name),
-		Hint: "name what you need: `" + root.name + ".NAME`"})
-}
-
-func (c *compiler) unknownName(root string, at step) {
-	p := Problem{From: at.from, To: at.to, Code: diag.UnknownName, Message: fmt.Sprintf("there is no %s called %q", kindOfName(root), at.name)}
-	if near := Suggest(at.name, c.scope.Names(root)); near != "" {
-		p.Hint = fmt.Sprintf("did you mean %q?", near)
-	}
-	c.report(p)
-}
-
-func kindOfName(root string) string {
-	switch root {
-	case "inputs":
-		return "input"
-	case "secrets":
-		return "secret"
-	case "data":
-		return "data point"
-	case "steps":
-		return "step"
-	case "callbacks":
-		return "callback"
-	}
-	return "name"
-}
-
-func (c *compiler) unknownMember(root, name string, at step, loopOnly bool) {
-	p := Problem{From: at.from, To: at.to, Code: diag.UnknownName, Message: fmt.Sprintf("`%s` has no member %q", strings.Trim(root+"."+name, "."), at.name)}
-	p.Hint = "it has " + c.memberList("", root)
-	c.report(p)
-}
-
-// memberList names a root's members for a hint.
-func (c *compiler) memberList(before, root string) string {
-	var names []string
-	for _, m := range members(root) {
-		name := m.name
-		if before != "" {
-			name = before + "." + name
+// bytesAt gives the index of the n-th character.
+func bytesAt(s string, n int) int {
+	for i := range s {
+		if n <= 0 {
+			return i
 		}
-		names = append(names, "`"+name+"`")
+		n--
 	}
-	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
+	return len(s)
 }
 
-func (c *compiler) unknownRoot(root step, steps []step) {
-	candidates := append(c.scope.Names(""), roots[:]...)
-	p := Problem{From: root.from, To: root.to, Code: diag.UnknownName, Message: fmt.Sprintf("there is nothing called %q", root.name)}
-	if near := Suggest(root.name, candidates); near != "" {
-		p.Hint = fmt.Sprintf("did you mean %q?", near)
+// after gives the place after the bracket that closes the one at or, with only
+// blanks between, after a place. Without one it gives the place itself.
+func (c *compiler) after(place int) int {
+	i := blank(c.source, bytesAt(c.source, place-c.off))
+	if i >= len(c.source) || strings.IndexByte("([{", c.source[i]) < 0 {
+		return place
 	}
-	c.report(p)
+	stop := closing(c.source, i)
+	if stop < 0 {
+		return place
+	}
+	return c.off + utf8.RuneCountInString(c.source[:stop+1])
 }
 
-func setIf(n node, outcome bool) []*reference { return nil }
-
-func comparedWithNil(n node) (*reference, bool) { return nil, false }
-
-func partsOf(n node, parts []node) []node { return append(parts, n) }
-
-// Limits of one evaluation.
-const (
-	MaxOperations = 1_000_000
-	MaxBytes      = 64 << 20 // of texts and lists made while computing
-)
-
-// A machine evaluates one program once.
-type machine struct {
-	env    Env
-	source string
-	off    int
-	ops    int
-	bytes  int
+// span is the meta of a node from one place to another, widened over the
+// brackets that its ends stand in.
+func (c *compiler) span(from, to int) meta {
+	start, stop := bytesAt(c.source, from-c.off), bytesAt(c.source, to-c.off)
+	left, right := unbalanced(c.source[start:max(start, stop)])
+	for ; left > 0; left-- {
+		i := strings.LastIndexByte(c.source[:start], '(')
+		if i < 0 {
+			break
+		}
+		start = i
+	}
+	for ; right > 0; right-- {
+		i := strings.IndexByte(c.source[stop:], ')')
+		if i < 0 {
+			break
+		}
+		stop += i + 1
+	}
+	return meta{from: c.off + utf8.RuneCountInString(c.source[:start]), to: c.off + utf8.RuneCountInString(c.source[:stop])}
 }
 
-func (m *machine) tick(n int) *Error {
-	if m.ops += n; m.ops > MaxOperations {
-		return failure("the expression needs too many operations")
+// unbalanced counts the brackets that s closes without opening, and opens
+// without closing.
+func unbalanced(s string) (closed, opened int) {
+	for i := 0; i < len(s); i++ {
+		if after, ok := quoted(s, i); ok {
+			if after < 0 {
+				return closed, opened
+			}
+			i = after - 1
+			continue
+		}
+		switch s[i] {
+		case '(':
+			opened++
+		case ')':
+			if opened > 0 {
+				opened--
+			} else {
+				closed++
+			}
+		}
+	}
+	return closed, opened
+}
+
+// narrowed says whether a condition around this place has found the name set.
+func (c *compiler) narrowed(root, name string) bool { return slices.Contains(c.set, root+"."+name) }
+
+// given builds a node for which some names are set.
+func (c *compiler) given(refs []*reference, n ast.Node, safe bool) node {
+	before := len(c.set)
+	for _, r := range refs {
+		c.set = append(c.set, r.ref.Root+"."+r.ref.Name)
+	}
+	built := c.build(n, safe)
+	c.set = c.set[:before]
+	return built
+}
+
+// setIf lists the references whose names are set if a condition has an outcome.
+func setIf(n node, outcome bool) []*reference {
+	switch n := n.(type) {
+	case *logical:
+		left, right := setIf(n.left, outcome), setIf(n.right, outcome)
+		if (n.op == "&&") == outcome {
+			return append(left, right...)
+		}
+		return inBoth(left, right)
+	case *unary:
+		if n.op == "not" {
+			return setIf(n.of, !outcome)
+		}
+	case *conditional:
+		yes := append(setIf(n.cond, true), setIf(n.yes, outcome)...)
+		return inBoth(yes, append(setIf(n.cond, false), setIf(n.no, outcome)...))
+	case *coalesce:
+		other, isConstant := n.right.(*constant)
+		r, isRef := n.left.(*reference)
+		if value, ok := constantBool(other, isConstant); ok && isRef && value != outcome {
+			return []*reference{r}
+		}
+	}
+	if r, equal := comparedWithNil(n); r != nil && equal != outcome {
+		return []*reference{r}
 	}
 	return nil
 }
 
-// at places an error that has no place yet.
-func (m *machine) at(n node, err *Error) *Error {
-	if err.From == 0 && err.To == 0 {
-		err.From, err.To = n.about().from, n.about().to
+func constantBool(n *constant, ok bool) (value, isBool bool) {
+	if !ok {
+		return false, false
 	}
-	return err
+	value, isBool = n.v.(bool)
+	return value, isBool
+}
+
+func inBoth(a, b []*reference) (both []*reference) {
+	for _, r := range a {
+		if slices.ContainsFunc(b, func(s *reference) bool { return s.ref.Root == r.ref.Root && s.ref.Name == r.ref.Name }) {
+			both = append(both, r)
+		}
+	}
+	return both
+}
+
+// comparedWithNil gives the reference of x == nil and x != nil.
+func comparedWithNil(n node) (r *reference, equal bool) {
+	b, ok := n.(*binary)
+	if !ok || b.op != "==" && b.op != "!=" {
+		return nil, false
+	}
+	of, other := b.left, b.right
+	if isNil(of) {
+		of, other = other, of
+	}
+	if !isNil(other) {
+		return nil, false
+	}
+	r, _ = of.(*reference)
+	return r, b.op == "=="
+}
+
+func isNil(n node) bool {
+	k, ok := n.(*constant)
+	return ok && k.v == nil
+}
+
+// partsOf lists what Parts shows of a node: the sides of its comparisons, else
+// its references.
+func partsOf(n node, parts []node) []node {
+	switch n := n.(type) {
+	case *constant, *pointer:
+		return parts
+	case *reference:
+		return append(parts, n)
+	case *each:
+		return partsOf(n.list, parts) // the rest has no value of its own
+	case *binary:
+		if n.typ.Kind == Boolean {
+			for _, side := range []node{n.left, n.right} {
+				if _, ok := side.(*constant); !ok {
+					parts = append(parts, side)
+				}
+			}
+			return parts
+		}
+	}
+	for _, k := range n.kids() {
+		parts = partsOf(k, parts)
+	}
+	return parts
 }

@@ -50,7 +50,7 @@ func numeric(v any) (i int, f float64, isInt bool, err *Error) {
 		}
 		return 0, f, false, nil
 	}
-	return 0, 0, false, failure("not a number")
+	return 0, 0, false, failure(kindOf(v).a() + " is not a number")
 }
 
 // formatFloat is the shortest text without an exponent that gives f again.

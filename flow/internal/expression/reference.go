@@ -30,6 +30,7 @@ func (m *meta) about() *meta { return m }
 type node interface {
 	about() *meta
 	eval(m *machine) (any, *Error)
+	kids() []node
 }
 
 // A step goes from a value to one of its members or items.
@@ -268,7 +269,7 @@ func (c *compiler) available(r *reference, at step, info Name, safe bool) bool {
 		return false
 	case Maybe:
 		what := c.slice(r.from, at.to)
-		if c.narrowed(r.ref.Root, at.name, what) {
+		if c.narrowed(r.ref.Root, at.name) {
 			return true
 		}
 		into := len(r.steps) > 0 && !r.steps[0].optional

@@ -1,0 +1,256 @@
+// Package record is what one process knows of a run that it owns, and how that
+// is written: rows and data points in memory, and a log that is durable as a prefix.
+package record
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/plan"
+)
+
+// Unknown is the kind of a call of which it is not known whether it was processed.
+const Unknown = "unknown"
+
+// A State is what one process knows of a run that it owns: the rows and the
+// data points that count. What is not in it is read from the store by slot.
+type State struct {
+	store datapoints.Store
+	run   string
+
+	mu       sync.Mutex
+	rows     map[string]*datapoints.Row
+	points   map[datapoints.Slot]*Cell
+	items    map[string][]expression.Value // of open loops, by path
+	Complete bool                          // nothing is in the store that is not here
+	unknown  bool                          // a call is recorded as unknown
+	done     int                           // steps that ended well or were skipped
+	bytes    int                           // of all values
+}
+
+// A Cell is a data point's newest version, with its decoded form.
+type Cell struct {
+	Value expression.Value
+	Class datapoints.Class
+}
+
+func NewState(s datapoints.Store, run string) *State {
+	return &State{store: s, run: run, rows: map[string]*datapoints.Row{}, points: map[datapoints.Slot]*Cell{},
+		items: map[string][]expression.Value{}, Complete: true}
+}
+
+// Load takes over what is recorded of the run.
+func (s *State) Load(ctx context.Context) error {
+	got, err := s.store.Read(ctx, s.run, datapoints.Query{Rows: true})
+	if err != nil {
+		return err
+	}
+	s.Complete = len(got.Rows) == 0
+	for _, e := range got.Rows {
+		row := e.Row
+		s.rows[e.Path] = &row
+		s.count(&row)
+	}
+	return nil
+}
+
+// Row is what is recorded at a path; the zero row if nothing is.
+func (s *State) Row(path string) datapoints.Row {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.rows[path]; r != nil {
+		return *r
+	}
+	return datapoints.Row{}
+}
+
+// Put takes a record over. It is called once its order in the log is fixed.
+func (s *State) Put(rec *datapoints.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !rec.Bare {
+		row := rec.Row
+		s.rows[rec.Path] = &row
+		s.count(&row)
+	}
+	for i := range rec.Points {
+		p := &rec.Points[i]
+		s.bytes += len(p.Value.Reveal())
+		s.points[p.Slot] = &Cell{expression.FromJSON(p.Value.Reveal()), p.Value.Class()}
+	}
+}
+
+func (s *State) count(r *datapoints.Row) {
+	if r.Last.Status == datapoints.Broke && r.Last.Kind == Unknown {
+		s.unknown = true
+	}
+}
+
+// Get is the version of a data point that counts, or nil.
+func (s *State) Get(ctx context.Context, slot datapoints.Slot) (*Cell, error) {
+	s.mu.Lock()
+	c, known := s.points[slot]
+	complete := s.Complete
+	s.mu.Unlock()
+	if known || complete {
+		return c, nil
+	}
+	got, err := s.store.Read(ctx, s.run, datapoints.Query{Slots: []datapoints.Slot{slot}})
+	if err != nil {
+		return nil, err
+	}
+	if len(got.Points) > 0 {
+		v := got.Points[len(got.Points)-1].Value
+		c = &Cell{expression.FromJSON(v.Reveal()), v.Class()}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if newer := s.points[slot]; newer != nil {
+		return newer, nil
+	}
+	s.points[slot] = c
+	return c, nil
+}
+
+// Ended counts the steps that ended well or were skipped, in any iteration.
+func (s *State) Ended(at func(path string) *plan.Node) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	over := map[int]bool{}
+	for path, r := range s.rows {
+		well := r.Last.Status == datapoints.Done || r.Last.Status == datapoints.Skipped || r.Enter.Status == datapoints.Skipped ||
+			r.Caught.Status == datapoints.Done && r.Caught.Next >= 0
+		if !well || strings.Contains(path, "[") && !strings.Contains(path, "[0]") {
+			continue
+		}
+		if n := at(path); n != nil && n.ID != "" {
+			over[n.Index] = true
+		}
+	}
+	return len(over)
+}
+
+// FirstUnknown is the path of the call that became unknown first, or "".
+func (s *State) FirstUnknown() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := ""
+	if !s.unknown {
+		return first
+	}
+	for path, r := range s.rows {
+		if r.Last.Status == datapoints.Broke && r.Last.Kind == Unknown && r.Origin == path &&
+			(first == "" || r.Started.Before(s.rows[first].Started)) {
+			first = path
+		}
+	}
+	return first
+}
+
+// Final says whether a row's verb has ended.
+func Final(r *datapoints.Row) bool {
+	return r.Last.Status == datapoints.Done || r.Last.Status == datapoints.Skipped || r.Last.Status == datapoints.Broke
+}
+
+func (s *State) SetItems(path string, items []expression.Value) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if items == nil {
+		delete(s.items, path)
+		return
+	}
+	s.items[path] = items
+}
+
+func (s *State) OpenItems(path string) ([]expression.Value, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	items, ok := s.items[path]
+	return items, ok
+}
+
+func (s *State) Size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bytes
+}
+
+// Finished counts the leading iterations of a loop that are over, from a known number on.
+func (s *State) Finished(n *plan.Node, path string, from, count int) int {
+	for from < count {
+		r := s.Row(path + "[" + strconv.Itoa(from) + "]")
+		over := Final(&r) || r.Enter.Status == datapoints.Skipped
+		broke := r.Last.Status == datapoints.Broke
+		if !over || broke && (!n.Go || r.Last.Kind == Unknown) {
+			break
+		}
+		from++
+	}
+	return from
+}
+
+// Instance is the path of the scope's instance that a path lies in: of the
+// run "", of an iteration the loop's path with its index.
+func Instance(sc *plan.Scope, path string) string {
+	depth := sc.Node.Depth
+	if depth == 0 {
+		return ""
+	}
+	end, last := len(path), 0
+	for i := range len(path) {
+		if path[i] != '.' {
+			continue
+		}
+		if depth--; depth == 0 {
+			end = i
+			break
+		}
+		last = i + 1
+	}
+	path = path[:end]
+	if i := strings.IndexByte(path[last:], '#'); i >= 0 {
+		path = path[:last+i] // an iteration, not its round
+	}
+	return path
+}
+
+// Iteration is the index of the innermost loop of an instance's path: 3 of "a.notify[3]".
+func Iteration(path string) int {
+	open := strings.LastIndexByte(path, '[')
+	i, _ := strconv.Atoi(path[open+1 : len(path)-1])
+	return i
+}
+
+// Unknowns are the paths of calls that may have been processed, sorted.
+func (s *State) Unknowns() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var paths []string
+	for path, r := range s.rows {
+		broke := r.Last.Status == datapoints.Broke && r.Last.Kind == Unknown && r.Origin == path
+		if broke || r.Intent == r.N+1 && !r.IntentSafe && !Final(r) {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// Below lists the recorded paths at and below a path, sorted.
+func (s *State) Below(path string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var paths []string
+	for p := range s.rows {
+		if p == path || strings.HasPrefix(p, path+".") {
+			paths = append(paths, p)
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
