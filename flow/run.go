@@ -119,6 +119,9 @@ func (x *Executor) drive(ctx context.Context, p *Plan, run string, decisions Ass
 	if err != nil {
 		return x.giveUp(hard, w, lease, err)
 	}
+	if err := w.begin(hard, decisions == nil); err != nil {
+		return w.run, err
+	}
 	hard, ended := w.watch(hard, x.Observer)
 	cut := context.AfterFunc(ctx, func() { time.AfterFunc(x.grace(), abort) })
 	defer cut()
@@ -175,6 +178,16 @@ func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease) (*work
 		w.run.Started = time.Now()
 	}
 	return w, err
+}
+
+// begin records that the run has begun.
+func (w *work) begin(ctx context.Context, first bool) error {
+	w.run.State = datapoints.Running
+	if !first {
+		return nil
+	}
+	run := w.run
+	return w.add(ctx, datapoints.Record{Bare: true, End: &run, At: run.Started}, false)
 }
 
 // watch begins the run's span.
