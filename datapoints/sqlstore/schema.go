@@ -128,7 +128,7 @@ func readVersion(ctx context.Context, conn *sql.Conn, d Dialect, newest int) (in
 		return 0, err
 	}
 	if version > newest {
-		return 0, fmt.Errorf("%w: its format is %d, this program knows up to %d", datapoints.ErrNewer, version, newest)
+		return 0, fmt.Errorf("%w: its format is %d, this program knows up to %d: use a newer Stepwell", datapoints.ErrNewer, version, newest)
 	}
 	return version, nil
 }
