@@ -234,6 +234,26 @@ func TestTheWriterFindsASecretInPiecesOfALongLine(t *testing.T) {
 	}
 }
 
+func TestTheWriterDoesNotCutALongLineInsideASecret(t *testing.T) {
+	for cut := range 17 {
+		var r Redactor
+		r.Add("x", "0123456789abcdef")
+		var out bytes.Buffer
+		w := r.Writer(&out)
+		fmt.Fprint(w, strings.Repeat("-", longLine)+"0123456789abcdef"[:cut])
+		if out.Len() == 0 {
+			t.Error("a long line is kept")
+		}
+		fmt.Fprint(w, "0123456789abcdef"[cut:])
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if want := strings.Repeat("-", longLine) + "[secret x]"; out.String() != want {
+			t.Errorf("cut at %d: ends with %q", cut, out.String()[longLine:])
+		}
+	}
+}
+
 func TestTheWriterGivesOutWholeLinesAtOnce(t *testing.T) {
 	var r Redactor
 	r.Add("x", "0123456789abcdef")

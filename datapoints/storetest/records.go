@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
 )
@@ -60,7 +61,7 @@ func rowsAreReplaced(t *testing.T, b *bench) {
 func attemptsByNumber(t *testing.T, b *bench) {
 	l := b.create()
 	a := func(n int, kind string) datapoints.Attempt {
-		return datapoints.Attempt{N: n, Kind: kind, Message: datapoints.Text(kind)}
+		return datapoints.Attempt{N: n, Started: noon.Add(-time.Duration(n)), Kind: kind, Message: datapoints.Text(kind)}
 	}
 	b.commit(l, datapoints.Record{Path: "s", Attempts: []datapoints.Attempt{a(1, "http"), a(2, "network")}},
 		datapoints.Record{Path: "t", Attempts: []datapoints.Attempt{a(1, "other")}})
