@@ -81,6 +81,7 @@ func (t *try) unreached(e *flow.Error, err error, host string) {
 	var op *net.OpError
 	var dns *net.DNSError
 	var timeout net.Error
+	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &op) && op.Op == "proxyconnect":
 		e.Message = "the proxy cannot be reached: " + cause(op.Err)
@@ -96,7 +97,7 @@ func (t *try) unreached(e *flow.Error, err error, host string) {
 		}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		e.Message = "nothing listens at " + host + ": the connection was refused"
-	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		e.Message = host + " does not speak TLS"
 		e.Hints = []string{"if that is right, write http:// instead of https://"}
 	case t.untrusted(e, err, host):

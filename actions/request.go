@@ -64,6 +64,7 @@ func (r *request) plan(in flow.Input) error {
 
 // build makes the request of the fields.
 func (r *request) build(in flow.Input) (err error) {
+	r.client.start()
 	r.allowErrors, r.status, r.create, r.begun = in.AllowErrors, in.Status, in.Create, time.Now()
 	if r.method, err = normalMethod(r.verb, r.bodyKind != ""); err != nil {
 		return err

@@ -168,9 +168,9 @@ type security struct {
 	proxy                     string
 }
 
-// lane gives the transport for a request, the common one for the zero security.
+// lane gives the transport for a request, the common one for the zero
+// security. The Client has been started.
 func (c *Client) lane(s security) (*lane, error) {
-	c.start()
 	if s == (security{}) {
 		return &c.plain, nil
 	}
