@@ -63,7 +63,7 @@ func MaskMembers(json string) string {
 	last := 0
 	for m := range members(json) {
 		b.WriteString(json[last:m.start])
-		b.WriteString(quote("[secret " + m.name + "]"))
+		b.WriteString(quote(masked("secret", m.name)))
 		last = m.end
 	}
 	if last == 0 {

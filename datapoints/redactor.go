@@ -82,6 +82,21 @@ func (r *Redactor) AddPair(label, id, secret string) {
 	}
 }
 
+// AddValue adds what is secret in a value: of a sensitive one the content of
+// each string and the digits of each number in it, under its label; of others
+// those of the members whose name is sensitive, under their names.
+func (r *Redactor) AddValue(v Value) {
+	if v.Class() == Sensitive {
+		for s := range leaves(v.Reveal()) {
+			r.Add(v.Label(), s)
+		}
+		return
+	}
+	for name, s := range SensitiveMembers(v.Reveal()) {
+		r.Add(name, s)
+	}
+}
+
 // Short gives the labels of secrets that are too short to be looked for, sorted.
 func (r *Redactor) Short() []string {
 	r.mu.RLock()
@@ -99,7 +114,7 @@ func (r *Redactor) Text(s string) string {
 	last := 0
 	for _, f := range found {
 		b.WriteString(s[last:f.start])
-		b.WriteString("[secret " + f.label + "]")
+		b.WriteString(masked("secret", f.label))
 		last = f.end
 	}
 	b.WriteString(s[last:])

@@ -88,6 +88,23 @@ func TestWholeBasicCredentialsAreMaskedAsOne(t *testing.T) {
 	}
 }
 
+func TestWhatIsSecretInAValueIsMasked(t *testing.T) {
+	var r Redactor
+	r.AddValue(JSON(`{"a":["secret-one",{"b":1234567890,"c":true,"long-name-of-a-member":"short"}]}`).Mark(Sensitive, "answer"))
+	r.AddValue(JSON(`{"id":"not-a-secret","access_token":"secret-two"}`))
+	r.AddValue(Text("plain-text"))
+	r.AddValue(Text("pii-text-x").Mark(PII, "name"))
+	r.AddValue(Text("secret-three").Mark(Sensitive, ""))
+	got := r.Text("secret-one 1234567890 long-name-of-a-member not-a-secret secret-two plain-text pii-text-x secret-three")
+	want := "[secret answer] [secret answer] long-name-of-a-member not-a-secret [secret access_token] plain-text pii-text-x [secret]"
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if got := r.Short(); !slices.Equal(got, []string{"answer"}) {
+		t.Errorf("Short: %q", got)
+	}
+}
+
 func TestShortSecretsAreToldOnceAndSorted(t *testing.T) {
 	var r Redactor
 	for _, l := range []string{"b", "a", "c", "a", "empty"} {

@@ -217,14 +217,17 @@ func (v Value) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 func (v Value) LogValue() slog.Value { return slog.StringValue(v.String()) }
 
 func (v Value) mask() string {
-	kind := "secret"
 	if v.Class() == PII {
-		kind = "pii"
+		return masked("pii", v.Label())
 	}
-	if v.Label() == "" {
+	return masked("secret", v.Label())
+}
+
+func masked(kind, label string) string {
+	if label == "" {
 		return "[" + kind + "]"
 	}
-	return "[" + kind + " " + v.Label() + "]"
+	return "[" + kind + " " + label + "]"
 }
 
 // quote writes s as a JSON string without escaping <, > and &.
