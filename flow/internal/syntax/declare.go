@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/stepwell/stepwell/flow/diag"
@@ -92,6 +93,9 @@ func (r *reader) declaration(p Pair, t *Table, rule *Rule) (*fields, bool) {
 	rule.OneOf = g.constantList("one_of")
 	rule.Pattern = g.pattern("pattern")
 	rule.Min, rule.Max = g.bound("min", rule.Type), g.bound("max", rule.Type)
+	if above(rule.Min, rule.Max) {
+		g.reversed("min", "max")
+	}
 	rule.Sensitive = g.boolean("sensitive")
 	rule.PII = g.isTrue("pii")
 	return g, true
@@ -100,6 +104,16 @@ func (r *reader) declaration(p Pair, t *Table, rule *Rule) (*fields, bool) {
 func hasKey(f *fields, key string) bool {
 	_, has := f.get(key)
 	return has
+}
+
+// above says whether one number is larger than the other.
+func above(low, high *Node) bool {
+	if low == nil || high == nil || low.Kind != Number || high.Kind != Number {
+		return false
+	}
+	a, err := strconv.ParseFloat(low.Text, 64)
+	b, err2 := strconv.ParseFloat(high.Text, 64)
+	return err == nil && err2 == nil && a > b
 }
 
 func (f *fields) reversed(low, high string) {

@@ -62,17 +62,19 @@ func (s *source) firstLine() diag.Span {
 	return diag.Span{File: s.file}
 }
 
-// A source is the text of a file, without a byte order mark. Only what placesOf
-// remembers changes.
+// A source is the text of a file, without a byte order mark. Only what is
+// remembered changes.
 type source struct {
 	file  string
 	text  string
 	lines []int // where each line starts
 	ascii bool
 
-	mu     sync.Mutex // guards what placesOf found last
-	placed *Node
-	places []int
+	mu       sync.Mutex // guards what placesOf and columnOf found last
+	placed   *Node
+	places   []int
+	columnAt int
+	column   int
 }
 
 const byteOrderMark = "\ufeff"
@@ -170,11 +172,28 @@ func (s *source) span(from, to int) diag.Span {
 	start := s.lines[n]
 	from = min(from-start, len(text))
 	to = min(max(to-start, from), len(text))
-	column := s.count(start, start+from) + 1
+	column := s.columnOf(start, start+from)
 	return diag.Span{
 		File: s.file, Line: n + 1, Column: column,
 		EndColumn: column + s.count(start+from, start+to), Text: text,
 	}
+}
+
+// columnOf is the column, from 1, of a byte on the line that begins at start.
+// Problems often come in order on a line that may be long, so it goes on from
+// where it was.
+func (s *source) columnOf(start, at int) int {
+	if s.ascii {
+		return at - start + 1
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.columnAt < start || s.columnAt > at || s.column == 0 {
+		s.columnAt, s.column = start, 1
+	}
+	s.column += s.count(s.columnAt, at)
+	s.columnAt = at
+	return s.column
 }
 
 // count is the number of characters in the bytes [from, to).
@@ -200,11 +219,9 @@ func (s *source) rest(at int) string {
 	if at >= len(s.text) {
 		return ""
 	}
-	rest := s.text[at:]
-	if i := strings.IndexAny(rest, "\r\n"); i >= 0 {
-		rest = rest[:i]
-	}
-	return rest
+	n := s.line(at)
+	text := s.lineText(n)
+	return text[min(at-s.lines[n], len(text)):]
 }
 
 // A cursor turns YAML's lines and columns into bytes. Nodes come in order and

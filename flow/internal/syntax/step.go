@@ -60,7 +60,7 @@ func (r *reader) step(n *Node) *Step {
 		s.ForEach = r.forEach(p)
 		r.loops++
 		if r.loops == maxLoops+1 {
-			r.report(p.KeySpan, diag.OverLimit, "move the inner loop into a flow of its own, or flatten the list", "more than %d loops lie in each other", maxLoops)
+			r.report(p.KeySpan, diag.OverLimit, "flatten the list before the loop", "more than %d loops lie in each other", maxLoops)
 		}
 		defer func() { r.loops-- }()
 	}
@@ -158,7 +158,10 @@ func (f *fields) allowed(s *Step) {
 			continue
 		}
 		if !f.on(key.Name, s) {
-			f.r.report(p.KeySpan, diag.KeyNotAllowed, notAllowedHint(key, s.Verb), "%q does not go with %q; it goes with %s", key.Name, verbName(s.Verb), verbNames(key.On))
+			d := f.r.report(p.KeySpan, diag.KeyNotAllowed, notAllowedHint(key, s.Verb), "%q does not go with %q", key.Name, verbName(s.Verb))
+			if names := verbNames(key.On); names != "" {
+				d.Message += "; it goes with " + names
+			}
 			continue
 		}
 		if key.Later != "" {

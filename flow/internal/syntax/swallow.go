@@ -102,9 +102,13 @@ func stringLength(s string) int {
 	return -1
 }
 
+// maxMeant bounds how far is looked for the end of what was meant.
+const maxMeant = 4096
+
 // flowEnd is the length of what was meant as one value in a flow mapping or
 // list: up to a separator outside of quotes and brackets.
 func flowEnd(s string) int {
+	s = s[:min(len(s), maxMeant)]
 	depth := 0
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
@@ -143,7 +147,7 @@ func (r *reader) expression(p Pair) *Node {
 		}
 		r.report(n.Span, diag.WrongShape, hint, "%q takes an expression, not %s", p.Key, describe(n))
 		return nil
-	case n.Kind == Null && n.Text == "":
+	case n.Kind == Null && n.Text == "", n.Kind == String && strings.TrimSpace(n.Text) == "":
 		r.report(orKey(n.Span, p.KeySpan), diag.WrongShape, "", "%q is empty; it takes an expression", p.Key)
 		return nil
 	case n.marks.style == plain && r.cut(n):
@@ -265,6 +269,12 @@ func (s *source) swallowedOn(n int, x refusal) (diag.Diagnostic, bool) {
 			Span: place(from, to), Code: diag.SwallowedByYAML, Message: message,
 			Hint: "write " + quoted(strings.TrimSpace(line[from:to])),
 		}, true
+	}
+	if i := unquotedIndex(line, " #", value); i >= 0 && strings.ContainsAny(text[:1], "{[") && !strings.HasPrefix(line[i:], " # ") {
+		from, _ := flowStart(line, value, i)
+		d, ok := problem(from, from+flowEndOf(line, from), "")
+		d.Span, d.Message = place(i+1, len(line)), "YAML takes the rest of the line for a comment"
+		return d, ok
 	}
 	if i := unquotedIndex(line, "${{", value); i >= 0 {
 		from, inFlow := flowStart(line, value, i)

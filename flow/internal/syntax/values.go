@@ -24,8 +24,11 @@ func ParseDuration(text string) (time.Duration, error) {
 		}
 		rest = rest[n:]
 		n = len(rest) - len(strings.TrimLeft(rest, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZµ"))
-		if n == 0 {
+		if n == 0 && rest == "" {
 			return 0, fmt.Errorf("%q has no unit", text)
+		}
+		if n == 0 {
+			return 0, fmt.Errorf("%q is not a duration", text)
 		}
 		unit, known := durationUnits[rest[:n]]
 		if !known {

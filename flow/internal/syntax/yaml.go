@@ -123,7 +123,7 @@ type refusal struct {
 }
 
 // parseBudget bounds how many bytes are read again to find a refusal's place.
-const parseBudget = 8 << 20
+const parseBudget = 4 << 20
 
 // syntaxProblem turns the library's error into one for the author. Its lines
 // are often those of something larger, and it has no columns: so the text is
@@ -158,6 +158,10 @@ func (s *source) refusal(err error) refusal {
 	} else if strings.HasPrefix(x.problem, "did not find expected") {
 		x.context = 0
 	}
+	brackets := strings.HasPrefix(x.problem, "did not find expected ','")
+	for brackets && x.context > 0 && !strings.ContainsAny(s.lineText(x.context), "[{") {
+		x.context--
+	}
 	feed := &reading{text: s.text, slow: true}
 	decoder := yaml.NewDecoder(feed)
 	for decodeNode(decoder, new(yaml.Node)) == nil {
@@ -169,7 +173,7 @@ func (s *source) refusal(err error) refusal {
 		spent += end + 1
 		return s.tryPrefix(end) == x.problem
 	}
-	brackets := strings.HasPrefix(x.problem, "did not find expected ','") // the end of a shorter text has that too
+	// Of brackets the end of any shorter text has the same problem.
 	for !brackets && x.line > 0 && spent < parseBudget/2 && refused(s.lines[x.line]) {
 		x.line--
 	}
@@ -328,9 +332,6 @@ func (s *source) twoColons(x refusal, d diag.Diagnostic) diag.Diagnostic {
 // openBracket explains a list or mapping in brackets that goes on where it cannot.
 func (s *source) openBracket(x refusal, d diag.Diagnostic) diag.Diagnostic {
 	context := max(x.context, 0)
-	for context > 0 && !strings.ContainsAny(s.lineText(context), "[{") {
-		context--
-	}
 	line := s.lineText(context)
 	open := strings.IndexAny(line, "[{")
 	if x.line > context {
