@@ -215,7 +215,12 @@ func embedded(f sourceFile, s *ast.ValueSpec) bool {
 func shared(value ast.Expr) bool {
 	switch v := value.(type) {
 	case *ast.UnaryExpr:
-		return v.Op == token.AND
+		lit, _ := v.X.(*ast.CompositeLit)
+		if lit == nil {
+			return v.Op == token.AND
+		}
+		sel, ok := lit.Type.(*ast.SelectorExpr)
+		return !ok || !isIdent(sel.X, "unicode") // a *unicode.RangeTable is a table
 	case *ast.CompositeLit:
 		sel, ok := v.Type.(*ast.SelectorExpr)
 		return ok && isIdent(sel.X, "sync", "atomic")
