@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stepwell/stepwell/actions"
 	"github.com/stepwell/stepwell/datapoints"
@@ -199,11 +198,32 @@ func (c *cutConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
+// overdue is a context whose deadline passes when it is told to.
+type overdue struct {
+	context.Context
+	passed chan struct{}
+}
+
+func (o overdue) Done() <-chan struct{} { return o.passed }
+func (o overdue) Err() error {
+	select {
+	case <-o.passed:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
 func TestATimeoutSaysWhetherItWasSent(t *testing.T) {
 	t.Parallel()
-	release := make(chan struct{})
+	release, arrived := make(chan struct{}), make(chan struct{}, 1)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/body" {
+		switch r.URL.Path {
+		case "/warm":
+			return
+		case "/step":
+			arrived <- struct{}{}
+		case "/body":
 			w.Header().Set("Content-Length", "100")
 			_, _ = io.WriteString(w, "hello")
 			w.(http.Flusher).Flush()
@@ -212,16 +232,21 @@ func TestATimeoutSaysWhetherItWasSent(t *testing.T) {
 	}))
 	defer s.Close()
 	defer close(release)
-	for path, say := range map[string]string{"/": "no answer from", "/body": "was not complete within 50ms"} {
-		e := failure(t, t.Context(), planned(t, client(t, nil), "http", once(s.URL+path, "timeout", `"50ms"`)))
+	c := client(t, nil)
+	for path, say := range map[string]string{"/": "no answer from", "/body": "was not complete within 400ms"} {
+		done(t, planned(t, c, "http", once(s.URL+"/warm")))
+		e := failure(t, t.Context(), planned(t, c, "http", once(s.URL+path, "timeout", `"400ms"`)))
 		if e.Kind != flow.KindTimeout || !e.Sent || e.Status != 0 || !strings.Contains(e.Message, say) {
 			t.Errorf("%s: got %s, sent %v: %s", path, e.Kind, e.Sent, e.Message)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if e := failure(t, ctx, planned(t, client(t, nil), "http", once(s.URL))); e.Kind != flow.KindTimeout || !e.Sent || !strings.Contains(e.Message, "the step's time") {
+	ctx := overdue{t.Context(), make(chan struct{})}
+	go func() { <-arrived; close(ctx.passed) }()
+	if e := failure(t, ctx, planned(t, c, "http", once(s.URL+"/step"))); e.Kind != flow.KindTimeout || !e.Sent || !strings.Contains(e.Message, "the step's time") {
 		t.Errorf("got %s, sent %v: %s", e.Kind, e.Sent, e.Message)
+	}
+	if e := failure(t, ctx, planned(t, c, "http", once(s.URL+"/step"))); e.Kind != flow.KindTimeout || e.Sent {
+		t.Errorf("overdue before: got %s, sent %v", e.Kind, e.Sent)
 	}
 }
 

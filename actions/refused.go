@@ -126,6 +126,9 @@ func (n *refusal) credentials() {
 		n.basicPair(rest)
 	}
 	if found && len(asked) > 0 && !slices.ContainsFunc(asked, func(c challenge.Challenge) bool { return strings.EqualFold(c.Scheme, scheme) }) {
+		if !knownScheme(scheme) {
+			scheme = "something else" // perhaps it is a part of a token
+		}
 		n.hint("the server asks for %s, and the request carries %s", schemes(asked), scheme)
 	}
 }

@@ -33,7 +33,7 @@ func Parse(values []string) []Challenge {
 	for _, v := range values {
 		s := scanner{text: v}
 		for {
-			s.skip(" \t,")
+			s.skip(" \t,=\"") // with stray signs
 			name := s.token()
 			if name == "" {
 				break
@@ -76,10 +76,6 @@ func (s *scanner) token() string {
 	for s.at < len(s.text) && strings.IndexByte(" \t,=\"", s.text[s.at]) < 0 {
 		s.at++
 	}
-	if s.at == from && s.at < len(s.text) { // a stray sign: pass over it
-		s.at++
-		return s.token()
-	}
 	return s.text[from:s.at]
 }
 
@@ -120,7 +116,7 @@ func (s *scanner) value() string {
 		b.WriteByte(s.text[s.at])
 		s.at++
 	}
-	s.at++
+	s.at = min(s.at+1, len(s.text))
 	return b.String()
 }
 
