@@ -1,7 +1,6 @@
 package expression
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -11,7 +10,7 @@ import (
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
 
-	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/expression/value"
 )
 
 // MaxNodes is how many nodes an expression may have.
@@ -28,7 +27,7 @@ type compiler struct {
 	clock      bool
 	refs       []*reference
 	set        []string // names that are set where the compiler has come to: "data.x"
-	items      []Type   // of the lists of the enclosing predicates
+	items      []meta   // what is known of # in the enclosing predicates
 	problems   []Problem
 }
 
@@ -116,7 +115,7 @@ func bytesAt(s string, n int) int {
 // after gives the place after the bracket that closes the one at or, with only
 // blanks between, after a place. Without one it gives the place itself.
 func (c *compiler) after(place int) int {
-	i := blank(c.source, bytesAt(c.source, place-c.off))
+	i := value.Blank(c.source, bytesAt(c.source, place-c.off))
 	if i >= len(c.source) || strings.IndexByte("([{", c.source[i]) < 0 {
 		return place
 	}
@@ -186,98 +185,4 @@ func (c *compiler) given(refs []*reference, n ast.Node, safe bool) node {
 	built := c.build(n, safe)
 	c.set = c.set[:before]
 	return built
-}
-
-// setIf lists the references whose names are set if a condition has an outcome.
-func setIf(n node, outcome bool) []*reference {
-	switch n := n.(type) {
-	case *logical:
-		left, right := setIf(n.left, outcome), setIf(n.right, outcome)
-		if (n.op == "&&") == outcome {
-			return append(left, right...)
-		}
-		return inBoth(left, right)
-	case *unary:
-		if n.op == "not" {
-			return setIf(n.of, !outcome)
-		}
-	case *conditional:
-		yes := append(setIf(n.cond, true), setIf(n.yes, outcome)...)
-		return inBoth(yes, append(setIf(n.cond, false), setIf(n.no, outcome)...))
-	case *coalesce:
-		other, isConstant := n.right.(*constant)
-		r, isRef := n.left.(*reference)
-		if value, ok := constantBool(other, isConstant); ok && isRef && value != outcome {
-			return []*reference{r}
-		}
-	}
-	if r, equal := comparedWithNil(n); r != nil && equal != outcome {
-		return []*reference{r}
-	}
-	return nil
-}
-
-func constantBool(n *constant, ok bool) (value, isBool bool) {
-	if !ok {
-		return false, false
-	}
-	value, isBool = n.v.(bool)
-	return value, isBool
-}
-
-func inBoth(a, b []*reference) (both []*reference) {
-	for _, r := range a {
-		if slices.ContainsFunc(b, func(s *reference) bool { return s.ref.Root == r.ref.Root && s.ref.Name == r.ref.Name }) {
-			both = append(both, r)
-		}
-	}
-	return both
-}
-
-// comparedWithNil gives the reference of x == nil and x != nil.
-func comparedWithNil(n node) (r *reference, equal bool) {
-	b, ok := n.(*binary)
-	if !ok || b.op != "==" && b.op != "!=" {
-		return nil, false
-	}
-	of, other := b.left, b.right
-	if isNil(of) {
-		of, other = other, of
-	}
-	if !isNil(other) {
-		return nil, false
-	}
-	r, _ = of.(*reference)
-	return r, b.op == "=="
-}
-
-func isNil(n node) bool {
-	k, ok := n.(*constant)
-	return ok && k.v == nil
-}
-
-// partsOf lists what Parts shows of a node: the sides of its comparisons, else
-// its references.
-func partsOf(n node, parts []node) []node {
-	switch n := n.(type) {
-	case *constant, *pointer:
-		return parts
-	case *reference:
-		return append(parts, n)
-	case *each:
-		return partsOf(n.list, parts) // the rest has no value of its own
-	case *binary:
-		if n.typ.Kind == Boolean {
-			for _, side := range []node{n.left, n.right} {
-				if _, ok := side.(*constant); !ok {
-					parts = append(parts, side)
-				}
-			}
-			return parts
-		}
-	}
-	for _, k := range n.kids() {
-		parts = partsOf(k, parts)
-	}
-	return parts
 }

@@ -1,54 +1,304 @@
 package expression
 
-import "strings"
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
 
-// Suggest gives the candidate that was probably meant by a name, or "". Names
-// that differ only in case, `_` and `-` come first, so that patientId finds
-// patient_id.
-func Suggest(name string, candidates []string) string {
-	best, distance := "", len([]rune(name))/3+1
-	bare := strings.NewReplacer("_", "", "-", "")
-	folded := strings.ToLower(bare.Replace(name))
-	for _, c := range candidates {
-		if c == "" || c == name {
-			continue
-		}
-		if strings.ToLower(bare.Replace(c)) == folded {
-			return c
-		}
-		if d := edits(strings.ToLower(name), strings.ToLower(c), distance); d < distance || d == distance && best == "" && d < len(name) {
-			best, distance = c, d
-		}
-	}
-	return best
+	"github.com/expr-lang/expr/file"
+
+	"github.com/stepwell/stepwell/flow/diag"
+)
+
+// foreignFunctions are functions of other languages, and what to write instead.
+var foreignFunctions = map[string]string{
+	"always":    "put the step under `finally`: it runs whatever happens",
+	"success":   "steps run only if everything before them was done: leave it away",
+	"failure":   "put the step under `catch` of what may fail, or under `finally` with an `if`",
+	"cancelled": "put the step under `finally`",
+	"format":    "write text with ${{ }} in it, or join texts with +",
+	"default":   "write … ?? other",
+	"length":    "write len(…)",
+	"size":      "write len(…)",
+	"count":     "write len(…)",
+	"includes":  "write … contains … for text, … in … for lists",
+	"exists":    "write … != nil",
+	"isEmpty":   "write len(…) == 0",
+	"empty":     "write len(…) == 0",
+	"exactly":   "write ==",
+	"toString":  "write string(…)",
+	"parseInt":  "write int(…)",
+	"substring": "write …[0:3]",
+	"slice":     "write …[0:3]",
+	"push":      "write concat(…, [x])",
+	"indexof":   "write indexOf(…)",
+	"uuidv4":    "write uuid()",
+	"guid":      "write uuid()",
+	"coalesce":  "write a ?? b",
+	"if":        "write condition ? a : b",
 }
 
-// edits counts the insertions, deletions, changes and swaps of neighbours
-// between two names, up to most+1.
-func edits(a, b string, most int) int {
-	x, y := []rune(a), []rune(b)
-	if len(x)-len(y) > most || len(y)-len(x) > most || len(x) > 64 || len(y) > 64 {
-		return most + 1
+// foreignNames are names of other languages, and what to write instead.
+var foreignNames = map[string]string{
+	"null":      "write nil",
+	"undefined": "write nil",
+	"None":      "write nil",
+	"True":      "write true",
+	"False":     "write false",
+	"env":       "declare an input with `env: NAME`, or a secret, and write inputs.… or secrets.…",
+	"vars":      "write data.… for what steps saved, inputs.… for what the caller gives",
+	"current":   "write response.… for the answer of this step: response.status, response.body",
+	"previous":  "save what you need, and write data.…",
+	"res":       "write response.…",
+	"req":       "write request.…",
+	"github":    "write run.… or inputs.…",
+	"needs":     "save what you need, and write data.…",
+	"outputs":   "write data.…: what a step saves is a data point",
+	"body":      "write response.body",
+	"status":    "write response.status",
+	"headers":   "write response.headers",
+	"JSON":      "write toJSON(…) or fromJSON(…)",
+	"this":      "in a predicate `#` is the item",
+}
+
+// foreignRoot answers roots of other tools with our spelling.
+func (c *compiler) foreignRoot(root step, steps []step) bool {
+	path := ""
+	for _, s := range steps {
+		if s.byIndex {
+			path += fmt.Sprintf("[%d]", s.index)
+		} else {
+			path += "." + s.name
+		}
 	}
-	var before [66]int
-	row, last := make([]int, len(y)+1), make([]int, len(y)+1)
-	for j := range last {
-		last[j] = j
+	p := Problem{From: root.from, To: root.to, Code: diag.ForeignSpelling}
+	if n := len(steps); n > 0 {
+		p.To = steps[n-1].to
 	}
-	for i := range x {
-		row[0] = i + 1
-		for j := range y {
-			cost := 1
-			if x[i] == y[j] {
-				cost = 0
-			}
-			row[j+1] = min(last[j+1]+1, row[j]+1, last[j]+cost)
-			if i > 0 && j > 0 && x[i] == y[j-1] && x[i-1] == y[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
+	switch name := root.name; {
+	case name == "steps" && len(steps) > 1 && (steps[1].name == "outputs" || steps[1].name == "output"):
+		p.Message = fmt.Sprintf("`%s` is not how data points are read", c.slice(p.From, p.To))
+		p.Hint = "what a step saves is a data point: write data.NAME"
+		if len(steps) > 2 && steps[2].name != "" {
+			p.Hint = "write data." + c.ourName(steps[2].name)
+		}
+	case name == "current" && len(steps) > 1 && steps[0].name == "res":
+		p.Message, p.Hint = fmt.Sprintf("`%s` is runn's spelling", c.slice(p.From, p.To)), "write response"+strings.TrimPrefix(path, ".res")
+	case name == "$" || name == "$env":
+		p.Message, p.Hint = "`$` is JSONPath", "write response.body"+path+" for the answer of this step"
+		if name == "$env" {
+			p.Message, p.Hint = "there is no `$env`", foreignNames["env"]
+		}
+	case strings.HasPrefix(name, "$"):
+		p.Message, p.Hint = fmt.Sprintf("`%s` is Arazzo's spelling", name), "write "+strings.TrimPrefix(name, "$")+path
+	default:
+		hint, ok := foreignNames[name]
+		if _, ours := c.scope.Name("", name); !ok || ours {
+			return false
+		}
+		p.To = root.to
+		p.Message, p.Hint = fmt.Sprintf("there is nothing called %q", name), hint
+	}
+	c.report(p)
+	return true
+}
+
+// ourName is the data point that was probably meant by another tool's name.
+func (c *compiler) ourName(name string) string {
+	names := c.scope.Names("data")
+	if slices.Contains(names, name) {
+		return name
+	}
+	if near := Suggest(name, names); near != "" {
+		return near
+	}
+	return name
+}
+
+// foreignSource answers what expr's lexer would stumble over.
+func (c *compiler) foreignSource() bool {
+	at := outsideQuotes(c.source, "$")
+	if at < 0 {
+		return false
+	}
+	spelled := regexp.MustCompile(`^\$(response|request|inputs|steps|outputs|statusCode|url|method)?[\w.#/\[\]-]*`).FindString(c.source[at:])
+	p := Problem{From: c.off + utf8.RuneCountInString(c.source[:at]), Code: diag.ForeignSpelling}
+	p.To = p.From + utf8.RuneCountInString(spelled)
+	p.Message = fmt.Sprintf("`%s` is Arazzo's spelling", spelled)
+	switch body, pointer, isPointer := strings.Cut(spelled[1:], "#/"); {
+	case isPointer:
+		p.Hint = "write " + body + "." + strings.ReplaceAll(pointer, "/", ".")
+	case spelled == "$statusCode":
+		p.Hint = "write response.status"
+	case spelled == "$url" || spelled == "$method":
+		p.Hint = "write request." + spelled[1:]
+	case spelled == "$" || strings.HasPrefix(spelled, "$.") || strings.HasPrefix(spelled, "$["):
+		p.Message = "`$` is JSONPath"
+		p.Hint = "write response.body" + strings.TrimPrefix(spelled, "$") + " for the answer of this step"
+	case strings.HasPrefix(spelled, "$steps."):
+		p.Hint = "what a step saves is a data point: write data.NAME"
+	default:
+		p.Hint = "write " + spelled[1:]
+	}
+	c.report(p)
+	return true
+}
+
+// syntaxProblem says in our words what expr's parser could not read.
+func (c *compiler) syntaxProblem(err *file.Error) {
+	p := Problem{From: c.off + err.From, To: c.off + max(err.To, err.From+1), Code: diag.BadExpression, Message: err.Message}
+	end := c.off + utf8.RuneCountInString(c.source)
+	p.From, p.To = min(p.From, end), min(p.To, end)
+	token := strings.TrimSpace(c.slice(p.From, p.To))
+	switch m := err.Message; {
+	case strings.Contains(m, "exceeds maximum allowed nodes"):
+		p = Problem{From: c.off, To: end, Code: diag.OverLimit, Message: fmt.Sprintf("the expression has more than %d parts", MaxNodes), Hint: "compute parts of it in a `set` step"}
+	case strings.Contains(m, "EOF") || strings.HasPrefix(m, "unexpected end"):
+		p.Message = "the expression ends in the middle"
+	case strings.Contains(m, "cannot be mixed"):
+		p.Message, p.Hint = fmt.Sprintf("`??` next to `%s` needs brackets", token), "write (a ?? b) around it"
+	case strings.HasPrefix(m, "unexpected token"):
+		p.Message = fmt.Sprintf("`%s` cannot stand here", token)
+		p.Hint = c.tokenHint(token, err.From)
+	case strings.HasPrefix(m, "invalid integer literal"), strings.HasPrefix(m, "invalid hex"), strings.Contains(m, "too large"):
+		p.From = max(c.off, p.From-1)
+		p.Message = "an integer in an expression must fit into 64 bits"
+	case strings.HasPrefix(m, "unrecognized character"):
+		p.Message = fmt.Sprintf("`%s` means nothing in an expression", token)
+	case strings.HasPrefix(m, "bad number"):
+		p.Message = "this is no number"
+	case strings.HasPrefix(m, "invalid char escape"):
+		p.Message = "this escape in a text means nothing"
+	case strings.HasPrefix(m, "expected name"):
+		p.Message = "a name belongs behind the dot"
+	case strings.HasPrefix(m, "expected at least"):
+		p.Message = "the function needs a list and a predicate"
+	case strings.HasPrefix(m, "wrap predicate"), strings.HasPrefix(m, "a map key"):
+		p.Message = "a key of `{ }` is a name, a text, or an expression in brackets"
+	}
+	c.report(p)
+}
+
+// tokenHint says what was probably meant by a token that cannot stand somewhere.
+func (c *compiler) tokenHint(token string, at int) string {
+	before := strings.TrimSpace(cut(c.source, 0, at))
+	switch {
+	case token == "=" && (strings.HasSuffix(before, "==") || strings.HasSuffix(before, "!=")):
+		return "equality is == and !="
+	case token == "=":
+		return "equality is =="
+	case token == "contains" || token == "startsWith" || token == "endsWith" || token == "matches":
+		return fmt.Sprintf("it stands between two texts: a %s b", token)
+	case token == "&" || token == "|":
+		return "write && or ||"
+	case token == "let":
+		return "name what you need in a `set` step"
+	case token == "<>":
+		return "write !="
+	case token == "is":
+		return "write == or != nil"
+	}
+	if word(token, 0) == len(token) && word(before+"x", len(strings.TrimRight(before, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789.]"))) > 0 {
+		return "an operator is missing before it, or it stands in quotes"
+	}
+	return ""
+}
+
+// unknownFunction reports a function that does not exist.
+func (c *compiler) unknownFunction(name string, from, to int) {
+	p := Problem{From: from, To: to, Code: diag.UnknownFunction, Message: fmt.Sprintf("there is no function %s()", name)}
+	if hint, ok := foreignFunctions[name]; ok {
+		p.Code, p.Hint = diag.ForeignSpelling, hint
+	} else if near := Suggest(name, functionNames()); near != "" {
+		p.Hint = fmt.Sprintf("did you mean %s()?", near)
+	}
+	c.report(p)
+}
+
+// wholeRoot reports a root without a name behind it.
+func (c *compiler) wholeRoot(root step) {
+	p := Problem{From: root.from, To: root.to, Code: diag.WholeRoot, Message: fmt.Sprintf("`%s` cannot be used as a whole", root.name)}
+	p.Hint = fmt.Sprintf("name what you need: `%s.NAME`", root.name)
+	if !named(root.name) {
+		p.Hint = "write " + memberList(root.name, root.name)
+	}
+	c.report(p)
+}
+
+// unknownName reports a name that a root does not have.
+func (c *compiler) unknownName(root string, at step) {
+	what := map[string]string{"inputs": "input", "secrets": "secret", "data": "data point", "steps": "step", "callbacks": "callback"}[root]
+	p := Problem{From: at.from, To: at.to, Code: diag.UnknownName, Message: fmt.Sprintf("no %s is called %q", what, at.name)}
+	if near := Suggest(at.name, c.scope.Names(root)); near != "" {
+		p.Hint = fmt.Sprintf("did you mean %q?", near)
+	} else {
+		for _, other := range []string{"data", "inputs", "secrets"} {
+			if _, ok := c.scope.Name(other, at.name); ok && other != root {
+				p.Hint = fmt.Sprintf("did you mean %s.%s?", other, at.name)
+				break
 			}
 		}
-		copy(before[:], last)
-		row, last = last, row
 	}
-	return last[len(y)]
+	c.report(p)
+}
+
+// unknownMember reports a member that run, response, … or a step does not have.
+func (c *compiler) unknownMember(root, name string, at step, loopOnly bool) {
+	what := root
+	if name != "" {
+		what += "." + name
+	}
+	p := Problem{From: at.from, To: at.to, Code: diag.UnknownName, Message: fmt.Sprintf("`%s` has no member %q", what, at.name), Hint: "it has " + memberList("", root)}
+	var names []string
+	for _, m := range members(root) {
+		names = append(names, m.name)
+	}
+	near := Suggest(at.name, names)
+	switch {
+	case loopOnly:
+		p.Code, p.Message, p.Hint = diag.NotHere, fmt.Sprintf("`%s` has a member %q only with for_each", what, at.name), ""
+	case near != "":
+		p.Hint = fmt.Sprintf("did you mean %q?", near)
+	case root == "response" || root == "error":
+		p.Hint = fmt.Sprintf("what the server sent is in %s.body: write %s.body.%s", root, root, at.name)
+	}
+	c.report(p)
+}
+
+// memberList names a root's members for a hint.
+func memberList(before, root string) string {
+	var names []string
+	for _, m := range members(root) {
+		name := m.name
+		if before != "" {
+			name = before + "." + name
+		}
+		names = append(names, "`"+name+"`")
+	}
+	if len(names) == 1 {
+		return names[0]
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
+}
+
+// unknownRoot reports a name that is no root and no loop variable.
+func (c *compiler) unknownRoot(root step, steps []step) {
+	p := Problem{From: root.from, To: root.to, Code: diag.UnknownName, Message: fmt.Sprintf("there is nothing called %q", root.name)}
+	near := Suggest(root.name, append(c.scope.Names(""), roots[:]...))
+	switch {
+	case len(steps) == 0 && slices.Contains(functionNames(), root.name):
+		p.Hint = fmt.Sprintf("it is a function: write %s(…)", root.name)
+	case near != "":
+		p.Hint = fmt.Sprintf("did you mean %q?", near)
+	default:
+		for _, r := range []string{"data", "inputs", "secrets", "steps"} {
+			if _, ok := c.scope.Name(r, root.name); ok {
+				p.Hint = fmt.Sprintf("did you mean %s.%s?", r, root.name)
+				break
+			}
+		}
+	}
+	c.report(p)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/expression/value"
 )
 
 // Limits of paths, so that no answer can make one take long.
@@ -295,7 +296,7 @@ func queryEnd(s string, i int) int {
 				return i
 			}
 		case '"':
-			if i = skipString(s, i); i < 0 {
+			if i = value.SkipString(s, i); i < 0 {
 				return -1
 			}
 			i--

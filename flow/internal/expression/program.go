@@ -2,11 +2,13 @@ package expression
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/expression/value"
 )
 
 // A Program is a compiled expression. It is immutable and may be evaluated by
@@ -124,14 +126,14 @@ func (p *Program) Eval(env Env) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	return Value{v}, nil
+	return value.Wrap(v), nil
 }
 
 func (p *Program) eval(env Env) (v any, failed *Error) {
 	m := &machine{env: env, source: p.source, off: p.off}
 	defer func() {
 		if r := recover(); r != nil {
-			v, failed = nil, failure(fmt.Sprintf("`%s` cannot be evaluated", p.Source()))
+			v, failed = nil, value.Failure(fmt.Sprintf("`%s` cannot be evaluated", p.Source()))
 		}
 	}()
 	v, failed = p.root.eval(m)
@@ -140,8 +142,8 @@ func (p *Program) eval(env Env) (v any, failed *Error) {
 	}
 	if _, ok := v.(bool); !ok {
 		return nil, m.at(p.root, &Error{Kind: KindExpression,
-			Message: fmt.Sprintf("the condition `%s` is %s, not true or false", p.Source(), kindOf(v).a()),
-			Hints:   conditionHints(p.Source(), kindOf(v))})
+			Message: fmt.Sprintf("the condition `%s` is %s, not true or false", p.Source(), value.KindOf(v).Phrase()),
+			Hints:   conditionHints(p.Source(), value.KindOf(v))})
 	}
 	return v, nil
 }
@@ -170,7 +172,75 @@ func (c *compiler) mustBeBoolean(root node) {
 	source := strings.TrimSpace(c.source)
 	from := c.off + utf8.RuneCountInString(c.source[:strings.Index(c.source, source)])
 	c.report(Problem{From: from, To: from + utf8.RuneCountInString(source), Code: diag.NotACondition,
-		Message: fmt.Sprintf("a condition must be true or false, `%s` is %s", source, k.a()), Hint: conditionHints(source, k)[0]})
+		Message: fmt.Sprintf("a condition must be true or false, `%s` is %s", source, k.Phrase()), Hint: conditionHints(source, k)[0]})
+}
+
+// setIf lists the references whose names are set if a condition has an outcome.
+func setIf(n node, outcome bool) []*reference {
+	switch n := n.(type) {
+	case *logical:
+		left, right := setIf(n.left, outcome), setIf(n.right, outcome)
+		if (n.op == "&&") == outcome {
+			return append(left, right...)
+		}
+		return inBoth(left, right)
+	case *unary:
+		if n.op == "not" {
+			return setIf(n.of, !outcome)
+		}
+	case *conditional:
+		yes := append(setIf(n.cond, true), setIf(n.yes, outcome)...)
+		return inBoth(yes, append(setIf(n.cond, false), setIf(n.no, outcome)...))
+	case *coalesce:
+		other, isConstant := n.right.(*constant)
+		r, isRef := n.left.(*reference)
+		if value, ok := constantBool(other, isConstant); ok && isRef && value != outcome {
+			return []*reference{r}
+		}
+	}
+	if r, equal := comparedWithNil(n); r != nil && equal != outcome {
+		return []*reference{r}
+	}
+	return nil
+}
+
+func constantBool(n *constant, ok bool) (value, isBool bool) {
+	if !ok {
+		return false, false
+	}
+	value, isBool = n.v.(bool)
+	return value, isBool
+}
+
+func inBoth(a, b []*reference) (both []*reference) {
+	for _, r := range a {
+		if slices.ContainsFunc(b, func(s *reference) bool { return s.ref.Root == r.ref.Root && s.ref.Name == r.ref.Name }) {
+			both = append(both, r)
+		}
+	}
+	return both
+}
+
+// comparedWithNil gives the reference of x == nil and x != nil.
+func comparedWithNil(n node) (r *reference, equal bool) {
+	b, ok := n.(*binary)
+	if !ok || b.op != "==" && b.op != "!=" {
+		return nil, false
+	}
+	of, other := b.left, b.right
+	if isNil(of) {
+		of, other = other, of
+	}
+	if !isNil(other) {
+		return nil, false
+	}
+	r, _ = of.(*reference)
+	return r, b.op == "=="
+}
+
+func isNil(n node) bool {
+	k, ok := n.(*constant)
+	return ok && k.v == nil
 }
 
 // A Part is a part of an expression and its value, for people.
@@ -217,9 +287,9 @@ func (m *machine) show(n node) (text string) {
 	if d, ok := v.(time.Duration); ok {
 		return d.String()
 	}
-	text, bad := Value{v}.JSON()
+	text, bad := value.Wrap(v).JSON()
 	if bad != nil {
-		return "(" + kindOf(v).a() + ")"
+		return "(" + value.KindOf(v).Phrase() + ")"
 	}
 	characters := 0
 	for i := range text {
@@ -228,4 +298,61 @@ func (m *machine) show(n node) (text string) {
 		}
 	}
 	return text
+}
+
+// partsOf lists what Parts shows of a node: the sides of its comparisons, else
+// its references.
+func partsOf(n node, parts []node) []node {
+	switch n := n.(type) {
+	case *constant, *pointer:
+		return parts
+	case *reference:
+		return append(parts, n)
+	case *each:
+		return partsOf(n.list, parts) // the rest has no value of its own
+	case *binary:
+		if n.typ.Kind == Boolean {
+			for _, side := range []node{n.left, n.right} {
+				if _, ok := side.(*constant); !ok {
+					parts = append(parts, side)
+				}
+			}
+			return parts
+		}
+	}
+	for _, k := range n.kids() {
+		parts = partsOf(k, parts)
+	}
+	return parts
+}
+
+func (*constant) kids() []node      { return nil }
+func (*pointer) kids() []node       { return nil }
+func (*reference) kids() []node     { return nil }
+func (b *binary) kids() []node      { return []node{b.left, b.right} }
+func (l *logical) kids() []node     { return []node{l.left, l.right} }
+func (k *coalesce) kids() []node    { return []node{k.left, k.right} }
+func (k *conditional) kids() []node { return []node{k.cond, k.yes, k.no} }
+func (u *unary) kids() []node       { return []node{u.of} }
+func (s *shortcut) kids() []node    { return []node{s.of} }
+func (a *array) kids() []node       { return a.items }
+func (o *object) kids() []node      { return append(append([]node{}, o.keys...), o.values...) }
+func (l *lookup) kids() []node      { return present(l.of, l.key) }
+func (s *slice) kids() []node       { return present(s.of, s.first, s.last) }
+func (k *call) kids() []node        { return k.args }
+func (*ambient) kids() []node       { return nil }
+func (n *need) kids() []node        { return []node{n.of} }
+func (g *get) kids() []node         { return []node{g.of} }
+func (f *find) kids() []node        { return []node{f.of} }
+func (k *method) kids() []node      { return append([]node{k.of}, k.args...) }
+func (e *each) kids() []node        { return present(e.list, e.body, e.extra) }
+
+// present leaves the missing nodes away.
+func present(nodes ...node) (there []node) {
+	for _, n := range nodes {
+		if n != nil {
+			there = append(there, n)
+		}
+	}
+	return there
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/expression/value"
 )
 
 // modifier reads @this, @reverse, @flatten, @keys or @values, without arguments.
@@ -68,7 +69,7 @@ func (p *pathParser) operator(from, to int) int {
 		case ')', ']':
 			depth--
 		case '"':
-			if after := skipString(p.s[:to], i); after > 0 {
+			if after := value.SkipString(p.s[:to], i); after > 0 {
 				i = after - 1
 			}
 		}
@@ -96,24 +97,24 @@ func (p *pathParser) comparison(from, to int) {
 		}
 	}
 	start, stop := trimmed(p.s, from+len(op), to)
-	value := p.s[start:stop]
+	operand := p.s[start:stop]
 	switch {
-	case op == "" || strings.HasPrefix(value, "="):
+	case op == "" || strings.HasPrefix(operand, "="):
 		p.fail(from, to, diag.BadPath, "this is no comparison", "the operators are == != < <= > >= % !%")
-	case value == "":
+	case operand == "":
 		p.fail(from, to, diag.BadPath, "the comparison has no value", "write for example #(active==true)")
-	case value == "null":
+	case operand == "null":
 		p.fail(start, stop, diag.BadPath, "nothing is equal to null in a query", "write ~null")
-	case value[0] == '\'':
+	case operand[0] == '\'':
 		p.fail(start, stop, diag.BadPath, "text in a query stands in double quotes", "")
-	case value[0] == '"':
-		if skipString(value, 0) != len(value) {
+	case operand[0] == '"':
+		if value.SkipString(operand, 0) != len(operand) {
 			p.fail(start, stop, diag.BadPath, "the text in the query is not closed, or something stands after it", "a query compares one thing; write `expression:` with filter(…) for more")
 		}
-	case strings.Contains(value, "&&") || strings.Contains(value, "||"):
+	case strings.Contains(operand, "&&") || strings.Contains(operand, "||"):
 		p.fail(start, stop, diag.BadPath, "a query compares one thing", "write `expression:` with filter(…) for more")
 	}
-	if p.problem == nil && strings.HasSuffix(op, "%") && (strings.Count(value, "*") > maxStars || len(value) > maxWildcard) {
+	if p.problem == nil && strings.HasSuffix(op, "%") && (strings.Count(operand, "*") > maxStars || len(operand) > maxWildcard) {
 		p.fail(start, stop, diag.BadPath, fmt.Sprintf("a pattern may have %d stars and %d characters", maxStars, maxWildcard), "")
 	}
 }
@@ -124,7 +125,7 @@ func (p *Path) Nearest(json string, n int) []string {
 	if p.lines || CheckJSON([]byte(json)) != nil || len(p.parts) == 0 {
 		return nil
 	}
-	at, before, missing := scan(json), "", len(p.parts)-1
+	at, before, missing := value.Scan(json), "", len(p.parts)-1
 	for i, part := range p.parts {
 		prefix := &Path{source: p.source[:part.end]}
 		raw, ok := prefix.Get(json)
@@ -132,9 +133,9 @@ func (p *Path) Nearest(json string, n int) []string {
 			missing = i
 			break
 		}
-		at, before = scan(raw), p.source[:part.end]+"."
+		at, before = value.Scan(raw), p.source[:part.end]+"."
 	}
-	if list, ok, _ := asList(at); ok && len(list) > 0 {
+	if list, ok, _ := value.AsList(at); ok && len(list) > 0 {
 		at = list[0]
 		if !strings.HasSuffix(before, "#.") {
 			before += "#."
@@ -144,7 +145,7 @@ func (p *Path) Nearest(json string, n int) []string {
 	s := &search{want: want, whole: strings.ReplaceAll(p.source[len(strings.TrimSuffix(before, "#.")):], `\`, ""), visits: 2000}
 	s.level(at, before, 0)
 	if before != "" || len(s.found) < n {
-		s.deep(scan(json), "", 0)
+		s.deep(value.Scan(json), "", 0)
 	}
 	return s.best(n)
 }
@@ -163,7 +164,7 @@ type candidate struct {
 
 // level takes all keys of one object.
 func (s *search) level(v any, before string, far int) {
-	object, _, _ := asObject(v)
+	object, _, _ := value.AsObject(v)
 	for key := range object {
 		d := edits(strings.ToLower(key), strings.ToLower(s.want), 8)
 		if key == s.whole || Suggest(s.want, []string{key}) != "" {
@@ -178,10 +179,10 @@ func (s *search) deep(v any, before string, depth int) {
 	if s.visits--; s.visits < 0 || depth > 4 {
 		return
 	}
-	if list, ok, _ := asList(v); ok && len(list) > 0 {
+	if list, ok, _ := value.AsList(v); ok && len(list) > 0 {
 		s.deep(list[0], before+"#.", depth+1)
 	}
-	object, _, _ := asObject(v)
+	object, _, _ := value.AsObject(v)
 	for key, item := range object {
 		if key == s.want || Suggest(s.want, []string{key}) != "" {
 			s.add(before+escapeKey(key), depth)
@@ -223,4 +224,55 @@ func escapeKey(key string) string {
 		b.WriteByte(key[i])
 	}
 	return b.String()
+}
+
+// Suggest gives the candidate that was probably meant by a name, or "". Names
+// that differ only in case, `_` and `-` come first, so that patientId finds
+// patient_id.
+func Suggest(name string, candidates []string) string {
+	best, distance := "", len([]rune(name))/3+1
+	bare := strings.NewReplacer("_", "", "-", "")
+	folded := strings.ToLower(bare.Replace(name))
+	for _, c := range candidates {
+		if c == "" || c == name {
+			continue
+		}
+		if strings.ToLower(bare.Replace(c)) == folded {
+			return c
+		}
+		if d := edits(strings.ToLower(name), strings.ToLower(c), distance); d < distance || d == distance && best == "" && d < len(name) {
+			best, distance = c, d
+		}
+	}
+	return best
+}
+
+// edits counts the insertions, deletions, changes and swaps of neighbours
+// between two names, up to most+1.
+func edits(a, b string, most int) int {
+	x, y := []rune(a), []rune(b)
+	if len(x)-len(y) > most || len(y)-len(x) > most || len(x) > 64 || len(y) > 64 {
+		return most + 1
+	}
+	var before [66]int
+	row, last := make([]int, len(y)+1), make([]int, len(y)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := range x {
+		row[0] = i + 1
+		for j := range y {
+			cost := 1
+			if x[i] == y[j] {
+				cost = 0
+			}
+			row[j+1] = min(last[j+1]+1, row[j]+1, last[j]+cost)
+			if i > 0 && j > 0 && x[i] == y[j-1] && x[i-1] == y[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+		copy(before[:], last)
+		row, last = last, row
+	}
+	return last[len(y)]
 }

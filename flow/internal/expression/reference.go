@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/expression/value"
 )
 
 // A taint says what of a value's origin reaches the result.
@@ -168,7 +168,7 @@ func (c *compiler) fixedMember(r *reference, root, at step, info *Name) bool {
 	if named(root.name) {
 		if len(r.steps) == 0 || r.steps[0].byIndex {
 			c.report(Problem{From: r.from, To: r.head, Code: diag.WholeRoot,
-				Message: fmt.Sprintf("`%s.%s` cannot be used as a whole", root.name, r.ref.Name), Hint: "write " + c.memberList(root.name+"."+r.ref.Name, root.name)})
+				Message: fmt.Sprintf("`%s.%s` cannot be used as a whole", root.name, r.ref.Name), Hint: "write " + memberList(root.name+"."+r.ref.Name, root.name)})
 			return false
 		}
 		at, r.steps = r.steps[0], r.steps[1:]
@@ -230,8 +230,8 @@ func (c *compiler) look(r *reference, info Name) {
 		case r.typ.Kind == Object && !s.byIndex:
 			r.typ = Type{}
 		case r.typ.Kind == List && s.byIndex:
-			r.typ = r.typ.item()
-		case r.typ.isString() && s.byIndex:
+			r.typ = r.typ.Item()
+		case r.typ.IsString() && s.byIndex:
 			r.typ = Type{Kind: String}
 		default:
 			c.report(noMember(r.from, at, c.slice(r.from, at), r.typ, s))
@@ -244,9 +244,9 @@ func (c *compiler) look(r *reference, info Name) {
 
 // noMember is the problem of a step into something that has no such members.
 func noMember(from, at int, what string, t Type, s step) Problem {
-	p := Problem{From: s.from, To: s.to, Code: diag.TypeMismatch, Message: fmt.Sprintf("`%s` is %s, which has no members", what, t.Kind.a())}
+	p := Problem{From: s.from, To: s.to, Code: diag.TypeMismatch, Message: fmt.Sprintf("`%s` is %s, which has no members", what, t.Kind.Phrase())}
 	switch {
-	case t.Kind == List && (s.name == "length" || s.name == "size"), t.isString() && s.name == "length":
+	case t.Kind == List && (s.name == "length" || s.name == "size"), t.IsString() && s.name == "length":
 		p.Code, p.Hint = diag.ForeignSpelling, fmt.Sprintf("write len(%s)", what)
 	case t.Kind == List:
 		p.Message = fmt.Sprintf("`%s` is a list, whose items have numbers", what)
@@ -289,14 +289,14 @@ func (c *compiler) available(r *reference, at step, info Name, safe bool) bool {
 
 // eval gives the value, from the Env and down the steps.
 func (r *reference) eval(m *machine) (any, *Error) {
-	if err := m.tick(1); err != nil {
+	if err := m.Tick(1); err != nil {
 		return nil, m.at(r, err)
 	}
 	given, err := m.env.Value(r.ref)
 	if err != nil {
 		return nil, m.at(r, outside(err))
 	}
-	v, bad := convert(given.v, r.want)
+	v, bad := value.Convert(given.Unwrap(), r.want)
 	if bad != nil {
 		return nil, m.at(r, bad)
 	}
@@ -324,72 +324,11 @@ func outside(err error) *Error {
 	return &Error{Kind: KindExpression, Message: err.Error(), Err: err}
 }
 
-// convert makes times and durations of what an Env may give for them: RFC 3339
-// text, and seconds.
-func convert(v any, want Kind) (any, *Error) {
-	switch text, isText := v.(string); {
-	case want == Time && isText:
-		return parseTime(text)
-	case want == Duration && v != nil:
-		if _, f, _, err := numeric(v); err == nil {
-			return time.Duration(f * float64(time.Second)), nil
-		}
-	}
-	return v, nil
-}
-
 // take looks one step into a value. Its error begins with a verb; the caller
 // puts the name of the value before it.
 func (s *step) take(v any) (any, *Error) {
 	if s.byIndex {
-		return itemAt(v, s.index)
+		return value.Item(v, s.index)
 	}
-	return memberOf(v, s.name)
-}
-
-func memberOf(v any, name string) (any, *Error) {
-	switch t := v.(type) {
-	case map[string]any:
-		return t[name], nil
-	case *document:
-		if t.raw[0] == '{' {
-			return t.member(name), nil
-		}
-		return nil, failure(fmt.Sprintf("is a list, which has no `%s`", name), "take an item first: [0], or map(…, ."+name+") for all")
-	case nil:
-		return nil, failure(fmt.Sprintf("is null, so it has no `%s`", name), "write ?."+name+" if there may be none")
-	}
-	return nil, failure(fmt.Sprintf("is %s, which has no `%s`", kindOf(v).a(), name))
-}
-
-func itemAt(v any, i int) (any, *Error) {
-	list, ok, err := asList(v)
-	if err != nil {
-		return nil, failure("is not valid JSON")
-	}
-	if text, isText := v.(string); isText {
-		runes := []rune(text)
-		if at, ok := within(i, len(runes)); ok {
-			return string(runes[at]), nil
-		}
-		return nil, failure(fmt.Sprintf("has no character %d, it has %d", i, len(runes)))
-	}
-	if !ok {
-		if v == nil {
-			return nil, failure("is null, so it has no items", "write ?.["+fmt.Sprint(i)+"] if there may be none")
-		}
-		return nil, failure(fmt.Sprintf("is %s, which has no items", kindOf(v).a()))
-	}
-	if at, ok := within(i, len(list)); ok {
-		return list[at], nil
-	}
-	return nil, failure(fmt.Sprintf("has no item %d, it has %d", i, len(list)), fmt.Sprintf("get(…, %d) is null if there is none", i))
-}
-
-// within turns a negative index into one from the end.
-func within(i, n int) (int, bool) {
-	if i < 0 {
-		i += n
-	}
-	return i, i >= 0 && i < n
+	return value.Member(v, s.name)
 }

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/expression/value"
 )
 
 // MaxSource is how long an expression may be, in bytes.
@@ -193,7 +194,7 @@ func outsideQuotes(s, what string) int {
 // plain reads an expression that only refers to a value: names, .x, ?.x, [0],
 // ["x"]. Positions are bytes of the source.
 func plain(s string) (root step, steps []step, ok bool) {
-	i, n := blank(s, 0), len(strings.TrimRight(s, " \t\r\n"))
+	i, n := value.Blank(s, 0), len(strings.TrimRight(s, " \t\r\n"))
 	end := word(s, i)
 	if end == i || reserved(s[i:end]) {
 		return root, nil, false

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/expression/value"
 )
 
 // A State says whether a data point has a value at a place.
@@ -85,23 +86,54 @@ type Problem struct {
 	Notes    []string
 }
 
-// The kinds of Error, as the flow language names them.
-const (
-	KindExpression = "expression"
-	KindData       = "data"
+// What expressions compute with is package value's.
+type (
+	Kind       = value.Kind
+	Type       = value.Type
+	Value      = value.Value
+	Error      = value.Error
+	LimitError = value.LimitError
 )
 
-// An Error is why an expression or a template has no value. Its texts name
-// parts of the author's text, never a value.
-type Error struct {
-	Kind     string // KindExpression or KindData
-	Message  string
-	From, To int // in the text that was compiled; both 0: all of it
-	Hints    []string
-	Err      error // of Env.Value, or nil
-}
+// The kinds of values; see package value.
+const (
+	Any       = value.Any
+	String    = value.String
+	Integer   = value.Integer
+	Number    = value.Number
+	Boolean   = value.Boolean
+	Date      = value.Date
+	DateTime  = value.DateTime
+	Telephone = value.Telephone
+	Object    = value.Object
+	List      = value.List
+	Null      = value.Null
+	Time      = value.Time
+	Duration  = value.Duration
+	Bytes     = value.Bytes
+)
 
-func (e *Error) Error() string { return e.Message }
+// The kinds of Error, as the flow language names them.
+const (
+	KindExpression = value.KindExpression
+	KindData       = value.KindData
+)
 
-// Unwrap is the Env's error, if that is the cause.
-func (e *Error) Unwrap() error { return e.Err }
+// MaxDepth is how deep lists and objects may be nested in JSON.
+const MaxDepth = value.MaxDepth
+
+// FromJSON is the value of a valid JSON text; see value.FromJSON.
+func FromJSON(json string) Value { return value.FromJSON(json) }
+
+// FromText is a string.
+func FromText(s string) Value { return value.FromText(s) }
+
+// Of is the value of a Go value; see value.Of.
+func Of(v any) Value { return value.Of(v) }
+
+// ParseType reads a type as a flow declares it; see value.ParseType.
+func ParseType(name, items string) (Type, bool) { return value.ParseType(name, items) }
+
+// CheckJSON says whether a text is one valid JSON value within MaxDepth; see
+// value.CheckJSON.
+func CheckJSON(text []byte) error { return value.CheckJSON(text) }

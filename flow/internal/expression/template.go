@@ -3,9 +3,11 @@ package expression
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/expression/value"
 )
 
 // A Template is a compiled scalar: constant text, one expression with its type,
@@ -116,15 +118,15 @@ func (t *Template) textProblems() (problems []Problem) {
 		case Object:
 			example = map[string]any{}
 		case Duration:
-			example = duration(0)
+			example = time.Duration(0)
 		case Bytes:
 			example = []byte{}
-		case zone:
-			example = utc
+		case value.Zone:
+			example = time.UTC
 		default:
 			continue
 		}
-		_, err := textOf(example)
+		_, err := value.TextOf(example)
 		problems = append(problems, Problem{From: about.from, To: about.to, Code: diag.TextOfObject,
 			Message: fmt.Sprintf("`%s` %s", s.program.Source(), err.Message), Hint: err.Hints[0]})
 	}
@@ -140,7 +142,7 @@ func foreignBraces(text string, off int) (problems []Problem) {
 			return problems
 		}
 		at += next
-		inner := blank(text, at+2)
+		inner := value.Blank(text, at+2)
 		after := word(text, inner)
 		if isRoot(text[inner:after]) && after < len(text) && (text[after] == '.' || text[after] == '[') {
 			to := at + 2
@@ -269,8 +271,8 @@ func (t *Template) renderText(env Env, filled bool) (Value, error) {
 		if filled && text == "" {
 			return Value{}, s.program.fail(KindData, "is empty")
 		}
-		if b.Len()+len(text) > MaxBytes {
-			return Value{}, s.program.fail(KindExpression, fmt.Sprintf("makes the text longer than %d MiB", MaxBytes>>20))
+		if b.Len()+len(text) > value.MaxBytes {
+			return Value{}, s.program.fail(KindExpression, fmt.Sprintf("makes the text longer than %d MiB", value.MaxBytes>>20))
 		}
 		b.WriteString(text)
 	}
@@ -283,7 +285,7 @@ func (p *Program) text(env Env) (string, *Error) {
 	if err != nil {
 		return "", err
 	}
-	s, err := textOf(v)
+	s, err := value.TextOf(v)
 	if err != nil {
 		err.Message = fmt.Sprintf("`%s` %s", p.Source(), err.Message)
 		about := p.root.about()

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/expression/value"
 )
 
 // A place is where in a URL an expression stands; it decides the escaping.
@@ -198,7 +199,7 @@ func (s *segment) escaped(env Env) (string, *Error) {
 			return "", s.program.fail(KindData, fmt.Sprintf("is `%s`, which means another folder in a URL", text))
 		}
 	}
-	return escapeURL(text), nil
+	return value.EscapeURL(text), nil
 }
 
 func (s *segment) hostError(text string) *Error {
@@ -206,29 +207,10 @@ func (s *segment) hostError(text string) *Error {
 		return s.program.fail(KindData, "is empty, so the URL's host would be another one")
 	}
 	for i := range len(text) {
-		if c := text[i]; !unreserved(c) || c == '_' || c == '~' {
+		if c := text[i]; !value.Unreserved(c) || c == '_' || c == '~' {
 			return s.program.fail(KindData, "holds a character that a host cannot: only letters, digits, `-` and `.` may stand there",
 				"raw(…) writes it as it is")
 		}
 	}
 	return nil
-}
-
-// unreserved characters stand for themselves everywhere in a URL (RFC 3986 §2.3).
-func unreserved(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_' || c == '~'
-}
-
-// escapeURL percent-encodes everything that is not unreserved.
-func escapeURL(s string) string {
-	const hexDigits = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(s) {
-		if c := s[i]; unreserved(c) {
-			b.WriteByte(c)
-		} else {
-			b.Write([]byte{'%', hexDigits[c>>4], hexDigits[c&15]})
-		}
-	}
-	return b.String()
 }

@@ -1,4 +1,4 @@
-package expression
+package value
 
 import (
 	"strconv"
@@ -19,7 +19,7 @@ type Value struct {
 // FromJSON is the value of a valid JSON text (see CheckJSON). Numbers keep their
 // digits, objects the order of their keys; of equal keys the first counts.
 // Lists and objects are read when they are looked into, each level by itself.
-func FromJSON(json string) Value { return Value{scan(json)} }
+func FromJSON(json string) Value { return Value{Scan(json)} }
 
 // FromText is a string.
 func FromText(s string) Value { return Value{s} }
@@ -29,6 +29,15 @@ func FromText(s string) Value { return Value{s} }
 // map[string]any of such. Anything else is null. Lists and maps must not be
 // changed afterwards.
 func Of(v any) Value { return Value{adopt(v)} }
+
+// Wrap makes a Value of one of the kinds of Go values that expressions compute
+// with; Unwrap gives it back.
+func Wrap(v any) Value { return Value{v} }
+
+// Unwrap gives what the value is made of: nil, bool, string, int, float64, []byte,
+// time.Time, time.Duration, or what KindOf, TextOf, AsList, AsObject, Compare and
+// Arithmetic know about.
+func (v Value) Unwrap() any { return v.v }
 
 // adopt makes a value one of the kinds that Value holds.
 func adopt(v any) any {
@@ -78,9 +87,10 @@ func (v Value) Bool() (value, ok bool) {
 
 // Kind is what sort of value it is. A number is an Integer if its digits have
 // neither a point nor an exponent.
-func (v Value) Kind() Kind { return kindOf(v.v) }
+func (v Value) Kind() Kind { return KindOf(v.v) }
 
-func kindOf(v any) Kind {
+// KindOf is Value.Kind.
+func KindOf(v any) Kind {
 	switch v := v.(type) {
 	case bool:
 		return Boolean
@@ -102,7 +112,7 @@ func kindOf(v any) Kind {
 	case time.Duration:
 		return Duration
 	case *time.Location:
-		return zone
+		return Zone
 	case []any:
 		return List
 	case map[string]any:
@@ -118,7 +128,7 @@ func kindOf(v any) Kind {
 
 // Items are a list's items; ok is false for everything else.
 func (v Value) Items() (items []Value, ok bool) {
-	list, ok, err := asList(v.v)
+	list, ok, err := AsList(v.v)
 	if !ok || err != nil {
 		return nil, false
 	}
@@ -134,14 +144,15 @@ func (v Value) Items() (items []Value, ok bool) {
 // Null, lists, objects, durations and bytes are errors that say what to do
 // instead.
 func (v Value) Text() (string, error) {
-	s, err := textOf(v.v)
+	s, err := TextOf(v.v)
 	if err != nil {
 		return "", err
 	}
 	return s, nil
 }
 
-func textOf(v any) (string, *Error) {
+// TextOf is Value.Text, with an error that begins with a verb.
+func TextOf(v any) (string, *Error) {
 	switch v := v.(type) {
 	case string:
 		return v, nil
@@ -156,29 +167,29 @@ func textOf(v any) (string, *Error) {
 	case time.Time:
 		return formatTime(v)
 	case time.Duration:
-		return "", failure("is a duration, which has no form as text", "write .Seconds(), .Milliseconds() or string(…)")
+		return "", Failure("is a duration, which has no form as text", "write .Seconds(), .Milliseconds() or string(…)")
 	case []byte:
-		return "", failure("is bytes, which have no form as text", "write hex(…) or base64(…)")
+		return "", Failure("is bytes, which have no form as text", "write hex(…) or base64(…)")
 	case *time.Location:
-		return "", failure("is a time zone, which has no form as text", "use it in .In(…) of a time")
+		return "", Failure("is a time zone, which has no form as text", "use it in .In(…) of a time")
 	case nil:
-		return "", failure("is null", "write need(…) if there must be a value, or … ?? other if there may be none")
+		return "", Failure("is null", "write need(…) if there must be a value, or … ?? other if there may be none")
 	}
-	if kindOf(v) == List {
-		return "", failure("is a list, which has no form as text", "write join(…, \", \") or toJSON(…)")
+	if KindOf(v) == List {
+		return "", Failure("is a list, which has no form as text", "write join(…, \", \") or toJSON(…)")
 	}
-	return "", failure("is an object, which has no form as text", "name one of its members, or write toJSON(…)")
+	return "", Failure("is an object, which has no form as text", "name one of its members, or write toJSON(…)")
 }
 
-// failure is an error without a place yet.
-func failure(message string, hints ...string) *Error {
+// Failure is an expression error without a place yet.
+func Failure(message string, hints ...string) *Error {
 	return &Error{Kind: KindExpression, Message: message, Hints: hints}
 }
 
 // formatTime is RFC 3339, with milliseconds only if they are not zero.
 func formatTime(t time.Time) (string, *Error) {
 	if y := t.Year(); y < 0 || y > 9999 {
-		return "", failure("is a time outside the years 0 to 9999")
+		return "", Failure("is a time outside the years 0 to 9999")
 	}
 	layout := "2006-01-02T15:04:05Z07:00"
 	if t.Nanosecond()/int(time.Millisecond) != 0 {

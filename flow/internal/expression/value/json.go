@@ -1,4 +1,4 @@
-package expression
+package value
 
 import (
 	"encoding/json"
@@ -73,8 +73,8 @@ type document struct {
 	err    error
 }
 
-// scan reads a scalar, or wraps a list or an object. What is no JSON is null.
-func scan(raw string) any {
+// Scan reads a scalar, or wraps a list or an object. What is no JSON is null.
+func Scan(raw string) any {
 	raw = strings.Trim(raw, " \t\r\n")
 	if raw == "" {
 		return nil
@@ -115,11 +115,11 @@ func (d *document) read() {
 		}
 		d.err = d.each(func(key string, raw string) bool {
 			if d.object == nil {
-				d.list = append(d.list, scan(raw))
+				d.list = append(d.list, Scan(raw))
 				return true
 			}
 			if _, twice := d.object[key]; !twice {
-				d.object[key] = scan(raw)
+				d.object[key] = Scan(raw)
 			}
 			return true
 		})
@@ -128,7 +128,7 @@ func (d *document) read() {
 
 // each calls found with each member or item until it says false.
 func (d *document) each(found func(key, raw string) bool) error {
-	s, i := d.raw, blank(d.raw, 1)
+	s, i := d.raw, Blank(d.raw, 1)
 	end := byte(']')
 	if s[0] == '{' {
 		end = '}'
@@ -141,10 +141,10 @@ func (d *document) each(found func(key, raw string) bool) error {
 				return errNotJSON
 			}
 			key = unquote(s[i:after])
-			if i = blank(s, after); i >= len(s) || s[i] != ':' {
+			if i = Blank(s, after); i >= len(s) || s[i] != ':' {
 				return errNotJSON
 			}
-			i = blank(s, i+1)
+			i = Blank(s, i+1)
 		}
 		after := skip(s, i)
 		if after < 0 {
@@ -153,8 +153,8 @@ func (d *document) each(found func(key, raw string) bool) error {
 		if !found(key, s[i:after]) {
 			return nil
 		}
-		if i = blank(s, after); i < len(s) && s[i] == ',' {
-			i = blank(s, i+1)
+		if i = Blank(s, after); i < len(s) && s[i] == ',' {
+			i = Blank(s, i+1)
 		}
 	}
 	if i >= len(s) {
@@ -167,7 +167,7 @@ func (d *document) each(found func(key, raw string) bool) error {
 func (d *document) member(name string) (v any) {
 	d.each(func(key, raw string) bool {
 		if key == name {
-			v = scan(raw)
+			v = Scan(raw)
 			return false
 		}
 		return true
@@ -175,7 +175,8 @@ func (d *document) member(name string) (v any) {
 	return v
 }
 
-func blank(s string, i int) int {
+// Blank gives the index after the white space at i.
+func Blank(s string, i int) int {
 	for i < len(s) && (s[i] == ' ' || s[i] == '\n' || s[i] == '\t' || s[i] == '\r') {
 		i++
 	}
@@ -188,7 +189,7 @@ func skip(s string, i int) int {
 	for i < len(s) {
 		switch s[i] {
 		case '"':
-			if i = skipString(s, i); i < 0 {
+			if i = SkipString(s, i); i < 0 {
 				return -1
 			}
 			if depth == 0 {
@@ -223,7 +224,8 @@ func scalarEnd(from, i int) int {
 	return i
 }
 
-func skipString(s string, i int) int {
+// SkipString gives the index after the quoted string that begins at i, or -1.
+func SkipString(s string, i int) int {
 	for i++; i < len(s); i++ {
 		switch s[i] {
 		case '\\':
@@ -235,8 +237,8 @@ func skipString(s string, i int) int {
 	return -1
 }
 
-// asList is the items of a list, and false for what is none.
-func asList(v any) ([]any, bool, error) {
+// AsList is the items of a list, and false for what is none.
+func AsList(v any) ([]any, bool, error) {
 	switch v := v.(type) {
 	case []any:
 		return v, true, nil
@@ -249,8 +251,8 @@ func asList(v any) ([]any, bool, error) {
 	return nil, false, nil
 }
 
-// asObject is the members of an object, and false for what is none.
-func asObject(v any) (map[string]any, bool, error) {
+// AsObject is the members of an object, and false for what is none.
+func AsObject(v any) (map[string]any, bool, error) {
 	switch v := v.(type) {
 	case map[string]any:
 		return v, true, nil
@@ -267,7 +269,7 @@ func asObject(v any) (map[string]any, bool, error) {
 // is to be sorted and compact.
 func appendJSON(b []byte, v any, sorted bool, depth int) ([]byte, error) {
 	if depth > MaxDepth {
-		return nil, failure(fmt.Sprintf("the value is nested deeper than %d levels", MaxDepth))
+		return nil, Failure(fmt.Sprintf("the value is nested deeper than %d levels", MaxDepth))
 	}
 	switch t := v.(type) {
 	case nil:
@@ -285,23 +287,23 @@ func appendJSON(b []byte, v any, sorted bool, depth int) ([]byte, error) {
 			return append(b, t.raw...), nil
 		}
 	case time.Duration, []byte, *time.Location:
-		_, err := textOf(v)
+		_, err := TextOf(v)
 		err.Message = "a value " + strings.Replace(err.Message, "text", "JSON", 1)
 		return nil, err
 	}
-	if list, ok, err := asList(v); ok {
+	if list, ok, err := AsList(v); ok {
 		if err != nil {
 			return nil, err
 		}
 		return appendList(b, list, sorted, depth)
 	}
-	if object, ok, err := asObject(v); ok {
+	if object, ok, err := AsObject(v); ok {
 		if err != nil {
 			return nil, err
 		}
 		return appendObject(b, object, sorted, depth)
 	}
-	s, err := textOf(v) // booleans and numbers
+	s, err := TextOf(v) // booleans and numbers
 	if err != nil {
 		return nil, err
 	}

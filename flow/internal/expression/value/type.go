@@ -1,11 +1,15 @@
-package expression
+// Package value holds what expressions compute with: values that keep the digits
+// and the order of keys they came with, their types, exact JSON, and the
+// functions of the language. Everything that could take long or grow counts
+// against a Budget. It knows no names and no syntax.
+package value
 
 // A Kind is what sort of value something is.
 type Kind uint8
 
 // The kinds. Any, the zero value, is what is not known. Date, DateTime and
-// Telephone are text with a checked form; Time, Duration and Bytes exist only
-// while computing.
+// Telephone are text with a checked form; Time, Duration, Bytes and Zone exist
+// only while computing.
 const (
 	Any Kind = iota
 	String
@@ -21,7 +25,7 @@ const (
 	Time
 	Duration
 	Bytes
-	zone // what timezone() gives
+	Zone // what timezone() gives
 )
 
 // A Type is a kind, and for lists the type of the items where it is known. Items
@@ -89,8 +93,8 @@ func (t Type) Accepts(u Type) bool {
 		return u.Kind == Integer
 	case t.Kind == Time:
 		return u.Kind == String || u.Kind == DateTime
-	case t.isText():
-		return u.isText() && t.textFrom(u)
+	case t.IsText():
+		return u.IsText() && t.textFrom(u)
 	}
 	return false
 }
@@ -100,8 +104,8 @@ func (t Type) textFrom(u Type) bool {
 	return t.Kind == String || u.Kind == String || t.Kind == DateTime && u.Kind == Time
 }
 
-// isText says whether values leave expressions as text.
-func (t Type) isText() bool {
+// IsText says whether values leave expressions as text.
+func (t Type) IsText() bool {
 	switch t.Kind {
 	case String, Date, DateTime, Telephone, Time:
 		return true
@@ -109,14 +113,15 @@ func (t Type) isText() bool {
 	return false
 }
 
-// isString says whether values are text while computing.
-func (t Type) isString() bool { return t.isText() && t.Kind != Time }
+// IsString says whether values are text while computing.
+func (t Type) IsString() bool { return t.IsText() && t.Kind != Time }
 
-func (t Type) isNumber() bool { return t.Kind == Integer || t.Kind == Number }
+// IsNumber says whether values are numbers.
+func (t Type) IsNumber() bool { return t.Kind == Integer || t.Kind == Number }
 
-// join is the type of a value that is of one type or the other. Null says
+// Join is the type of a value that is of one type or the other. Null says
 // nothing about the other.
-func (t Type) join(u Type) Type {
+func (t Type) Join(u Type) Type {
 	switch {
 	case t.Kind == Null:
 		return u
@@ -124,37 +129,38 @@ func (t Type) join(u Type) Type {
 		return t
 	case t.Kind == List && u.Kind == List:
 		if t.Items != nil && u.Items != nil {
-			items := t.Items.join(*u.Items)
+			items := t.Items.Join(*u.Items)
 			return Type{Kind: List, Items: &items}
 		}
 		return Type{Kind: List}
 	case t.Kind == u.Kind:
 		return t
-	case t.isNumber() && u.isNumber():
+	case t.IsNumber() && u.IsNumber():
 		return Type{Kind: Number}
-	case t.isString() && u.isString():
+	case t.IsString() && u.IsString():
 		return Type{Kind: String}
 	}
 	return Type{}
 }
 
-// item is the type of a list's items.
-func (t Type) item() Type {
+// Item is the type of a list's items.
+func (t Type) Item() Type {
 	if t.Kind == List && t.Items != nil {
 		return *t.Items
 	}
 	return Type{}
 }
 
-func listOf(t Type) Type {
+// ListOf is a list of items of a type.
+func ListOf(t Type) Type {
 	if t.Kind == Any || t.Kind == Null {
 		return Type{Kind: List}
 	}
 	return Type{Kind: List, Items: &t}
 }
 
-// a is the kind with its article, for messages.
-func (k Kind) a() string {
+// Phrase is the kind with its article, for messages.
+func (k Kind) Phrase() string {
 	switch k {
 	case Any:
 		return "a value"

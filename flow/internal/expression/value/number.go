@@ -1,4 +1,4 @@
-package expression
+package value
 
 import (
 	"math"
@@ -30,8 +30,8 @@ func (n number) isInteger() bool { return strings.IndexAny(string(n), ".eE") < 0
 
 const beyond = "an integer beyond 64 bits can be passed on and compared, not computed with"
 
-// numeric is a number to compute with: an int, or else a float64.
-func numeric(v any) (i int, f float64, isInt bool, err *Error) {
+// Numeric is a number to compute with: an int, or else a float64.
+func Numeric(v any) (i int, f float64, isInt bool, err *Error) {
 	switch v := v.(type) {
 	case int:
 		return v, float64(v), true, nil
@@ -42,15 +42,15 @@ func numeric(v any) (i int, f float64, isInt bool, err *Error) {
 			return 0, 0, true, nil
 		}
 		if v.isInteger() {
-			return 0, 0, false, failure(beyond)
+			return 0, 0, false, Failure(beyond)
 		}
 		f, parse := strconv.ParseFloat(string(v), 64)
 		if parse != nil {
-			return 0, 0, false, failure("a number is too large to compute with")
+			return 0, 0, false, Failure("a number is too large to compute with")
 		}
 		return 0, f, false, nil
 	}
-	return 0, 0, false, failure(kindOf(v).a() + " is not a number")
+	return 0, 0, false, Failure(KindOf(v).Phrase() + " is not a number")
 }
 
 // formatFloat is the shortest text without an exponent that gives f again.
@@ -64,33 +64,33 @@ func formatFloat(f float64) string {
 // finite refuses NaN and the infinities.
 func finite(f float64) (any, *Error) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return nil, failure("the result is not a finite number")
+		return nil, Failure("the result is not a finite number")
 	}
 	return f, nil
 }
 
 const overflow = "the result does not fit into 64 bits"
 
-// arithmetic computes + - * / % ** of two numbers. Integers stay integers in
+// Arithmetic computes + - * / % ** of two numbers. Integers stay integers in
 // + - * %, and do not overflow silently.
-func arithmetic(op string, a, b any) (any, *Error) {
-	x, f, xInt, err := numeric(a)
+func Arithmetic(op string, a, b any) (any, *Error) {
+	x, f, xInt, err := Numeric(a)
 	if err != nil {
 		return nil, err
 	}
-	y, g, yInt, err := numeric(b)
+	y, g, yInt, err := Numeric(b)
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case (op == "/" || op == "%") && g == 0:
-		return nil, failure("division by zero")
+		return nil, Failure("division by zero")
 	case op == "/":
 		return finite(f / g)
 	case op == "**":
 		return finite(math.Pow(f, g))
 	case op == "%" && !(xInt && yInt):
-		return nil, failure("% is for integers")
+		return nil, Failure("% is for integers")
 	case xInt && yInt:
 		return integers(op, x, y)
 	}
@@ -121,7 +121,7 @@ func integers(op string, x, y int) (any, *Error) {
 		}
 	}
 	if !ok {
-		return nil, failure(overflow)
+		return nil, Failure(overflow)
 	}
 	return r, nil
 }
@@ -140,11 +140,11 @@ func compareNumbers(a, b any) (int, *Error) {
 		c, err := bigAgainst(n, a)
 		return -c, err
 	}
-	x, f, xInt, err := numeric(a)
+	x, f, xInt, err := Numeric(a)
 	if err != nil {
 		return 0, err
 	}
-	y, g, yInt, err := numeric(b)
+	y, g, yInt, err := Numeric(b)
 	switch {
 	case err != nil:
 		return 0, err
@@ -163,7 +163,7 @@ func bigAgainst(m number, other any) (int, *Error) {
 	if i, ok := other.(int); ok {
 		return compareDigits(string(m), strconv.Itoa(i)), nil
 	}
-	_, f, _, err := numeric(other)
+	_, f, _, err := Numeric(other)
 	if err != nil {
 		return 0, err
 	}
