@@ -129,7 +129,7 @@ func sqlite(b *testing.B) datapoints.Store {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s, err := sqlstore.Open(context.Background(), db, sqlstore.SQLite)
+	s, err := sqlstore.Open(context.Background(), db, sqlstore.SQLite())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"strings"
@@ -177,7 +178,8 @@ func safe(text, path string) bool {
 }
 
 func flowKind(err error) flow.Kind {
-	if e, ok := err.(*flow.Error); ok {
+	var e *flow.Error
+	if errors.As(err, &e) {
 		return e.Kind
 	}
 	return ""

@@ -168,3 +168,6 @@ func (e *evaluation) UUID() string {
 	_, _ = rand.Read(b[:]) // never fails
 	return formatUUID(b, 4)
 }
+
+// Nearest gives the candidate that is most like a name that is not there, or "".
+func Nearest(name string, candidates []string) string { return expression.Suggest(name, candidates) }

@@ -188,7 +188,7 @@ outputs: { seen: "${{ data.seen }}" }
 		t.Fatalf("%v, outputs %s", err, got.Outputs.Reveal())
 	}
 	want := map[string]int{"before": 1, "each[0].first": 1, "each[0].second": 1, "each[1].first": 1, "each[1].second": 2,
-		"each[2].first": 1, "each[2].second": 1, "after": 2}
+		"each[2].first": 1, "each[2].second": 1, "finally.after": 2}
 	if diff := cmp.Diff(want, w.sends); diff != "" {
 		t.Error(diff)
 	}

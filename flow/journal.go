@@ -15,6 +15,7 @@ import (
 type journal struct {
 	recorded func(Task) (Outcome, bool)
 	work     func(context.Context, Task) (Outcome, error)
+	soft     context.Context // ends when nothing new may begin
 	hard     context.Context // ends when calls in flight must be cut
 
 	mu          sync.Mutex
@@ -63,7 +64,7 @@ func (s *stopScope) isStopped() bool {
 // walk walks p. When ctx ends, waiters wake and nothing new starts; tasks that
 // are being done go on until hard ends.
 func (j *journal) walk(ctx context.Context, p *Plan, run string, replaying bool) error {
-	j.live, j.replaying = 1, replaying
+	j.soft, j.live, j.replaying = ctx, 1, replaying
 	unhook := context.AfterFunc(ctx, j.interrupt)
 	defer unhook()
 	root := context.WithValue(context.WithoutCancel(ctx), scopeKey{}, &stopScope{})
@@ -157,7 +158,7 @@ func (j *journal) Do(ctx context.Context, t Task) (Outcome, error) {
 	stopped, interrupted := scope.isStopped(), j.interrupted
 	j.mu.Unlock()
 	switch {
-	case interrupted:
+	case interrupted, j.soft.Err() != nil:
 		return Outcome{}, ErrInterrupted
 	case stopped:
 		return Outcome{}, ErrStopped

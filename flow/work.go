@@ -177,7 +177,6 @@ func (w *work) enter(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 		w.spans.count(w, t.Path, len(items), out.Next)
 	}
 	r.Enter = out
-	r.Origin = w.origin(t.Cause) // of finally: why it runs
 	return out, w.add(ctx, datapoints.Record{Path: t.Path, Row: r, At: now}, false)
 }
 
@@ -255,9 +254,6 @@ func (w *work) leave(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 
 // origin is the path whose record holds the text of a failure.
 func (w *work) origin(cause string) string {
-	if cause == "" {
-		return ""
-	}
 	if r := w.state.Row(cause); r.Origin != "" {
 		return r.Origin
 	}
