@@ -181,7 +181,7 @@ func TestWhatIsKnownOfANameAtEachPlace(t *testing.T) {
     if: inputs.b && data.x != nil
     steps: [ { id: d, set: { z: "${{ data.x }}" } } ]`, nil, ""},
 		{"not narrowed by an or", head + `  - { id: b, if: inputs.b || data.x != nil, set: { y: "${{ data.x }}" } }`,
-			[]string{"6:62 may-be-unset"}, "need(data.x)"},
+			[]string{"6:60 may-be-unset"}, "need(data.x)"},
 		{"narrowed in else", head + `  - { id: b, if: data.x == nil || inputs.b, set: { y: 1 }, else: [ { id: c, set: { z: "${{ data.x }}" } } ] }`, nil, ""},
 		{"narrowed in a loop's items", head + `  - { id: b, if: data.x != nil, for_each: { in: inputs.list }, set: { y: "${{ data.x }}" } }`, nil, ""},
 		{"narrowed in a call's fields, expectations and saves", head + `
@@ -192,15 +192,15 @@ func TestWhatIsKnownOfANameAtEachPlace(t *testing.T) {
     expect: { that: response.body.id == data.x }
     save: { y: "${{ data.x }}" }`, nil, ""},
 		{"the else side cannot read what the step would save", head + `  - { id: b, if: inputs.b, set: { y: 1 }, else: [ { id: c, set: { z: "${{ data.y }}" } } ] }`,
-			[]string{"6:78 used-before-saved"}, "does not run on the way"},
+			[]string{"6:80 used-before-saved"}, "does not run on the way"},
 		{"a save is not known in its own step", head + `  - { id: b, action: http, with: { url: "/${{ data.y }}" }, save: { y: id } }`,
-			[]string{"6:50 used-before-saved"}, ""},
+			[]string{"6:52 used-before-saved"}, ""},
 		{"two values of one set do not see each other", head + `  - { id: b, set: { y: 1, z: "${{ data.y }}" } }`,
-			[]string{"6:42 used-before-saved"}, ""},
+			[]string{"6:40 used-before-saved"}, ""},
 		{"a later step", head + "  - { id: b, set: { z: \"${{ data.y }}\" } }\n  - { id: place, set: { y: 1 } }",
-			[]string{"6:36 used-before-saved"}, "`y` is saved by step `place` on line 7, which runs later"},
+			[]string{"6:34 used-before-saved"}, "`y` is saved by step `place` on line 7, which runs later"},
 		{"unset by null", head + "  - { id: b, set: { n: null } }\n  - { id: c, set: { y: \"${{ data.n }}\" } }",
-			[]string{"7:36 used-before-saved"}, "is unset by step `b` on line 6"},
+			[]string{"7:34 used-before-saved"}, "is unset by step `b` on line 6"},
 		{"an input that may be missing", head + "  - { id: b, set: { y: \"${{ inputs.may }}\" } }\n  - { id: c, if: inputs.may != nil, set: { z: \"${{ inputs.may }}\" } }",
 			[]string{"6:29 may-be-unset"}, ""},
 		{"handled", head + `  - { id: b, set: { y: "${{ data.x ?? 1 }}", z: "${{ need(data.x) }}", w: "${{ data.x == nil }}" } }`, nil, ""},
@@ -213,16 +213,16 @@ func TestWhatIsKnownOfANameAtEachPlace(t *testing.T) {
       - { id: m, set: { v: 1 } }
       - { id: o, set: { w: "${{ data.v + 1 }}" } }
   - { id: p, set: { q: "${{ len(data.v) }}", r: "${{ data.v + 1 }}" } }`,
-			[]string{"11:57 type-mismatch"}, ""},
+			[]string{"12:54 type-mismatch"}, ""},
 		{"before the loop", head + "  - { id: b, set: { y: \"${{ data.v }}\" } }\n  - { id: l, for_each: { in: inputs.list }, set: { v: 1 } }",
-			[]string{"6:36 used-before-saved"}, "line 7, which runs later"},
+			[]string{"6:34 used-before-saved"}, "line 7, which runs later"},
 		{"an iteration does not see another's", head + `
   - id: l
     for_each: { in: inputs.list }
     steps:
       - { id: m, if: index > 0, set: { w: "${{ data.v }}" } }
       - { id: o, set: { v: 1 } }`,
-			[]string{"9:53 used-before-saved"}, ""},
+			[]string{"10:53 used-before-saved"}, ""},
 	})
 }
 
@@ -248,6 +248,6 @@ func TestFinallyReadsWhatWasSetBefore(t *testing.T) {
 		{"the run's status and error", head + "finally:\n  - { id: f, if: 'run.status == \"failed\" && run.error != nil', set: { y: \"${{ run.error.message }}\" } }", nil, ""},
 		{"which are nowhere else", head + "  - { id: b, set: { y: \"${{ run.status }}\" } }", []string{"7:33 not-here"}, ""},
 		{"and steps", head + "finally:\n  - { id: f, set: { y: \"${{ steps.a.outcome }}\" } }", nil, ""},
-		{"outputs do not read its names", head + "finally:\n  - { id: f, set: { y: 1 } }\noutputs: { o: \"${{ data.y }}\" }", []string{"9:24 used-before-saved"}, ""},
+		{"outputs do not read its names", head + "finally:\n  - { id: f, set: { y: 1 } }\noutputs: { o: \"${{ data.y }}\" }", []string{"9:25 used-before-saved"}, ""},
 	})
 }

@@ -33,7 +33,7 @@ func (c *checker) call(s *syntax.Step, node *plan.Node) {
 		args = c.arguments(s, &spec)
 		c.fields(s, &spec, args, call)
 		if spec.Check != nil {
-			verdict = spec.Check(args)
+			verdict = spec.Check(static{args, c})
 		}
 		for _, p := range verdict.Complaints {
 			c.complaint(s, args, p, before)

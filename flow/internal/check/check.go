@@ -26,16 +26,13 @@ import (
 //
 // The list holds all problems in source order, warnings too; those alone are
 // also in Plan.Warnings. The plan is only good for running if the list has no
-// errors. Plan.Files begins with the flow itself, by name only: its bytes are
-// the caller's to fill in. Flow changes neither f nor kit and keeps f's nodes alive
-// no longer than the call; it may be called from many goroutines on different trees.
+// errors. Plan.Files are the files that were read, without the flow itself, whose
+// bytes the caller has; their names are relative to what the flow's name is
+// relative to. Flow may be called from many goroutines on different trees.
 func Flow(f *syntax.Flow, kit Kit, read func(name string) ([]byte, error)) (*plan.Plan, diag.List) {
 	c := &checker{
 		file: f, kit: kit, read: read,
-		plan: &plan.Plan{
-			Name: f.Name.Name, Description: f.Description, File: f.File,
-			Files: []plan.File{{Name: f.File}},
-		},
+		plan:    &plan.Plan{Name: f.Name.Name, Description: f.Description, File: f.File},
 		loops:   map[*syntax.Step]*space{},
 		stops:   map[string]*stop{},
 		points:  map[*plan.Point]*variable{},
@@ -68,7 +65,6 @@ type checker struct {
 	loops       map[*syntax.Step]*space
 	stops       map[string]*stop // steps by id
 	schemas     map[string]plan.Schema
-	retry       map[*syntax.Retry]bool // defaults' retry that was checked
 
 	problems diag.List
 	reported map[string]bool

@@ -22,7 +22,6 @@ type declaration struct {
 	value     *expression.Value // the default, or nil
 	sensitive *bool
 	pii       bool
-	class     plan.Class
 	span      diag.Span
 }
 
@@ -195,8 +194,8 @@ func (c *checker) bounds(what string, id syntax.ID, r *syntax.Rule, rule *plan.R
 			}
 		}
 	}
-	if r.Max != nil && rule.MaxText != "" && rule.MinText != "" {
-		low := &plan.Rule{Type: rule.Type, Min: rule.Min, MinText: rule.MinText}
+	if rule.Min == nil && rule.Max == nil && rule.MinText != "" && rule.MaxText != "" { // dates: numbers were compared when they were read
+		low := &plan.Rule{Type: rule.Type, MinText: rule.MinText}
 		if low.Fits(scalar(r.Max)) != nil {
 			c.errorAt(r.Max.Span, diag.WrongValue, "", "no value fits: `max` is below `min` %s", rule.MinText)
 		}

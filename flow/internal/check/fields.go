@@ -52,12 +52,27 @@ func (r *rendering) mismatch(f *Field, n *syntax.Node) plan.Value {
 	if n.Kind >= syntax.List || f.Type >= PairsField {
 		code = diag.WrongShape
 	}
-	hint := ""
-	if n.Kind == syntax.String && (f.Type == IntegerField || f.Type == NumberField || f.Type == BooleanField) && !strings.Contains(n.Text, "${{") {
-		hint = "write it without quotes"
-	}
-	r.errorAt(n.Span, code, hint, "%s must be %s, not %s", called(f), describe(f), article(shape(n)))
+	r.errorAt(n.Span, code, unquoted(f, n), "%s must be %s, not %s", called(f), describe(f), article(shape(n)))
 	return wrong(n)
+}
+
+// unquoted is the hint for a quoted number, and for other languages' booleans.
+func unquoted(f *Field, n *syntax.Node) string {
+	switch {
+	case n.Kind != syntax.String:
+	case f.Type == IntegerField || f.Type == NumberField:
+		if n.Text != "" && strings.Trim(n.Text, "-.0123456789") == "" {
+			return "write it without quotes"
+		}
+	case f.Type == BooleanField:
+		switch strings.ToLower(n.Text) {
+		case "true", "yes", "on":
+			return "write true, without quotes"
+		case "false", "no", "off":
+			return "write false, without quotes"
+		}
+	}
+	return ""
 }
 
 func article(s string) string {
@@ -336,10 +351,8 @@ func (r *rendering) fieldList(f *Field, n *syntax.Node) plan.Value {
 	}
 	v := plan.Value{Span: n.Span, IsList: true, Items: make([]plan.Value, len(n.Items))}
 	part := element(f)
-	if part.Name == "" {
-		part.Name = f.Name
-	}
 	for i, item := range n.Items {
+		part.Name = fmt.Sprintf("%s[%d]", f.Name, i)
 		v.Items[i] = r.value(&part, item)
 	}
 	return foldedList(v)

@@ -55,7 +55,8 @@ type Field struct {
 }
 
 // Static is what is known of a step's `with` before anything runs, defaults
-// merged in. It holds only while Check runs.
+// merged in. It holds only while Check runs. What the checker gives also has
+// File(name string) ([]byte, error), for files that the flow names.
 type Static interface {
 	// Text is the source of a scalar, with its ${{ }}, and whether it is constant.
 	// The path goes down mappings: Text("headers", "Authorization"). Keys of

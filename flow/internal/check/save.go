@@ -67,11 +67,10 @@ func (c *checker) origin(s *syntax.Step, spec *Action, from *syntax.Save, save *
 			return expression.Type{}, plan.Plain
 		}
 		save.Expression = p
-		if v := c.find(from.Name); v != nil && v.rule != nil {
-			c.fitsType(from.Value, from.Name, v.rule.Type, p.Type())
-		}
 		if !save.Type.Accepts(p.Type()) {
 			c.errorAt(from.Value.Span, diag.TypeMismatch, "", "%q is saved as %s, this is %s", from.Name, save.Type, typeName(p.Type()))
+		} else if v := c.find(from.Name); v != nil && v.rule != nil {
+			c.fitsType(from.Value, from.Name, v.rule.Type, p.Type())
 		}
 		return p.Type(), taint(p)
 	case syntax.FromHeader, syntax.FromCookie:

@@ -63,29 +63,37 @@ func (c *checker) schemaFile(n *syntax.Node) plan.Schema {
 	return compiled
 }
 
-// readFile reads a file that the flow names, and makes it part of the plan.
+// readFile reads a file that the flow names.
 func (c *checker) readFile(n *syntax.Node) ([]byte, bool) {
-	if c.read == nil {
-		c.errorAt(n.Span, diag.UnreadableFile, "", "%s cannot be read: this program gives flows no files", n.Text)
-		return nil, false
+	text, err := c.load(n.Text)
+	if err == nil {
+		return text, true
 	}
-	text, err := c.read(n.Text)
-	if err != nil {
-		code := diag.UnreadableFile
-		if outside(n.Text) {
-			code = diag.OutsideProject
-		}
-		c.errorAt(n.Span, code, "", "the file cannot be read: %s", err)
-		return nil, false
+	code := diag.UnreadableFile
+	if outside(n.Text) {
+		code = diag.OutsideProject
 	}
-	name := path.Join(path.Dir(c.file.File), n.Text)
+	c.errorAt(n.Span, code, "", "the file cannot be read: %s", err)
+	return nil, false
+}
+
+// load reads a file and makes it part of the plan.
+func (c *checker) load(name string) ([]byte, error) {
+	at := path.Join(path.Dir(c.file.File), name)
 	for _, f := range c.plan.Files {
-		if f.Name == name {
-			return text, true
+		if f.Name == at {
+			return f.Data, nil
 		}
 	}
-	c.plan.Files = append(c.plan.Files, plan.File{Name: name, Data: text})
-	return text, true
+	if c.read == nil {
+		return nil, fmt.Errorf("%s: this program gives flows no files to read", name)
+	}
+	text, err := c.read(name)
+	if err != nil {
+		return nil, err
+	}
+	c.plan.Files = append(c.plan.Files, plan.File{Name: at, Data: text})
+	return text, nil
 }
 
 // outside says whether a path leads out of every folder below the flow's own

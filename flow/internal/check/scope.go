@@ -113,7 +113,7 @@ func (c *checker) whyUnset(v *variable) string {
 	}
 	for _, s := range v.sites {
 		if c.at.step != nil && s.step == c.at.step {
-			return fmt.Sprintf("is saved by step `%s` itself on line %d, when its call is over", s.step.Name, s.span.Line)
+			return fmt.Sprintf("is saved by step `%s` itself on line %d, after this is computed", s.step.Name, s.span.Line)
 		}
 		if st := c.stops[s.step.Name]; st == nil || !st.begun {
 			return fmt.Sprintf("is saved by step `%s` on line %d, which runs later", s.step.Name, s.step.Span.Line)

@@ -195,6 +195,8 @@ func formatName(format string) string {
 		return "a UUID"
 	case "uri":
 		return "a URI"
+	case "regex":
+		return "a regular expression in RE2's syntax"
 	}
 	return "of the format " + format
 }

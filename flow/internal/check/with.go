@@ -19,11 +19,20 @@ type argument struct {
 	inherited bool // from defaults
 }
 
-// arguments are a step's, one for each field of its action, in that order. They
-// are what an action's Check looks at.
+// arguments are a step's, one for each field of its action, in that order.
 type arguments []argument
 
-var _ Static = arguments(nil)
+// A static is what an action's Check looks at. Beyond Static it gives the files
+// that the flow names, which become part of the plan.
+type static struct {
+	arguments
+	checker *checker
+}
+
+var _ Static = static{}
+
+// File reads a file by the name that stands in the flow; the error is for the author.
+func (s static) File(name string) ([]byte, error) { return s.checker.load(name) }
 
 // defaults checks the keys of defaults.http, once; what stands behind them is
 // checked in each step that takes it.
@@ -56,8 +65,6 @@ func (c *checker) defaults() {
 	for _, p := range d.Pairs {
 		switch {
 		case strings.HasPrefix(p.Key, "x-") || slices.Contains(known, p.Key):
-		case p.Key == "auth":
-			c.errorAt(p.KeySpan, diag.NotInThisBuild, "fetch the token in a step, save it, and send it with `bearer`", "`auth` is not in this version; it will put a managed credential on the request")
 		case own[p.Key]:
 			c.errorAt(p.KeySpan, diag.KeyNotAllowed, "write it in the step's `with`", "%q cannot stand in `defaults.http`: it belongs to one step", p.Key)
 		default:
@@ -101,8 +108,6 @@ func (c *checker) arguments(s *syntax.Step, spec *Action) arguments {
 		switch {
 		case a != nil:
 			c.argument(args, a, p)
-		case p.Key == "auth" && spec.Web:
-			c.errorAt(p.KeySpan, diag.NotInThisBuild, "fetch the token in a step, save it, and send it with `bearer`", "`auth` is not in this version; it will put a managed credential on the request")
 		case !strings.HasPrefix(p.Key, "x-"):
 			c.unknownKey(p, fieldNames(spec.Fields), fmt.Sprintf("`with` of the action %q", s.Action.Name))
 		}
