@@ -134,11 +134,7 @@ func sqlite(b *testing.B) datapoints.Store {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = s.Close(); _ = db.Close() })
-	key, err := datapoints.NewMasterKey()
-	if err != nil {
-		b.Fatal(err)
-	}
-	return datapoints.Seal(s, key)
+	return datapoints.Seal(s, datapoints.NewMasterKey())
 }
 
 func mustRun(b *testing.B, x *flow.Executor, p *flow.Plan, in flow.Inputs) {

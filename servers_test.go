@@ -165,7 +165,7 @@ func TestWhatAServerOfOthersSees(t *testing.T) {
 	url := server(t, "httpbin")
 	tests := []struct{ name, with, save, want string }{
 		{"a secret in a form is escaped as forms are", `method: POST, url: /post, form: { grant_type: client_credentials, client_secret: "${{ secrets.password }}" }`, `data`,
-			`grant_type=client_credentials&client_secret=p%40ss%3Aw%2Frd%26%3D%2B%25+~*%27%28%29`},
+			`grant_type=client_credentials&client_secret=p%40ss%3Aw%2Frd%26%3D%2B%25+~%2A%27%28%29`},
 		{"a form has its content type", `method: POST, url: /post, form: { a: b }`, `headers.Content-Type.0`, `application/x-www-form-urlencoded`},
 		{"and is read as what was meant", `method: POST, url: /post, form: { s: "${{ secrets.password }}" }`, `form.s.0`, awkward},
 		{"Bearer has one space", `url: /bearer, bearer: tok-123`, `token`, `tok-123`},
