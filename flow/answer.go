@@ -11,16 +11,25 @@ import (
 // An answer is a result while expressions look at it.
 type answer struct {
 	result  Result
+	copied  string // of result.Body, once: bodies may be large
 	checked bool
 	err     error
 	parsed  expression.Value
+}
+
+// text is the body as text.
+func (a *answer) text() string {
+	if a.copied == "" {
+		a.copied = string(a.result.Body)
+	}
+	return a.copied
 }
 
 // body is the parsed body: null if it is empty, an error if it is not JSON.
 func (a *answer) body() (expression.Value, error) {
 	if !a.checked {
 		a.checked = true
-		if text := strings.TrimSpace(string(a.result.Body)); text == "" {
+		if text := strings.TrimSpace(a.text()); text == "" {
 			a.parsed = expression.Of(nil)
 		} else if a.err = expression.CheckJSON(a.result.Body); a.err == nil {
 			a.parsed = expression.FromJSON(text)
@@ -34,7 +43,7 @@ func (a *answer) body() (expression.Value, error) {
 
 // describe says what a body that is not JSON is.
 func (a *answer) describe() string {
-	text := strings.TrimSpace(string(a.result.Body))
+	text := strings.TrimSpace(a.text())
 	what := "it is text"
 	switch {
 	case text == "":

@@ -130,7 +130,7 @@ func (w *work) find(s *plan.Save, e *env) (text string, there bool, err error) {
 		value, ok := cookie(a.result.Headers, s.Text)
 		return textOf(value, ok, s)
 	case plan.FromRegex:
-		m := s.Regex.FindStringSubmatch(string(a.result.Body))
+		m := s.Regex.FindStringSubmatch(a.text())
 		if m == nil {
 			return "", false, nil
 		}
@@ -139,13 +139,13 @@ func (w *work) find(s *plan.Save, e *env) (text string, there bool, err error) {
 	if s.Text == "base64" {
 		return jsonString(base64.StdEncoding.EncodeToString(a.result.Body)), true, nil
 	}
-	return jsonString(string(a.result.Body)), true, nil
+	return jsonString(a.text()), true, nil
 }
 
 // findPath reads a gjson path. Of a listed answer that is not 2xx, a body that
 // is empty or not JSON counts as not there.
 func findPath(s *plan.Save, a *answer) (text string, there bool, err error) {
-	body := string(a.result.Body)
+	body := a.text()
 	if strings.HasPrefix(s.Path.Source(), "..") {
 		for line := range strings.Lines(body) {
 			if line = strings.TrimSpace(line); line != "" && expression.CheckJSON([]byte(line)) != nil {
@@ -219,9 +219,9 @@ func (w *work) missing(s *plan.Save, e *env) error {
 	switch s.Source {
 	case plan.FromPath:
 		err.Message = fmt.Sprintf("the answer has no %q", s.Path.Source())
-		if text, ok := s.Path.Get(string(a.result.Body)); ok && text == "null" {
+		if text, ok := s.Path.Get(a.text()); ok && text == "null" {
 			err.Message = fmt.Sprintf("%q is null in the answer", s.Path.Source())
-		} else if near := s.Path.Nearest(string(a.result.Body), 3); len(near) > 0 {
+		} else if near := s.Path.Nearest(a.text(), 3); len(near) > 0 {
 			err.Facts = []Fact{{"nearest", strings.Join(near, ", ")}}
 		}
 	case plan.FromHeader:

@@ -218,7 +218,7 @@ func (e *env) response(member string) (expression.Value, error) {
 	case "headers":
 		return a.headers(), nil
 	case "text":
-		return expression.FromText(string(a.result.Body)), nil
+		return expression.FromText(a.text()), nil
 	case "duration":
 		return expression.Of(a.result.Took.Seconds()), nil
 	case "url":
