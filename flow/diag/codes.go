@@ -64,3 +64,18 @@ const (
 	ShortSecret Code = "short-secret"
 	Unreachable Code = "unreachable"
 )
+
+// Codes lists all codes, in the order in which they are written above.
+func Codes() []Code {
+	return []Code{
+		UnreadableFile, NotUTF8, EmptyFile, YAMLSyntax, SecondDocument, DuplicateKey,
+		AliasCycle, CustomTag, ExpressionInKey, OverLimit, SwallowedByYAML, UnknownKey,
+		MissingKey, WrongShape, WrongValue, KeyNotAllowed, KeysExclude, BadName,
+		DuplicateName, OneVerb, LanguageVersion, NotInThisBuild, BadDuration, BadSize,
+		BadPattern, OutsideProject, BadSchema, BadExpression, UnclosedBraces, ForeignSpelling,
+		UnknownName, UnknownFunction, NotHere, WholeRoot, UsedBeforeSaved, MayBeUnset,
+		TypeMismatch, NotACondition, ConstantRequired, TextOfObject, BadPath, BadURL,
+		BadHeader, BadBearer, UntrustedOrigin, RetryNotSafe, UnknownAction, BadGraphQL,
+		ShortSecret, Unreachable,
+	}
+}
