@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"path"
 	"strings"
-	"unsafe"
 
 	"github.com/stepwell/stepwell/actions/internal/ordered"
 )
@@ -17,7 +16,7 @@ import (
 func (s *settings) makeBody(file func(string) ([]byte, error)) (body []byte, contentType string, err error) {
 	switch s.bodyKind {
 	case "json":
-		return readOnly(s.content), "application/json", nil
+		return []byte(s.content), "application/json", nil
 	case "form":
 		body, err = appendPairs(make([]byte, 0, len(s.content)+len(s.content)/4), "form", s.content, 0, "+")
 		return body, "application/x-www-form-urlencoded", err
@@ -36,9 +35,6 @@ func (s *settings) makeBody(file func(string) ([]byte, error)) (body []byte, con
 	}
 	return nil, "", nil
 }
-
-// readOnly gives the bytes of s without copying them; nobody writes to a body.
-func readOnly(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 // open reads a file that a field names.
 func open(file func(string) ([]byte, error), field, name string) ([]byte, error) {

@@ -31,6 +31,10 @@ func (c *checker) headers() {
 		case "Authorization":
 			c.authorization(path, text, constant)
 		case "Idempotency-Key":
+			if c.has("idempotency_key") {
+				c.complain(diag.KeysExclude, path, "`idempotency_key` sends this header already", "take one away")
+				continue
+			}
 			c.found = append(c.found, flow.Complaint{Path: path, Severity: diag.Note, Code: diag.BadHeader,
 				Message: "as a header alone this does not let the call be repeated", Hint: "`idempotency_key: …` sends it and does"})
 		}

@@ -19,9 +19,10 @@ func (r *request) do(ctx context.Context) (flow.Result, error) {
 	if r.barred != nil {
 		return flow.Result{}, r.barred
 	}
-	t := try{request: r, parent: ctx, begun: time.Now()}
+	t := try{request: r, parent: ctx, begun: time.Now(), host: r.url.Host}
 	limited, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
+	t.limited = limited
 	if r.saveTo != "" {
 		sink, err := r.create(r.saveTo)
 		if err != nil {
@@ -32,7 +33,7 @@ func (r *request) do(ctx context.Context) (flow.Result, error) {
 		t.sink = sink
 		defer t.drop()
 	}
-	result, err := t.follow(limited)
+	result, err := t.follow()
 	result.Took = time.Since(t.begun)
 	if err != nil {
 		err.Sent = t.sent && err.Status == 0 // with a status it is known what became of it
@@ -44,10 +45,12 @@ func (r *request) do(ctx context.Context) (flow.Result, error) {
 // A try is one attempt under way.
 type try struct {
 	*request
-	parent context.Context
-	begun  time.Time
-	sink   flow.Sink // until it is kept
-	sent   bool      // a byte may have left
+	parent  context.Context
+	limited context.Context // parent, and the attempt's timeout
+	begun   time.Time
+	host    string    // of the hop under way
+	sink    flow.Sink // until it is kept
+	sent    bool      // a byte may have left
 }
 
 func (t *try) drop() {
@@ -57,12 +60,12 @@ func (t *try) drop() {
 }
 
 // follow sends the request, and those that redirects ask for.
-func (t *try) follow(ctx context.Context) (flow.Result, *flow.Error) {
+func (t *try) follow() (flow.Result, *flow.Error) {
 	h := t.hop
 	at := t.origin
 	var notes []string
 	for n := 0; ; n++ {
-		resp, err := t.roundTrip(ctx, &h)
+		resp, err := t.roundTrip(&h)
 		if err != nil {
 			return flow.Result{}, err
 		}
@@ -116,9 +119,10 @@ func finish(body io.ReadCloser) {
 
 // roundTrip sends one hop. A kept connection that turns out to be dead before
 // a byte was written is replaced; what was written to is never sent again here.
-func (t *try) roundTrip(ctx context.Context, h *hop) (*http.Response, *flow.Error) {
+func (t *try) roundTrip(h *hop) (*http.Response, *flow.Error) {
+	t.host = h.url.Host
 	for stale := 0; ; stale++ {
-		watched, s := watch(ctx, t.lane.counts)
+		watched, s := watch(t.limited, t.lane.counts)
 		resp, err := t.lane.over.RoundTrip(t.wire(watched, h))
 		if err == nil {
 			t.sent = true
@@ -129,7 +133,7 @@ func (t *try) roundTrip(ctx context.Context, h *hop) (*http.Response, *flow.Erro
 		}
 		if s.sent() {
 			t.sent = true
-		} else if s.stale() && stale < staleConnections && ctx.Err() == nil {
+		} else if s.stale() && stale < staleConnections && t.limited.Err() == nil {
 			continue
 		}
 		return nil, t.failed(err, "")

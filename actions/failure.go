@@ -19,7 +19,7 @@ import (
 // knows what the rest would have been.
 func (t *try) failed(err error, status string) *flow.Error {
 	e := &flow.Error{Kind: flow.KindNetwork, Err: err}
-	host := t.url.Host
+	host := t.host
 	began := ""
 	if status != "" {
 		began = " (" + status + ")"
@@ -33,7 +33,7 @@ func (t *try) failed(err error, status string) *flow.Error {
 		e.Kind, e.Err = flow.KindCancelled, t.parent.Err()
 		e.Message = "the call was stopped before the answer" + began + " was complete"
 		return e
-	case errors.Is(err, context.DeadlineExceeded):
+	case t.limited.Err() != nil:
 		e.Kind = flow.KindTimeout
 		e.Message = "no answer from " + host + " within " + short(t.timeout)
 		if status != "" {

@@ -277,6 +277,9 @@ func (c *checker) document() (query bool) {
 // place complains about a place in the document, by its line where that is in a file.
 func (c *checker) place(path []string, text string, p document.Problem, severity diag.Severity) {
 	complaint := flow.Complaint{Path: path, From: p.From, To: max(p.To, p.From+1), Severity: severity, Code: diag.BadGraphQL, Message: p.Message}
+	if near := flow.Nearest(p.Name, p.Known); p.Name != "" && near != "" {
+		complaint.Hint = fmt.Sprintf("did you mean %q?", near)
+	}
 	if path[0] == "query_file" {
 		line, column := p.Line(text)
 		complaint.From, complaint.To = 0, 0
@@ -297,7 +300,11 @@ func (c *checker) operation(path []string, text string, d *document.Document) (q
 		c.complain(diag.BadGraphQL, path, "the document has several operations: "+strings.Join(d.Names(), ", "), "`operation_name` says which one to carry out")
 		return false
 	case !ok:
-		c.complain(diag.BadGraphQL, []string{"operation_name"}, fmt.Sprintf("the document has no operation %q", name), "it has "+strings.Join(d.Names(), ", "))
+		hint := "it has " + strings.Join(d.Names(), ", ")
+		if near := flow.Nearest(name, d.Names()); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		c.complain(diag.BadGraphQL, []string{"operation_name"}, fmt.Sprintf("the document has no operation %q", name), hint)
 		return false
 	case o.Kind == "subscription":
 		p := d.Place(o)

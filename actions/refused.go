@@ -96,8 +96,12 @@ func (n *refusal) said() {
 
 func (n *refusal) says(code, description string) {
 	code, description = quoted(code), quoted(description)
-	n.code = code
+	if code != "" {
+		n.code = code
+	}
 	switch {
+	case description != "" && slices.ContainsFunc(n.hints, func(h string) bool { return strings.HasSuffix(h, description) }):
+		return // the header said it too
 	case code != "" && description != "" && code != description:
 		n.hint("the server says: %s: %s", code, description)
 	case code != "" || description != "":
@@ -230,7 +234,9 @@ func (n *refusal) basicPair(encoded string) {
 			n.hint("the %s begins or ends with white space", names[i])
 		}
 	}
-	n.hint("check the %s and the %s: the server did not accept them as Basic credentials", names[0], names[1])
+	if n.code != "invalid_client" {
+		n.hint("check the %s and the %s: the server did not accept them as Basic credentials", names[0], names[1])
+	}
 	if !n.grant {
 		return
 	}
@@ -263,7 +269,7 @@ func (n *refusal) tokenRequest() {
 		n.hint("the request names no client: `basic: {username, password}`, or client_id and client_secret in the form")
 	case !basic && secret && n.code == "invalid_client":
 		n.hint("id and secret are in the body; some servers take them in `basic` only")
-	case basic && n.code == "invalid_client":
+	case basic && n.code == "invalid_client" && len(n.header["Www-Authenticate"]) == 0:
 		n.hint("id and secret are in `basic`; some servers take them in the form only")
 	}
 	for _, name := range []string{"client_id", "client_secret"} {

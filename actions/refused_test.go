@@ -60,7 +60,10 @@ func TestARefusalHasAKindAndHints(t *testing.T) {
 		{"scope", []string{"bearer", `"t"`}, answer(403, "", "WWW-Authenticate", `Bearer error="insufficient_scope", scope="orders.read"`), flow.KindHTTP, []string{"it wants the scope orders.read", "its scopes do not allow"}, nil},
 		{"403 without a word", []string{"bearer", `"t"`}, answer(403, ""), flow.KindHTTP, []string{"knows who asks and does not allow it"}, nil},
 
-		{"a wrong client", token, answer(400, `{"error":"invalid_client","error_description":"Unknown client"}`), flow.KindAuth, []string{"the server says: invalid_client: Unknown client", "the client was not accepted", "check the client id", "in the form only"}, []string{"2.3.1"}},
+		{"a wrong client", token, answer(400, `{"error":"invalid_client","error_description":"Unknown client"}`), flow.KindAuth, []string{"the server says: invalid_client: Unknown client", "the client was not accepted", "in the form only"}, []string{"2.3.1"}},
+		{"a wrong client where Basic is asked for", token, answer(401, `{"error":"invalid_client"}`, "WWW-Authenticate", "Basic"), flow.KindAuth, []string{"invalid_client"}, []string{"in the form only"}},
+		{"Basic without a word", token, answer(401, ""), flow.KindAuth, []string{"check the client id and the client secret"}, nil},
+		{"said twice", []string{"bearer", `"t"`}, answer(401, `{"title":"Unauthorized","detail":"too old"}`, "WWW-Authenticate", `Bearer error="x", error_description="too old"`), flow.KindAuth, []string{"the server says: x: too old"}, []string{"says: too old"}},
 		{"a secret that encodes differently", withBasic("id", secret), answer(401, `{"error":"invalid_client"}`), flow.KindAuth, []string{"RFC 6749 §2.3.1 form-encodes"}, []string{"p@ss", "look form-encoded"}},
 		{"a secret that looks encoded", withBasic("id", "p%40ss"), answer(401, ""), flow.KindAuth, []string{"look form-encoded"}, []string{"p%40ss"}},
 		{"a secret with a blank at its end", withBasic("id", "x "), answer(401, ""), flow.KindAuth, []string{"the client secret begins or ends with white space"}, nil},

@@ -128,3 +128,19 @@ func TestDurationsAndSizesAreRead(t *testing.T) {
 		}
 	}
 }
+
+func TestAConnectTimeoutIsNotTheAttempts(t *testing.T) {
+	c := new(Client)
+	c.start()
+	c.plain.over.(*http.Transport).DialContext = (&net.Dialer{Timeout: 1}).DialContext
+	defer c.CloseIdle()
+	call, err := httpAction{c}.Plan(flow.Input{Args: []flow.Arg{{Name: "url", Value: datapoints.Text("http://127.0.0.1:1/")}, {Name: "json", Value: datapoints.JSON("1")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = call.Do(t.Context())
+	var e *flow.Error
+	if !errors.As(err, &e) || e.Kind != flow.KindTimeout || e.Sent || e.Message != "127.0.0.1:1 did not accept the connection within 5s" {
+		t.Errorf("got %v", err)
+	}
+}

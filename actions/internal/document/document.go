@@ -5,6 +5,7 @@ package document
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"unicode/utf8"
 )
@@ -14,6 +15,8 @@ import (
 type Problem struct {
 	From, To int
 	Message  string
+	Name     string   // that is not known
+	Known    []string // names that are
 }
 
 // Line gives the line and column of the problem, both from 1.
@@ -138,14 +141,36 @@ func (d *Document) Problems() []Problem {
 		d.each(&o.body, func(u use, spread bool) {
 			switch {
 			case spread && d.fragments[u.name] == nil:
-				list = append(list, d.at(u.from, u.to, "there is no fragment %q in this document", u.name))
-			case !spread && !slices.ContainsFunc(o.Variables, func(v Variable) bool { return v.Name == u.name }):
-				list = append(list, d.at(u.from, u.to, "$%s is not declared: %s", u.name, o.declare(u.name)))
+				p := d.at(u.from, u.to, "there is no fragment %q in this document", u.name)
+				p.Name, p.Known = u.name, slices.Sorted(maps.Keys(d.fragments))
+				list = append(list, p)
+			case !spread && !slices.Contains(o.declared(), u.name):
+				p := d.at(u.from, u.to, "$%s is not declared: %s", u.name, o.declare(u.name))
+				p.Name, p.Known = "$"+u.name, o.signed()
+				list = append(list, p)
 			}
 		})
 	}
 	slices.SortStableFunc(list, func(a, b Problem) int { return a.From - b.From })
-	return slices.Compact(list)
+	return slices.CompactFunc(list, func(a, b Problem) bool { return a.From == b.From && a.Message == b.Message })
+}
+
+// declared are the names of the operation's variables.
+func (o *Operation) declared() []string {
+	names := make([]string, len(o.Variables))
+	for i, v := range o.Variables {
+		names[i] = v.Name
+	}
+	return names
+}
+
+// signed are the declared names with their $.
+func (o *Operation) signed() []string {
+	names := o.declared()
+	for i := range names {
+		names[i] = "$" + names[i]
+	}
+	return names
 }
 
 // declare shows how a variable is declared in this operation.
