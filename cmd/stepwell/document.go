@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow"
+	"github.com/stepwell/stepwell/flow/diag"
+)
+
+// A document is what --json prints of a run. Members are only ever added.
+type document struct {
+	RunID   *string         `json:"run_id"` // null: refused before there was a run
+	Flow    string          `json:"flow"`
+	Status  string          `json:"status"`
+	Outputs json.RawMessage `json:"outputs"`
+	Error   *documentError  `json:"error"`
+	Steps   []documentStep  `json:"steps"`
+}
+
+type documentError struct {
+	Kind        string    `json:"kind"`
+	Step        string    `json:"step"`
+	Message     string    `json:"message"`
+	Hints       []string  `json:"hints"`
+	File        string    `json:"file"`
+	Line        int       `json:"line"`
+	Column      int       `json:"column"`
+	Diagnostics diag.List `json:"diagnostics,omitempty"`
+}
+
+type documentStep struct {
+	Path       string  `json:"path"`
+	Outcome    string  `json:"outcome"`
+	Attempts   int     `json:"attempts"`
+	DurationMS float64 `json:"duration_ms"`
+	Error      *string `json:"error"`
+}
+
+// refusal is the document of what was refused before there was a run.
+func refusal(name string, e *flow.Error, list diag.List) document {
+	doc := document{Flow: name, Status: string(datapoints.Failed), Outputs: json.RawMessage("null"), Steps: []documentStep{}}
+	doc.Error = errorOf(e)
+	doc.Error.Diagnostics = list
+	for _, f := range e.Facts {
+		doc.Error.Diagnostics = append(doc.Error.Diagnostics, diag.Diagnostic{Code: diag.Code(e.Kind), Message: f.Name + " " + f.Text})
+	}
+	if len(list) > 0 && doc.Error.Line == 0 {
+		doc.Error.File, doc.Error.Line, doc.Error.Column = list[0].File, list[0].Line, list[0].Column
+	}
+	return doc
+}
+
+func errorOf(e *flow.Error) *documentError {
+	hints := e.Hints
+	if hints == nil {
+		hints = []string{}
+	}
+	return &documentError{Kind: string(e.Kind), Step: e.Step, Message: e.Message, Hints: hints,
+		File: e.Place.File, Line: e.Place.Line, Column: e.Place.Column}
+}
+
+// documentOf is the document of a run, with outputs as they may be shown.
+func documentOf(r datapoints.Run, outputs json.RawMessage, e *flow.Error, steps []flow.StepRecord) document {
+	doc := document{RunID: &r.ID, Flow: r.Flow, Status: string(r.State), Outputs: json.RawMessage("null"), Steps: []documentStep{}}
+	if r.State == datapoints.Succeeded && outputs != nil {
+		doc.Outputs = outputs
+	}
+	if e != nil {
+		doc.Error = errorOf(e)
+	}
+	for _, s := range steps {
+		step := documentStep{Path: s.Path, Outcome: s.Outcome, Attempts: len(s.Attempts)}
+		if !s.Ended.IsZero() {
+			step.DurationMS = float64(s.Ended.Sub(s.Started).Microseconds()) / 1000
+		}
+		if s.Error != nil {
+			step.Error = &s.Error.Message
+		}
+		doc.Steps = append(doc.Steps, step)
+	}
+	return doc
+}
+
+// printJSON writes a value as one JSON document; compact puts it on one line.
+func (c *Command) printJSON(v any, compact bool) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if !compact {
+		e.SetIndent("", "  ")
+	}
+	if err := e.Encode(v); err != nil {
+		return fmt.Errorf("the JSON cannot be written: %w", err)
+	}
+	_, err := c.Stdout.Write(b.Bytes())
+	return err
+}

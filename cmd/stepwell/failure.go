@@ -1,0 +1,136 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow"
+	"github.com/stepwell/stepwell/flow/diag"
+)
+
+// printSummary is the last line of a run: how it ended, how far it came, how
+// long it took, and how to go on.
+func (c *Command) printSummary(r *result, sandboxed, kept bool, f storeFlags) {
+	l := c.errLook()
+	run := r.run
+	done := fmt.Sprintf("%d of %s", run.Done, count(run.Steps, "step"))
+	dot := " " + l.text("·") + " "
+	tail := dot + short(r.took)
+	switch {
+	case r.err == nil:
+		calls := ""
+		if r.calls > 0 {
+			calls = ", " + count(r.calls, "call")
+		}
+		fmt.Fprintf(c.Stderr, "\n%s %s\n", l.paint(green, l.sign("✓")+" succeeded"), strings.TrimPrefix(dot, " ")+count(run.Steps, "step")+calls+tail)
+		return
+	case run.ID == "" || run.State == "":
+		return
+	}
+	word, colour, sign := string(run.State), red, "✗"
+	switch run.State {
+	case datapoints.Interrupted, datapoints.Paused, datapoints.Running:
+		word, colour, sign = string(datapoints.Interrupted), yellow, "⏸"
+		if run.State == datapoints.Paused {
+			word = "paused"
+		}
+	case datapoints.Unknown:
+		word, sign = "unknown", "?"
+	}
+	at := ""
+	if run.At != "" {
+		at = " at " + run.At
+	}
+	fmt.Fprintf(c.Stderr, "\n%s%s%s%s%s\n", l.paint(colour, l.sign(sign)+" "+word), l.paint(bold, at), dot, done, tail)
+	if kept && !sandboxed {
+		fmt.Fprintf(c.Stderr, "  go on with: %s\n", l.paint(bold, resumeCommand(r, f)))
+	}
+}
+
+// resumeCommand is what to type to go on with a run.
+func resumeCommand(r *result, f storeFlags) string {
+	text := "stepwell resume " + r.run.ID
+	if f.store != "" {
+		text += " --store " + quoted(f.store)
+	}
+	if f.key != "" {
+		text += " --key-file " + quoted(f.key)
+	}
+	if r.run.State == datapoints.Unknown {
+		text += " --assume " + r.run.At + "=sent   (or =not-sent)"
+	}
+	return text
+}
+
+// quoted is a word for a POSIX shell.
+func quoted(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,@") == "" && s != "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// count is a number with its word in the right form.
+func count(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%s %ss", thousands(n), word)
+}
+
+// thousands writes 1003 as 1,003.
+func thousands(n int) string {
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// printFailure shows why a run failed: the step in the author's file, what was
+// sent, what came back, and what to do.
+func (c *Command) printFailure(e *flow.Error) {
+	d := diag.Diagnostic{Span: e.Place, Code: diag.Code(e.Kind), Message: clean(e.Message), Notes: notes(e)}
+	fmt.Fprintln(c.Stderr)
+	c.printList(diag.List{d})
+}
+
+// notes are the facts and hints of a failure, aligned.
+func notes(e *flow.Error) []string {
+	facts := e.Facts
+	for i, h := range e.Hints {
+		name := ""
+		if i == 0 {
+			name = "help"
+		}
+		facts = append(facts[:len(facts):len(facts)], flow.Fact{Name: name, Text: h})
+	}
+	width := 10
+	for _, f := range facts {
+		width = max(width, columns(f.Name))
+	}
+	var lines []string
+	for _, f := range facts {
+		text := clean(f.Text)
+		if f.Name == "" && len(lines) > 0 {
+			lines[len(lines)-1] += "\n" + blanks(width+1) + text
+			continue
+		}
+		lines = append(lines, pad(clean(f.Name), width)+" "+text)
+	}
+	return lines
+}
+
+// problems says how many there are.
+func problems(list diag.List) string {
+	n := 0
+	files := map[string]bool{}
+	for _, d := range list {
+		if d.Severity == diag.Error {
+			n++
+		}
+		files[d.File] = true
+	}
+	return count(n, "problem") + " in " + count(len(files), "file")
+}

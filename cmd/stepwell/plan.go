@@ -1,0 +1,289 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stepwell/stepwell/flow"
+)
+
+const planHelp = `Shows what a flow would do, in order: the request of each step with {name} for
+what is not known before it runs, which answer feeds which field (<-), and what
+is saved (->). Nothing is sent.`
+
+func (c *Command) planVerb() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "plan FILE", Short: "Show what a flow would send, and what feeds what", Long: planHelp,
+		Args: arguments(1, 1, "one FILE"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			plan, project, err := c.load(args[0])
+			if err != nil {
+				return c.refuse(err, "", false)
+			}
+			defer project.close()
+			c.printWarnings(plan.Warnings(), project.dir)
+			if asJSON {
+				return c.printJSON(plan.Outline(), false)
+			}
+			w := &planWriter{look: c.outLook(), c: c}
+			w.outline(plan.Outline(), plan.Secrets())
+			_, err = fmt.Fprint(c.Stdout, w.b.String())
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// A planWriter writes an outline for people.
+type planWriter struct {
+	look
+	c  *Command
+	b  strings.Builder
+	id int // columns of the widest id with its number
+}
+
+func (w *planWriter) line(format string, args ...any) {
+	w.b.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
+}
+
+func (w *planWriter) outline(o flow.Outline, sources []flow.SecretSource) {
+	calls := thousands(o.Calls.Least)
+	if o.Calls.Most != o.Calls.Least {
+		calls += " to " + thousands(o.Calls.Most)
+	}
+	if calls == "1" {
+		calls += " call"
+	} else {
+		calls += " calls"
+	}
+	steps := 0
+	eachStep(o, func(s flow.OutlineStep) {
+		steps++
+		w.id = max(w.id, 2*strings.Count(s.Path, ".")+columns(s.ID))
+	})
+	w.line("%s %s %s, %s", w.paint(bold, clean(o.Name)), w.text("·"), count(steps, "step"), calls)
+	if o.Description != "" {
+		w.line("  %s", w.paint(dim, w.cut(clean(o.Description), w.width()-3)))
+	}
+	var inputs, secrets []string
+	for _, in := range o.Inputs {
+		text := in.Name
+		switch {
+		case !in.Default.IsZero():
+			text += " = " + clean(in.Default.String())
+		case in.Env != "":
+			text += " ($" + in.Env + ")"
+		case !in.Required:
+			text += " (optional)"
+		}
+		inputs = append(inputs, text)
+	}
+	for _, s := range sources {
+		from := sourceOf(s)
+		if s.Env != "" && w.c.env(s.Env) == "" {
+			from += ", missing"
+		}
+		secrets = append(secrets, s.Name+" ("+from+")")
+	}
+	w.names("inputs", inputs)
+	w.names("secrets", secrets)
+	w.line("")
+	w.steps(o.Steps, 0, "")
+	if len(o.Finally) > 0 {
+		w.line("  %s", w.paint(dim, "finally"))
+		w.steps(o.Finally, 0, "")
+	}
+	if len(o.Outputs) > 0 {
+		w.line("")
+		for i, out := range o.Outputs {
+			label := ""
+			if i == 0 {
+				label = "outputs"
+			}
+			w.line("  %s %s", pad(label, 9), w.cut(clean(out.Name+" = "+out.Text), w.width()-13))
+		}
+	}
+}
+
+// names writes names behind a label, over several lines if need be.
+func (w *planWriter) names(label string, names []string) {
+	if len(names) == 0 {
+		return
+	}
+	dot := " " + w.text("·") + " "
+	line := "  " + pad(label, 9) + " "
+	for i, name := range names {
+		switch {
+		case i == 0:
+		case columns(line+dot+name) > w.width()-1:
+			w.line("%s", line)
+			line = blanks(12)
+		default:
+			line += dot
+		}
+		line += name
+	}
+	w.line("%s", line)
+}
+
+func (w *planWriter) steps(steps []flow.OutlineStep, depth int, lead string) {
+	for _, s := range steps {
+		w.step(s, depth, lead)
+	}
+}
+
+// step writes one step: what it does, what it reads, what it saves, what is in it.
+func (w *planWriter) step(s flow.OutlineStep, depth int, lead string) {
+	number := padLeft(fmt.Sprint(s.Number), 3)
+	id := pad(blanks(2*depth)+lead+s.ID, w.id)
+	indent := 3 + 1 + w.id + 2
+	room := w.width() - 1 - indent
+	head := fmt.Sprintf("%s %s  ", w.paint(dim, number), w.paint(cyan, id))
+	var lines []string
+	if s.Loop != nil {
+		lines = append(lines, w.loop(s))
+	}
+	if s.If != "" {
+		condition := w.paint(yellow, "if ") + w.cut(clean(s.If), room-3)
+		if s.Loop != nil && columns(lines[0])+columns(condition)+2 <= room {
+			lines[0] += "  " + condition
+		} else {
+			lines = append([]string{condition}, lines...)
+		}
+	}
+	if what := w.what(s, room); what != "" {
+		lines = append(lines, what)
+	}
+	if len(lines) == 0 {
+		lines = []string{""}
+	}
+	lines = append(lines, w.arrows(append(w.reads(s), w.saves(s)...), room)...)
+	for i, line := range lines {
+		if i > 0 {
+			head = blanks(indent)
+		}
+		w.line("%s%s", head, line)
+	}
+	w.steps(s.Steps, depth+1, "")
+	if len(s.Else) > 0 {
+		w.line("%s%s", blanks(4+2*depth), w.paint(yellow, "else"))
+		w.steps(s.Else, depth+1, "")
+	}
+}
+
+func (w *planWriter) loop(s flow.OutlineStep) string {
+	text := "for each " + s.Loop.As + " in " + clean(s.Loop.In)
+	if s.Loop.AtOnce > 1 {
+		text += fmt.Sprintf(" (%d at once)", s.Loop.AtOnce)
+	}
+	return text
+}
+
+// quiet are fields that say nothing of what a step is about.
+var quiet = []string{"method", "url", "base_url", "timeout", "headers", "max_response", "repeatable"}
+
+// what is the step's request, or what it sets.
+func (w *planWriter) what(s flow.OutlineStep, room int) string {
+	switch s.Kind {
+	case "block":
+		return ""
+	case "fail":
+		return "fail: " + w.cut(clean(s.Fields[0].Text), room-6)
+	case "set":
+		var names []string
+		for _, f := range s.Fields {
+			names = append(names, f.Name)
+		}
+		return w.cut("set "+strings.Join(names, ", "), room)
+	}
+	var with []string
+	for _, f := range s.Fields {
+		name, _, _ := strings.Cut(f.Name, ".")
+		name = strings.ReplaceAll(name, "_", " ")
+		if !slices.Contains(quiet, strings.ReplaceAll(name, " ", "_")) && !slices.Contains(with, name) {
+			with = append(with, name)
+		}
+	}
+	tail := strings.Join(with, ", ")
+	request := requestText(clean(s.Request))
+	if tail == "" {
+		return w.cutMiddle(request, room)
+	}
+	request = w.cutMiddle(request, max(20, room-columns(tail)-2))
+	gap := max(2, min(44, room-columns(tail))-columns(request))
+	return request + blanks(gap) + w.paint(dim, w.cut(tail, max(8, room-columns(request)-gap)))
+}
+
+// An arrow is a line below a step: a field and what feeds it, or a name and
+// where it is saved from, and a remark.
+type arrow struct{ sign, colour, name, value, remark string }
+
+// reads are the fields that data points feed.
+func (w *planWriter) reads(s flow.OutlineStep) []arrow {
+	var list []arrow
+	add := func(field string, reads []flow.OutlineRead) {
+		for _, r := range reads {
+			from := "its default"
+			if len(r.Steps) > 0 {
+				var numbers []string
+				for _, n := range r.Steps {
+					numbers = append(numbers, fmt.Sprint(n))
+				}
+				from = "from " + strings.Join(numbers, " or ")
+			}
+			list = append(list, arrow{"←", yellow, clean(field), r.Name, from})
+		}
+	}
+	if s.Loop != nil {
+		add("for each", s.Loop.Reads)
+	}
+	for _, f := range s.Fields {
+		add(strings.TrimPrefix(f.Name, "headers."), f.Reads)
+	}
+	return list
+}
+
+// saves are what the step saves.
+func (w *planWriter) saves(s flow.OutlineStep) []arrow {
+	if s.Kind == "set" {
+		return nil
+	}
+	var list []arrow
+	for _, v := range s.Saves {
+		var more []string
+		if v.List {
+			more = append(more, "list")
+		}
+		if v.Optional {
+			more = append(more, "optional")
+		}
+		if v.Class != "plain" {
+			more = append(more, v.Class)
+		}
+		list = append(list, arrow{"→", green, v.Name, clean(v.From), strings.Join(more, ", ")})
+	}
+	return list
+}
+
+// arrows aligns them within a step.
+func (w *planWriter) arrows(list []arrow, room int) []string {
+	name, value, remark := 17, 30, 0
+	for _, a := range list {
+		name = max(name, columns(a.name))
+		value = max(value, columns(a.value))
+		remark = max(remark, columns(a.remark))
+	}
+	name = min(name, max(12, room/3))
+	value = max(8, min(value, room-2-name-1-2-remark))
+	lines := make([]string, len(list))
+	for i, a := range list {
+		lines[i] = w.paint(a.colour, w.sign(a.sign)) + " " + pad(w.cutMiddle(a.name, name), name) + " " +
+			pad(w.cutMiddle(a.value, value), value) + "  " + w.paint(dim, a.remark)
+	}
+	return lines
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// A board is what stands on the terminal and may be redrawn. Rows that are
+// over and have only such rows above them are written for good.
+type board struct {
+	fixed int   // rows written for good
+	drawn []int // columns of the lines below them, as they stand there
+	at    time.Time
+	note  string // stands below the lines
+	stop  chan struct{}
+	ended chan struct{}
+}
+
+// redraw is the least time between two drawings: at most 10 a second.
+const redraw = 100 * time.Millisecond
+
+func (b *board) inserted(at int) {
+	if at < b.fixed {
+		b.fixed++ // its line comes too late to stand in its place
+	}
+}
+
+// header begins a run's lines. It is called with mu held.
+func (p *progress) header() {
+	k := p.look
+	right := "run " + shortID(p.run)
+	name := k.cut(clean(p.flow), max(8, k.width()-columns(right)-3))
+	gap := max(2, min(k.width()-1, 79)-columns(name)-columns(right))
+	fmt.Fprintf(p.out, "%s%s%s\n", k.paint(bold, name), blanks(gap), k.paint(dim, right))
+	if k.live {
+		p.board.stop, p.board.ended = make(chan struct{}), make(chan struct{})
+		go p.tick(p.board.stop, p.board.ended)
+	}
+}
+
+// tick redraws while the run goes on, for the times that pass.
+func (p *progress) tick(stop, ended chan struct{}) {
+	defer close(ended)
+	t := time.NewTicker(redraw)
+	defer t.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-t.C:
+			p.mu.Lock()
+			p.draw()
+			p.mu.Unlock()
+		}
+	}
+}
+
+// changed redraws soon, unless that was just done: then the ticker does.
+func (p *progress) changed() {
+	if p.look.live && p.begun && p.now().Sub(p.board.at) >= redraw {
+		p.draw()
+	}
+}
+
+// print writes a line where nothing is redrawn.
+func (p *progress) print(r *row) {
+	if p.look.live || !p.begun || r.container() {
+		return
+	}
+	fmt.Fprintln(p.out, p.line(r, p.layoutOf()))
+}
+
+// container says whether a row stands for steps that have their own lines.
+func (r *row) container() bool {
+	return r.title == "" && !r.loop && (r.state == rowDone || r.state == rowRunning)
+}
+
+// close draws for the last time and leaves the lines as they are.
+func (p *progress) close() {
+	p.mu.Lock()
+	stop := p.board.stop
+	p.board.stop = nil
+	p.mu.Unlock()
+	if stop == nil {
+		return
+	}
+	close(stop)
+	<-p.board.ended
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	kept := p.rows[:0:0]
+	for _, r := range p.rows[p.board.fixed:] {
+		if r.state != rowPending {
+			kept = append(kept, r)
+		}
+	}
+	p.rows = append(p.rows[:p.board.fixed:p.board.fixed], kept...)
+	for _, r := range kept {
+		if !r.state.over() {
+			r.state = rowStopped
+		}
+	}
+	p.draw()
+}
+
+// draw writes the lines anew. It is called with mu held.
+func (p *progress) draw() {
+	b := &p.board
+	b.at = p.now()
+	l := p.layoutOf()
+	var out strings.Builder
+	if up := b.height(p.look.width()); up > 0 {
+		fmt.Fprintf(&out, "\x1b[%dA\r\x1b[J", up)
+	}
+	b.drawn = b.drawn[:0]
+	for ; b.fixed < len(p.rows) && p.rows[b.fixed].state.over(); b.fixed++ {
+		if r := p.rows[b.fixed]; !r.container() {
+			out.WriteString(p.line(r, l) + "\n")
+		}
+	}
+	for _, line := range p.open(l) {
+		out.WriteString(line + "\n")
+		b.drawn = append(b.drawn, columns(line))
+	}
+	fmt.Fprint(p.out, out.String())
+}
+
+// height is how many lines of the terminal the drawn ones take: more than were
+// written if the terminal was made narrower since.
+func (b *board) height(width int) int {
+	n := 0
+	for _, c := range b.drawn {
+		n += max(1, (c+width-1)/width)
+	}
+	return n
+}
+
+// open are the lines that may still change, as many as fit: what runs first.
+func (p *progress) open(l layout) []string {
+	room := max(3, p.look.height()-3)
+	rows := make([]*row, 0, room)
+	left := 0
+	for _, r := range p.rows[p.board.fixed:] {
+		switch {
+		case r.container():
+		case len(rows) < room:
+			rows = append(rows, r)
+		default:
+			left++
+		}
+	}
+	lines := make([]string, len(rows), len(rows)+1)
+	for i, r := range rows {
+		lines[i] = p.line(r, l)
+	}
+	if left > 0 {
+		lines = append(lines, p.look.paint(dim, fmt.Sprintf("    %d more steps", left)))
+	}
+	if p.board.note != "" {
+		lines = append(lines, p.look.paint(yellow, "  "+p.look.cut(p.board.note, l.width-2)))
+	}
+	return lines
+}
+
+// notice writes a line about the run as a whole.
+func (p *progress) notice(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.begun && p.board.stop == nil && p.look.live {
+		return // it is over
+	}
+	p.board.note = text
+	if !p.look.live {
+		fmt.Fprintln(p.out, "  "+text)
+		return
+	}
+	p.changed()
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stepwell/stepwell/flow"
+)
+
+// A layout is how wide the columns of a run's lines are.
+type layout struct{ width, id, title int }
+
+// Columns that never change: the sign with its blanks; status and time with theirs.
+const (
+	signColumns   = 4
+	answerColumns = 2 + 3 + 8
+)
+
+// layoutOf fits the columns to the terminal. It looks at what was planned
+// alone, so that every line of a run has the same columns.
+func (p *progress) layoutOf() layout {
+	l := layout{width: p.look.width() - 1, id: 8, title: 40}
+	for _, r := range p.rows {
+		if r.planned {
+			l.id = max(l.id, columns(r.path))
+			l.title = max(l.title, columns(requestText(r.plan)))
+		}
+	}
+	l.id = min(l.id, max(8, l.width/4)) + 1
+	room := l.width - signColumns - l.id - 1 - answerColumns
+	l.title = max(8, min(l.title, 44, room-min(room/3, 26)))
+	return l
+}
+
+// line is a row's line, without a line break, never wider than the layout.
+func (p *progress) line(r *row, l layout) string {
+	k := p.look
+	id := func(colour string) string {
+		return k.paint(colour, pad(k.cutMiddle(r.path, l.id), l.id)) + " "
+	}
+	room := l.width - signColumns - l.id - 1
+	lead := func(sign, colour string) string {
+		return "  " + k.paint(colour, k.sign(sign)) + " "
+	}
+	switch r.state {
+	case rowPending:
+		return strings.TrimRight(lead("·", dim)+id(dim), " ")
+	case rowRunning:
+		if r.loop {
+			return lead("◐", yellow) + id(cyan) + p.counter(r, l)
+		}
+		return strings.TrimRight(lead("◐", yellow)+id(cyan)+p.running(r, l), " ")
+	case rowRetrying:
+		return lead("↻", yellow) + id(cyan) + k.paint(yellow, k.cut(p.retrying(r), room))
+	case rowBefore:
+		return lead("✓", dim) + id(dim) + k.paint(dim, "done before")
+	case rowSkipped:
+		return lead("–", yellow) + id(dim) + k.paint(dim, k.cut(skipped(r.why), room))
+	case rowStopped:
+		return lead("–", yellow) + id(dim) + k.paint(dim, "stopped")
+	case rowFailed:
+		return strings.TrimRight(lead("✗", red)+id(red)+p.answer(r, l, ""), " ")
+	case rowUnknown:
+		return lead("?", red) + id(red) + p.answer(r, l, "not known whether it was processed")
+	case rowCaught:
+		return lead("–", yellow) + id(cyan) + p.answer(r, l, "failed ("+r.why+"), went on")
+	}
+	return strings.TrimRight(lead("✓", green)+id(cyan)+p.answer(r, l, ""), " ")
+}
+
+func skipped(why string) string {
+	if why == "" {
+		return "skipped"
+	}
+	return "skipped: " + why
+}
+
+// answer is title, status, time, and what was saved or what to say instead.
+func (p *progress) answer(r *row, l layout, say string) string {
+	k := p.look
+	title := requestText(r.title)
+	if r.loop {
+		by := " × "
+		if !k.utf8 {
+			by = " x "
+		}
+		title = strconv.Itoa(r.count) + by + title
+		if r.failed > 0 {
+			title += fmt.Sprintf(", %d failed", r.failed)
+		}
+	}
+	status := ""
+	if r.status != 0 {
+		status = strconv.Itoa(r.status)
+	}
+	text := pad(k.cutMiddle(title, l.title), l.title) + "  " + pad(status, 3) + padLeft(short(r.took), 8)
+	room := l.width - signColumns - l.id - 1 - columns(text) - 2
+	switch {
+	case room < 6:
+	case say != "":
+		text += "  " + k.paint(yellow, k.cut(say, room))
+	case len(r.saved) > 0:
+		text += "  " + k.paint(dim, k.saved(r.saved, room))
+	}
+	return text
+}
+
+func (p *progress) running(r *row, l layout) string {
+	took := p.now().Sub(r.begun)
+	text := pad(p.look.cutMiddle(requestText(r.title), l.title), l.title)
+	if took < 100*time.Millisecond {
+		return text
+	}
+	text += "     " + padLeft(short(took), 8)
+	if r.attempt > 1 {
+		text += p.look.paint(dim, fmt.Sprintf("  attempt %d of %d", r.attempt, r.limit))
+	}
+	return text
+}
+
+// counter is a loop on its way: how many, a bar, the time.
+func (p *progress) counter(r *row, l layout) string {
+	k := p.look
+	text := fmt.Sprintf("%d of %d", r.done, r.count)
+	tail := padLeft(short(p.now().Sub(r.begun)), 8)
+	if r.failed > 0 {
+		tail += fmt.Sprintf("  %d failed", r.failed)
+	}
+	room := l.width - signColumns - l.id - 1 - columns(text) - 2 - columns(tail)
+	width := min(24, room)
+	if width < 6 {
+		return text + tail
+	}
+	full := 0
+	if r.count > 0 {
+		full = width * min(r.done, r.count) / r.count
+	}
+	on, off := "━", "╌"
+	if !k.utf8 {
+		on, off = "=", "-"
+	}
+	return text + "  " + k.paint(green, strings.Repeat(on, full)) + k.paint(dim, strings.Repeat(off, width-full)) + tail
+}
+
+// retrying says why and when: "503, again in 2s (attempt 2 of 3, the server said so)".
+func (p *progress) retrying(r *row) string {
+	what := r.why
+	if r.status != 0 {
+		what = strconv.Itoa(r.status)
+	}
+	wait := max(0, r.again.Sub(p.now()))
+	text := fmt.Sprintf("%s, again in %s (attempt %d of %d", what, short(wait.Round(100*time.Millisecond)), r.attempt+1, r.limit)
+	if r.asked {
+		text += ", the server said so"
+	}
+	return text + ")"
+}
+
+// saved lists names as far as there is room: "→ access_token, orders (3), 2 more".
+func (k look) saved(saved []flow.Saved, room int) string {
+	text := k.sign("→") + " "
+	for i, s := range saved {
+		name := s.Name
+		if s.Items >= 0 {
+			name += fmt.Sprintf(" (%d)", s.Items)
+		}
+		if i > 0 {
+			name = ", " + name
+		}
+		more := ""
+		if left := len(saved) - i - 1; left > 0 {
+			more = fmt.Sprintf(", %d more", left)
+		}
+		if columns(text+name+more) > room && i > 0 {
+			return text + fmt.Sprintf(", %d more", len(saved)-i)
+		}
+		text += name
+	}
+	return k.cut(text, room)
+}
+
+// requestText aligns paths behind short and long methods.
+func requestText(title string) string {
+	method, rest, ok := strings.Cut(title, " ")
+	if !ok || method != strings.ToUpper(method) {
+		return title
+	}
+	return pad(method, 4) + " " + rest
+}
+
+// short is a duration in few characters.
+func short(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0s"
+	case d < time.Millisecond:
+		return strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', 1, 64) + "ms"
+	case d < time.Second:
+		return strconv.FormatInt(d.Milliseconds(), 10) + "ms"
+	case d < time.Minute:
+		return strconv.FormatFloat(d.Truncate(100*time.Millisecond).Seconds(), 'f', 1, 64) + "s"
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd%dh", int(d.Hours())/24, int(d.Hours())%24)
+}
+
+// shortID is the beginning of a run's id, as lists show it. Commands take it
+// wherever it is unambiguous.
+func shortID(id string) string {
+	if len(id) > 13 {
+		return id[:13]
+	}
+	return id
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/stepwell/stepwell/actions"
+	"github.com/stepwell/stepwell/flow"
+	"github.com/stepwell/stepwell/flow/diag"
+)
+
+// projectFile marks the folder within which the files of its flows lie.
+const projectFile = "stepwell.yaml"
+
+// A project is the folder within which files may be read.
+type project struct {
+	dir  string
+	root *os.Root
+}
+
+// close gives the folder back.
+func (p *project) close() { _ = p.root.Close() }
+
+// files are what lies in the project; links that lead out are refused.
+func (p *project) files() fs.FS { return p.root.FS() }
+
+// projectOf finds the project of a folder: the nearest parent with a
+// stepwell.yaml, else the folder itself.
+func projectOf(dir string) (*project, error) {
+	top := dir
+	for at := dir; ; at = filepath.Dir(at) {
+		text, err := os.ReadFile(filepath.Join(at, projectFile))
+		if err == nil {
+			if err := checkProjectFile(text); err != nil {
+				return nil, wrong(filepath.Join(at, projectFile)+": "+err.Error(), "it marks the project's folder and holds the line: stepwell: 1")
+			}
+			top = at
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, wrong(filepath.Join(at, projectFile) + " cannot be read: " + reason(err))
+		}
+		if filepath.Dir(at) == at {
+			break
+		}
+	}
+	root, err := os.OpenRoot(top)
+	if err != nil {
+		return nil, wrong("the folder " + top + " cannot be read: " + reason(err))
+	}
+	return &project{top, root}, nil
+}
+
+func checkProjectFile(text []byte) error {
+	var holds struct {
+		Stepwell int       `yaml:"stepwell"`
+		Steps    yaml.Node `yaml:"steps"`
+	}
+	switch err := yaml.Unmarshal(text, &holds); {
+	case err != nil:
+		return errors.New("is not valid YAML")
+	case !holds.Steps.IsZero():
+		return errors.New("is a flow: give it another name")
+	case holds.Stepwell != 1:
+		return errors.New("does not say stepwell: 1")
+	}
+	return nil
+}
+
+// load compiles the flow in a file. The error is a diag.List with the files
+// named as the user reads them.
+func (c *Command) load(file string) (*flow.Plan, *project, error) {
+	full := c.path(file)
+	p, err := projectOf(filepath.Dir(full))
+	if err != nil {
+		return nil, nil, err
+	}
+	name, err := filepath.Rel(p.dir, full)
+	if err != nil {
+		p.close()
+		return nil, nil, wrong(file + " cannot be found: " + reason(err))
+	}
+	plan, err := flow.Compile(p.files(), filepath.ToSlash(name), c.kit())
+	if err != nil {
+		p.close()
+		var list diag.List
+		if errors.As(err, &list) {
+			return nil, nil, c.renamed(list, p.dir)
+		}
+		return nil, nil, err
+	}
+	return plan, p, nil
+}
+
+// kit is what flows may use.
+func (c *Command) kit() flow.Kit {
+	client := &actions.Client{Proxy: http.ProxyFromEnvironment, Agent: "stepwell/" + version()}
+	return flow.Kit{Actions: client.Actions()}
+}
+
+// renamed gives problems with the paths of files as seen from the current folder.
+func (c *Command) renamed(list diag.List, dir string) diag.List {
+	shown := make(diag.List, len(list))
+	for i, d := range list {
+		d.File = c.shownIn(dir, d.File)
+		shown[i] = d
+	}
+	return shown
+}
+
+// shownIn is the path of a project's file as seen from the current folder.
+func (c *Command) shownIn(dir, file string) string {
+	if file == "" || filepath.IsAbs(file) {
+		return file
+	}
+	return filepath.ToSlash(c.shown(filepath.Join(dir, filepath.FromSlash(file))))
+}
+
+// reason is an error of the file system in words, without the path.
+func reason(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "there is no such file"
+	case errors.Is(err, fs.ErrPermission):
+		return "permission denied"
+	}
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	text := err.Error()
+	if strings.Contains(text, "is a directory") {
+		return "it is a folder"
+	}
+	return text
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stepwell/stepwell/examples/sandbox"
+	"github.com/stepwell/stepwell/flow"
+)
+
+const runHelp = `Runs a flow. The outputs are printed on stdout as JSON and nothing else is;
+progress, problems and errors go to stderr.
+
+An input comes from -i, else from --inputs, else from the variable that the flow
+names, else it has its default. With --each there is a run for each row of a file.`
+
+const runExamples = `  stepwell run flow.yaml -i patient_id=9434765919
+  stepwell run flow.yaml --inputs inputs.json --json
+  stepwell run flow.yaml --each patients.csv --jobs 4
+  stepwell run --sandbox examples/discharge-follow-up.yaml`
+
+// runOptions are the options of run alone.
+type runOptions struct {
+	runFlags
+	inputs  []string
+	file    string
+	each    string
+	sandbox bool
+}
+
+func (c *Command) runVerb() *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use: "run FILE", Short: "Run a flow", Long: runHelp, Example: runExamples,
+		Args: arguments(1, 1, "one FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0], o) },
+	}
+	f := cmd.Flags()
+	f.StringArrayVarP(&o.inputs, "input", "i", nil, "an input, as `name=value`; may be repeated")
+	f.StringVar(&o.file, "inputs", "", "a JSON `file` with inputs; - is stdin")
+	f.StringVar(&o.each, "each", "", "one run for each row of a `file`: CSV with a header, JSON lines, a JSON list")
+	f.BoolVar(&o.sandbox, "sandbox", false, "run against a server of its own on this machine, which fills in inputs and secrets")
+	addRunFlags(cmd, &o.runFlags)
+	return cmd
+}
+
+// addRunFlags adds the options that run and resume share.
+func addRunFlags(cmd *cobra.Command, o *runFlags) {
+	f := cmd.Flags()
+	addStoreFlags(cmd, &o.storeFlags)
+	f.BoolVar(&o.json, "json", false, "print one JSON document with status, outputs, error and steps")
+	f.BoolVar(&o.reveal, "reveal", false, "show sensitive outputs")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "show what is sent and answered, secrets masked")
+	f.BoolVar(&o.wait, "wait", false, "stay until a waiting run can go on, instead of pausing it")
+	f.IntVar(&o.jobs, "jobs", 1, "how many runs of --each at a time")
+	f.StringVar(&o.output, "output-dir", ".", "the `folder` for save_to")
+	f.StringVar(&o.files, "files", "", "a further `folder` from which steps may read files")
+}
+
+func addStoreFlags(cmd *cobra.Command, o *storeFlags) {
+	cmd.Flags().StringVar(&o.store, "store", "", "where runs are kept: sqlite:PATH, a path, or memory (`URL`)")
+	cmd.Flags().StringVar(&o.key, "key-file", "", "the `file` with the key that seals them")
+}
+
+func (c *Command) run(ctx context.Context, file string, o runOptions) error {
+	if o.jobs < 1 {
+		return wrong(fmt.Sprintf("--jobs %d: at least 1 is needed", o.jobs))
+	}
+	plan, project, err := c.load(file)
+	if err != nil {
+		return c.refuse(err, "", o.json)
+	}
+	defer project.close()
+	c.printWarnings(plan.Warnings(), project.dir)
+	s := &session{c: c, flags: o.runFlags, plan: plan, outline: plan.Outline(), dir: project.dir}
+	if o.sandbox {
+		if s.sandbox, err = sandbox.Start(sandbox.Options{}); err != nil {
+			return wrong(err.Error())
+		}
+		defer func() { _ = s.sandbox.Close() }()
+	}
+	given, err := c.given(o.inputs, o.file)
+	if err != nil {
+		return err
+	}
+	rows := []flow.Inputs{given}
+	if o.each != "" {
+		if rows, err = c.rows(o.each, given); err != nil {
+			return err
+		}
+	}
+	for i, row := range rows {
+		rows[i] = c.fill(row, plan, s.sandbox)
+	}
+	if s.keep, err = c.open(ctx, o.storeFlags, toWork); err != nil {
+		return c.refuse(err, plan.Name(), o.json)
+	}
+	defer s.keep.close()
+	if o.each != "" {
+		return s.startBatch(ctx, rows)
+	}
+	return s.startOne(ctx, rows[0])
+}
+
+// startOne makes one run and drives it to its end.
+func (s *session) startOne(ctx context.Context, in flow.Inputs) error {
+	p := s.watch(ctx, nil)
+	s.begin(p)
+	runs, err := s.executor.Create(ctx, s.plan, "", in)
+	if err != nil {
+		return s.c.refuse(err, s.plan.Name(), s.flags.json)
+	}
+	began := time.Now()
+	run, err := s.executor.Start(ctx, s.plan, runs[0].ID)
+	if run.ID == "" {
+		run = runs[0]
+	}
+	return s.finish(ctx, p, s.resultOf(run, err, began))
+}
+
+// finish says how one run ended: the end of its progress, what failed, the
+// outputs or the document.
+func (s *session) finish(ctx context.Context, p *progress, r *result) error {
+	ctx = context.WithoutCancel(ctx)
+	p.close()
+	r.calls = p.counts()
+	c := s.c
+	if r.err != nil && r.err.Kind != flow.KindInterrupted {
+		c.printFailure(r.err)
+	}
+	c.printSummary(r, s.sandbox != nil, s.keep.file != "", s.flags.storeFlags)
+	if s.flags.json {
+		doc, err := s.document(ctx, r)
+		if err != nil {
+			return err
+		}
+		if err := c.printJSON(doc, false); err != nil {
+			return err
+		}
+	} else if r.err == nil {
+		c.sayMasked(r.masked)
+		if err := c.printOutputs(r.outputs, false); err != nil {
+			return err
+		}
+	}
+	return said(r.code())
+}
+
+// stopping is what is said at the first signal.
+const stopping = "stopping: calls in flight may end; once more stops at once"
+
+// watch shows the run that begins now, until its progress is closed. before
+// are steps that are recorded already.
+func (s *session) watch(ctx context.Context, before []flow.StepRecord) *progress {
+	rows := plannedRows(s.outline)
+	for _, b := range before {
+		if b.Outcome != "done" && b.Outcome != "skipped" && b.Outcome != "caught" {
+			continue
+		}
+		for i := range rows {
+			if rows[i].path == b.Path && !b.Ended.IsZero() {
+				rows[i].state = rowBefore
+			}
+		}
+	}
+	p := newProgress(s.c.Stderr, s.c.errLook(), rows)
+	p.verbose = s.flags.verbose
+	context.AfterFunc(ctx, func() { p.notice(stopping) })
+	return p
+}
+
+// plannedRows are the lines that are known before a run begins: calls, sets
+// and loops, with what is in blocks under its path. Sides that may not be
+// taken are not among them.
+func plannedRows(o flow.Outline) []row {
+	var rows []row
+	var walk func(steps []flow.OutlineStep)
+	walk = func(steps []flow.OutlineStep) {
+		for _, s := range steps {
+			if s.Kind == "block" && s.Loop == nil {
+				walk(s.Steps)
+				continue
+			}
+			rows = append(rows, row{path: s.Path, title: clean(plannedTitle(s)), loop: s.Loop != nil})
+		}
+	}
+	walk(o.Steps)
+	walk(o.Finally)
+	return rows
+}
+
+// plannedTitle is a step's title with {name} for what is not known yet.
+func plannedTitle(s flow.OutlineStep) string {
+	if s.Kind != "call" || s.Request == "" {
+		return s.Title
+	}
+	method, url, ok := strings.Cut(s.Request, " ")
+	if !ok {
+		return s.Title
+	}
+	for _, f := range s.Fields {
+		if f.Name == "base_url" {
+			url = strings.TrimPrefix(url, strings.TrimSuffix(f.Text, "/"))
+		}
+	}
+	return method + " " + url
+}

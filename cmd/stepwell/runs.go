@@ -1,0 +1,270 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow"
+)
+
+func (c *Command) runsVerb() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "runs", Short: "List, show and remove runs", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(c.runsListVerb(), c.runsShowVerb(), c.runsRemoveVerb())
+	return cmd
+}
+
+func (c *Command) runsListVerb() *cobra.Command {
+	var f storeFlags
+	var filter datapoints.Filter
+	var state string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "list", Short: "List runs, the newest first", Args: arguments(0, 0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.listRuns(cmd.Context(), f, filter, datapoints.State(state), asJSON)
+		},
+	}
+	addStoreFlags(cmd, &f)
+	cmd.Flags().StringVar(&filter.Flow, "flow", "", "only runs of the flow with this `name`")
+	cmd.Flags().StringVar(&filter.Batch, "batch", "", "only runs of this `batch`")
+	cmd.Flags().StringVar(&state, "status", "", "only runs with this `status`: succeeded, failed, unknown, interrupted, …")
+	cmd.Flags().IntVarP(&filter.Limit, "limit", "n", 50, "at most so many; 0: all")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// A runSummary is a run as `runs list --json` prints it.
+type runSummary struct {
+	RunID   string     `json:"run_id"`
+	Flow    string     `json:"flow"`
+	Batch   string     `json:"batch,omitempty"`
+	Status  string     `json:"status"`
+	Kind    string     `json:"kind,omitempty"`
+	Step    string     `json:"step,omitempty"`
+	Created time.Time  `json:"created"`
+	Started *time.Time `json:"started"`
+	Ended   *time.Time `json:"ended"`
+	Steps   int        `json:"steps"`
+	Done    int        `json:"done"`
+}
+
+func summaryOf(r datapoints.Run, state datapoints.State) runSummary {
+	s := runSummary{RunID: r.ID, Flow: r.Flow, Batch: r.Batch, Status: string(state), Kind: r.Kind, Step: r.At,
+		Created: r.Created.UTC(), Steps: r.Steps, Done: r.Done}
+	if !r.Started.IsZero() {
+		started := r.Started.UTC()
+		s.Started = &started
+	}
+	if !r.Ended.IsZero() {
+		ended := r.Ended.UTC()
+		s.Ended = &ended
+	}
+	return s
+}
+
+func (c *Command) listRuns(ctx context.Context, f storeFlags, filter datapoints.Filter, state datapoints.State, asJSON bool) error {
+	k, err := c.open(ctx, f, toRead)
+	if errors.Is(err, errNoRuns) {
+		if asJSON {
+			return c.printJSON([]runSummary{}, false)
+		}
+		fmt.Fprintln(c.Stderr, "there are no runs yet: stepwell run FILE makes one")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer k.close()
+	runs, trouble := c.matching(ctx, k, filter, state)
+	if trouble != nil && len(runs) == 0 {
+		return c.storeTrouble(k.file, trouble)
+	}
+	if asJSON {
+		list := make([]runSummary, len(runs))
+		for i, r := range runs {
+			list[i] = summaryOf(r, r.State)
+		}
+		return c.printJSON(list, false)
+	}
+	l := c.outLook()
+	t := table{head: []string{"RUN", "FLOW", "STATUS", "STARTED", "TOOK", "STEPS", ""}, most: map[int]int{1: 30, 6: 40}, tint: listTint}
+	ids := distinct(runs)
+	for i, r := range runs {
+		row := []string{ids[i], clean(r.Flow), string(r.State), ago(r.Created, time.Now()), "", fmt.Sprintf("%d of %d", r.Done, r.Steps), ""}
+		if !r.Ended.IsZero() && !r.Started.IsZero() {
+			row[4] = short(r.Ended.Sub(r.Started))
+		}
+		if r.Kind != "" && r.At != "" {
+			row[6] = r.Kind + " at " + r.At
+		}
+		t.rows = append(t.rows, row)
+	}
+	if len(runs) == 0 {
+		fmt.Fprintln(c.Stderr, "no run is like that")
+		return nil
+	}
+	_, err = fmt.Fprint(c.Stdout, l.write(t))
+	return err
+}
+
+// matching lists runs with the state that they are in now, which the store
+// alone does not know.
+func (c *Command) matching(ctx context.Context, k *keeping, filter datapoints.Filter, state datapoints.State) ([]datapoints.Run, error) {
+	limit := filter.Limit
+	if state != "" {
+		filter.Limit = 0
+	}
+	runs, err := k.List(ctx, filter)
+	kept := runs[:0]
+	for _, r := range runs {
+		r.State = k.state(r)
+		if state == "" || r.State == state {
+			kept = append(kept, r)
+		}
+	}
+	if limit > 0 && len(kept) > limit {
+		kept = kept[:limit]
+	}
+	return kept, err
+}
+
+// distinct shortens ids as far as they stay apart.
+func distinct(runs []datapoints.Run) []string {
+	n := map[string]int{}
+	for _, r := range runs {
+		n[shortID(r.ID)]++
+	}
+	ids := make([]string, len(runs))
+	for i, r := range runs {
+		if ids[i] = shortID(r.ID); n[ids[i]] > 1 {
+			ids[i] = r.ID
+		}
+	}
+	return ids
+}
+
+func listTint(column int, cell string) string {
+	if column != 2 {
+		return map[int]string{0: cyan, 3: dim, 6: dim}[column]
+	}
+	return stateTint(datapoints.State(cell))
+}
+
+func stateTint(s datapoints.State) string {
+	switch s {
+	case datapoints.Succeeded:
+		return green
+	case datapoints.Failed, datapoints.Unknown:
+		return red
+	}
+	return yellow
+}
+
+func (c *Command) runsRemoveVerb() *cobra.Command {
+	var f storeFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "rm RUN...", Short: "Remove runs and everything recorded of them", Args: arguments(1, -1, "the id of one run or more"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.removeRuns(cmd.Context(), f, args, asJSON)
+		},
+	}
+	addStoreFlags(cmd, &f)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the ids as JSON")
+	cmd.ValidArgsFunction = c.completeRuns(&f)
+	return cmd
+}
+
+// removeRuns removes all runs that are named, or none if one of them cannot be.
+func (c *Command) removeRuns(ctx context.Context, f storeFlags, names []string, asJSON bool) error {
+	k, err := c.open(ctx, f, toRead)
+	if err != nil {
+		return noStore(err)
+	}
+	defer k.close()
+	ids := []string{}
+	for _, name := range names {
+		r, err := c.find(ctx, k, name)
+		if err != nil {
+			return err
+		}
+		if k.state(r) == datapoints.Running {
+			return wrong("run " + r.ID + " is going on: it cannot be removed")
+		}
+		ids = append(ids, r.ID)
+	}
+	for _, id := range ids {
+		if err := k.Delete(ctx, id); err != nil {
+			return c.storeTrouble(k.file, err)
+		}
+		if !asJSON {
+			fmt.Fprintln(c.Stderr, "removed "+id)
+		}
+	}
+	if asJSON {
+		return c.printJSON(map[string]any{"removed": ids}, false)
+	}
+	return nil
+}
+
+func (c *Command) runsShowVerb() *cobra.Command {
+	var f storeFlags
+	var o showFlags
+	cmd := &cobra.Command{
+		Use: "show RUN", Short: "Show a run: its steps over time, what failed, its data points", Args: arguments(1, 1, "the id of one run"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			k, err := c.open(cmd.Context(), f, toRead)
+			if err != nil {
+				return noStore(err)
+			}
+			defer k.close()
+			r, err := c.find(cmd.Context(), k, args[0])
+			if err != nil {
+				return err
+			}
+			r.State = k.state(r)
+			return c.showRun(cmd.Context(), k, r, o)
+		},
+	}
+	addStoreFlags(cmd, &f)
+	cmd.Flags().BoolVar(&o.json, "json", false, "print the same JSON document as run --json")
+	cmd.Flags().BoolVar(&o.reveal, "reveal", false, "show sensitive values")
+	cmd.ValidArgsFunction = c.completeRuns(&f)
+	return cmd
+}
+
+type showFlags struct{ json, reveal bool }
+
+func (c *Command) showRun(ctx context.Context, k *keeping, r datapoints.Run, o showFlags) error {
+	steps, err := flow.History(ctx, k, r.ID)
+	if err != nil {
+		return c.storeTrouble(k.file, err)
+	}
+	plan, _, err := flow.PlanOf(ctx, k, r.ID, c.kit())
+	if err != nil {
+		return c.refuse(err, r.Flow, false)
+	}
+	points, err := c.points(ctx, k, r.ID)
+	if err != nil {
+		return err
+	}
+	outline := plan.Outline()
+	failure := flow.FailureOf(r)
+	if o.json {
+		outputs, _ := shownOutputs(r, outline, points.redactor, o.reveal)
+		return c.printJSON(documentOf(r, outputs, failure, steps), false)
+	}
+	w := &showWriter{look: c.outLook(), run: r, steps: steps, points: points, reveal: o.reveal, titles: map[string]flow.OutlineStep{}}
+	eachStep(outline, func(s flow.OutlineStep) { w.titles[s.Path] = s })
+	w.write(failure)
+	_, err = fmt.Fprint(c.Stdout, w.b.String())
+	return err
+}

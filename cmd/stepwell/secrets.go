@@ -1,0 +1,120 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/zalando/go-keyring"
+
+	"github.com/stepwell/stepwell/flow"
+)
+
+// Limits on where secrets come from.
+const (
+	maxSecretFile  = 1 << 20
+	commandTimeout = 5 * time.Second
+)
+
+// secret reads a secret from its source. What is not there reads as "". No
+// error holds the secret or a part of it.
+func (c *Command) secret(ctx context.Context, s flow.SecretSource, dir string) (string, error) {
+	switch {
+	case s.Env != "":
+		return c.env(s.Env), nil
+	case s.File != "":
+		return secretFile(s.File, dir)
+	case len(s.Command) > 0:
+		return secretCommand(ctx, s.Command, dir)
+	case s.Keyring[0] != "":
+		return secretKeyring(s.Keyring[0], s.Keyring[1])
+	}
+	return "", nil
+}
+
+func secretFile(name, dir string) (string, error) {
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(dir, name)
+	}
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("the file %s cannot be read: %s", name, reason(err))
+	case info.Size() > maxSecretFile:
+		return "", fmt.Errorf("the file %s is larger than 1 MiB", name)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return "", fmt.Errorf("the file %s cannot be read: %s", name, reason(err))
+	}
+	return cutNewline(string(text)), nil
+}
+
+// cutNewline removes one line break at the end, which editors put there.
+func cutNewline(s string) string {
+	s, cut := strings.CutSuffix(s, "\n")
+	if cut {
+		s = strings.TrimSuffix(s, "\r")
+	}
+	return s
+}
+
+func secretCommand(ctx context.Context, args []string, dir string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Dir = dir
+	cmd.WaitDelay = time.Second
+	var out bytes.Buffer
+	cmd.Stdout = &out // what it says on stderr may hold the secret: it is dropped
+	err := cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() == context.DeadlineExceeded:
+		return "", fmt.Errorf("the command %s did not end within %s", args[0], commandTimeout)
+	case errors.As(err, &exit):
+		return "", fmt.Errorf("the command %s ended with exit code %d", args[0], exit.ExitCode())
+	case errors.Is(err, exec.ErrNotFound):
+		return "", fmt.Errorf("the command %s was not found", args[0])
+	case err != nil:
+		return "", fmt.Errorf("the command %s could not be run: %s", args[0], reason(err))
+	}
+	return cutNewline(out.String()), nil
+}
+
+func secretKeyring(service, user string) (string, error) {
+	value, err := keyring.Get(service, user)
+	switch {
+	case errors.Is(err, keyring.ErrNotFound):
+		return "", nil
+	case errors.Is(err, keyring.ErrUnsupportedPlatform):
+		return "", errors.New("this system has no keyring")
+	case err != nil:
+		return "", fmt.Errorf("the keyring cannot be read: %w", err)
+	}
+	return value, nil
+}
+
+// sourceOf says where a secret comes from, in few words.
+func sourceOf(s flow.SecretSource) string {
+	switch {
+	case s.Env != "":
+		return "$" + s.Env
+	case s.File != "":
+		return "file " + s.File
+	case len(s.Command) > 0:
+		return "command " + strings.Join(s.Command, " ")
+	case s.Keyring[0] != "":
+		return "keyring " + s.Keyring[0] + "/" + s.Keyring[1]
+	}
+	return "no source"
+}

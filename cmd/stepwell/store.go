@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/datapoints/sqlstore"
+	"github.com/stepwell/stepwell/flow"
+)
+
+// A keeping is an open store and this process as the owner of runs in it.
+type keeping struct {
+	datapoints.Store
+	file  string // of the database; "" if nothing is kept
+	owner *owner // nil: read only, or memory
+	shut  func() // nil: nothing to close
+}
+
+// storeFlags are the options that say where runs are.
+type storeFlags struct{ store, key string }
+
+// A purpose says what a store is opened for.
+type purpose uint8
+
+const (
+	toRead purpose = iota // runs that are there
+	toWork                // new runs, or going on with old ones
+)
+
+// errNoRuns says that there is no store yet, so there is nothing to read.
+var errNoRuns = errors.New("there are no runs yet")
+
+// open opens the store. For reading it must be there: errNoRuns if it is not.
+func (c *Command) open(ctx context.Context, f storeFlags, p purpose) (*keeping, error) {
+	file, err := c.storeFile(f.store)
+	if err != nil {
+		return nil, err
+	}
+	if file == "" {
+		if p == toRead {
+			return nil, errNoRuns
+		}
+		return &keeping{Store: &datapoints.Memory{}}, nil
+	}
+	if _, err := os.Stat(file); p == toRead && errors.Is(err, fs.ErrNotExist) {
+		return nil, errNoRuns
+	}
+	key, err := c.key(f.key, p == toWork)
+	if err != nil {
+		return nil, err
+	}
+	k, err := openFile(ctx, file)
+	if err != nil {
+		return nil, c.storeTrouble(file, err)
+	}
+	k.Store = datapoints.Seal(k.Store, key)
+	if p == toWork {
+		if k.owner, err = newOwner(file); err != nil {
+			k.close()
+			return nil, c.storeTrouble(file, err)
+		}
+	}
+	return k, nil
+}
+
+// close gives everything back.
+func (k *keeping) close() {
+	if k.owner != nil {
+		k.owner.close()
+	}
+	if k.shut != nil {
+		k.shut()
+	}
+}
+
+// process is this process as the executor needs it.
+func (k *keeping) process() flow.Process {
+	if k.owner == nil {
+		return flow.Process{}
+	}
+	return flow.Process{Name: k.owner.name, Dead: k.owner.dead}
+}
+
+// state is where a run stands: one that is recorded as running while its
+// owner is gone was interrupted.
+func (k *keeping) state(r datapoints.Run) datapoints.State {
+	if r.State != datapoints.Running {
+		return r.State
+	}
+	if k.file == "" || r.Lease.Owner != "" && !deadOwner(k.file+".owners", r.Lease.Owner) {
+		return datapoints.Running
+	}
+	return datapoints.Interrupted
+}
+
+// storeFile is the database file that --store, STEPWELL_STORE or the default
+// name, "" for memory.
+func (c *Command) storeFile(flag string) (string, error) {
+	from := "--store"
+	if flag == "" {
+		flag, from = c.env("STEPWELL_STORE"), "STEPWELL_STORE"
+	}
+	help := "write sqlite:PATH, the path of a file, or memory, which keeps nothing"
+	switch {
+	case flag == "":
+		dir, err := c.home("XDG_STATE_HOME", ".local/state")
+		return filepath.Join(dir, "runs.db"), err
+	case flag == "memory":
+		return "", nil
+	}
+	scheme, rest, ok := strings.Cut(flag, ":")
+	switch {
+	case !ok || len(scheme) == 1: // a path, or C:\runs.db
+		return c.path(flag), nil
+	case scheme == "postgres" || scheme == "postgresql":
+		return "", wrong(from+": PostgreSQL is not in this version", help)
+	case scheme != "sqlite" && scheme != "file":
+		return "", wrong(fmt.Sprintf("%s: %q is no store", from, clean(withoutPassword(flag))), help)
+	}
+	if after, ok := strings.CutPrefix(rest, "//"); ok {
+		rest = after
+	}
+	if rest == "" || strings.ContainsAny(rest, "?#") {
+		return "", wrong(fmt.Sprintf("%s: %q does not name a file", from, clean(flag)), help)
+	}
+	return c.path(rest), nil
+}
+
+func withoutPassword(text string) string {
+	if u, err := url.Parse(text); err == nil {
+		return u.Redacted()
+	}
+	return "this"
+}
+
+// openFile opens a database, and makes it if it is not there.
+func openFile(ctx context.Context, file string) (*keeping, error) {
+	if err := sqlstore.PrepareSQLite(file); err != nil {
+		return nil, err
+	}
+	db, err := sql.Open("sqlite", sqlstore.SQLiteDSN(file))
+	if err != nil {
+		return nil, err
+	}
+	s, err := sqlstore.Open(ctx, db, sqlstore.SQLite())
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &keeping{Store: s, file: file, shut: func() { _ = errors.Join(s.Close(), db.Close()) }}, nil
+}
+
+// storeTrouble says what is wrong with a store and what to do.
+func (c *Command) storeTrouble(file string, err error) error {
+	s := &stop{code: exitStore, text: "the store " + c.shown(file) + " cannot be used: " + reason(err)}
+	switch {
+	case errors.Is(err, datapoints.ErrKey):
+		s.help = []string{"give the key that it was made with: --key-file, STEPWELL_KEY_FILE or STEPWELL_KEY"}
+	case errors.Is(err, datapoints.ErrNewer):
+		s.help = []string{"use a stepwell that is at least as new as the one that wrote it"}
+	default:
+		s.help = []string{"give another with --store, or --store memory to keep nothing"}
+	}
+	return s
+}
+
+// find is the run that an id, or the beginning of one, names.
+func (c *Command) find(ctx context.Context, k *keeping, id string) (datapoints.Run, error) {
+	runs, err := k.List(ctx, datapoints.Filter{Prefix: strings.ToLower(id), Limit: 3})
+	switch {
+	case len(runs) == 0 && err != nil:
+		return datapoints.Run{}, c.storeTrouble(k.file, err)
+	case len(runs) == 0 || id == "":
+		return datapoints.Run{}, wrong(fmt.Sprintf("there is no run %q", clean(id)), "see: stepwell runs list")
+	case len(runs) > 1:
+		help := []string{"it may be any of:"}
+		for _, r := range runs {
+			help = append(help, "  "+r.ID+"  "+r.Flow)
+		}
+		return datapoints.Run{}, wrong(fmt.Sprintf("more than one run begins with %q", clean(id)), help...)
+	}
+	r, err := k.Load(ctx, runs[0].ID)
+	if err != nil {
+		return r, c.storeTrouble(k.file, err)
+	}
+	return r, nil
+}
+
+// noStore is the answer to a question about runs where there are none.
+func noStore(err error) error {
+	if errors.Is(err, errNoRuns) {
+		return wrong("there are no runs yet", "stepwell run FILE makes one")
+	}
+	return err
+}

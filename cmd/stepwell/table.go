@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// A table is rows of cells for people. The last column takes what is left.
+type table struct {
+	head []string
+	rows [][]string
+	most map[int]int // columns that are never wider; what is longer is cut in the middle
+	tint func(column int, cell string) string
+}
+
+// write gives the table's lines, none wider than the terminal.
+func (l look) write(t table) string {
+	widths := make([]int, len(t.head))
+	all := append([][]string{t.head}, t.rows...)
+	for _, row := range all {
+		for i, cell := range row {
+			w := columns(cell)
+			if most := t.most[i]; most > 0 {
+				w = min(w, most)
+			}
+			widths[i] = max(widths[i], w)
+		}
+	}
+	l.fit(widths)
+	var b strings.Builder
+	for n, row := range all {
+		line := ""
+		for i, cell := range row {
+			cell = l.cutMiddle(cell, widths[i])
+			shown := cell
+			switch {
+			case n == 0:
+				shown = l.paint(dim, cell)
+			case t.tint != nil:
+				shown = l.paint(t.tint(i, cell), cell)
+			}
+			if i < len(row)-1 {
+				shown += blanks(widths[i] - columns(cell) + 2)
+			}
+			line += shown
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	return b.String()
+}
+
+// fit makes the widest columns narrower until all fit.
+func (l look) fit(widths []int) {
+	for {
+		total, widest := -2, 0
+		for i, w := range widths {
+			total += w + 2
+			if w > widths[widest] {
+				widest = i
+			}
+		}
+		if total < l.width() || widths[widest] <= 10 {
+			return
+		}
+		widths[widest]--
+	}
+}
+
+// ago is a time as seen from now: "2 minutes ago".
+func ago(t, now time.Time) string {
+	d := now.Sub(t)
+	switch {
+	case t.IsZero():
+		return "not yet"
+	case d < 0:
+		return t.Local().Format("2006-01-02 15:04")
+	case d < 10*time.Second:
+		return "just now"
+	case d < time.Minute:
+		return fmt.Sprintf("%d seconds ago", int(d.Seconds()))
+	case d < time.Hour:
+		return count(int(d.Minutes()), "minute") + " ago"
+	case d < 24*time.Hour:
+		return count(int(d.Hours()), "hour") + " ago"
+	case d < 14*24*time.Hour:
+		return count(int(d.Hours()/24), "day") + " ago"
+	}
+	return t.Local().Format("2006-01-02")
+}

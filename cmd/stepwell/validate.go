@@ -1,0 +1,121 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stepwell/stepwell/flow"
+	"github.com/stepwell/stepwell/flow/diag"
+)
+
+const validateHelp = `Checks flows and sends nothing. Every problem of every file is reported, in the
+order of the files. With --format text they go to stderr; json prints a list on
+stdout, github prints annotations for GitHub Actions on stdout.`
+
+func (c *Command) validateVerb() *cobra.Command {
+	var format string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "validate FILE...", Short: "Check flows, send nothing", Long: validateHelp,
+		Args: arguments(1, -1, "one FILE or more"),
+		RunE: func(_ *cobra.Command, files []string) error {
+			if asJSON {
+				format = "json"
+			}
+			if !slices.Contains([]string{"text", "json", "github"}, format) {
+				return wrong(fmt.Sprintf("--format %s: it must be text, json or github", clean(format)))
+			}
+			return c.validate(files, format)
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "text, json or github")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "the same as --format json")
+	return cmd
+}
+
+func (c *Command) validate(files []string, format string) error {
+	var all diag.List
+	l := c.errLook()
+	broken := 0
+	for i, file := range files {
+		plan, list, err := c.check(file)
+		if err != nil {
+			return err
+		}
+		all = append(all, list...)
+		if format != "text" {
+			continue
+		}
+		if i > 0 && len(list) > 0 {
+			fmt.Fprintln(c.Stderr)
+		}
+		c.printList(list)
+		if plan != nil {
+			c.printValid(file, plan)
+			continue
+		}
+		broken++
+	}
+	switch format {
+	case "json":
+		text, err := json.MarshalIndent(all, "", "  ")
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(c.Stdout, string(text))
+	case "github":
+		fmt.Fprint(c.Stdout, all.GitHub())
+	default:
+		if broken > 0 {
+			fmt.Fprintf(c.Stderr, "\n%s\n", l.paint(red, l.sign("✗")+" "+problems(all)))
+		}
+	}
+	if all.HasErrors() {
+		return said(exitFlow)
+	}
+	return nil
+}
+
+// check compiles a file. The plan is nil if it is not valid.
+func (c *Command) check(file string) (*flow.Plan, diag.List, error) {
+	plan, project, err := c.load(file)
+	var list diag.List
+	switch {
+	case errors.As(err, &list):
+		return nil, list, nil
+	case err != nil:
+		return nil, nil, err
+	}
+	defer project.close()
+	return plan, c.renamed(plan.Warnings(), project.dir), nil
+}
+
+func (c *Command) printValid(file string, plan *flow.Plan) {
+	l := c.errLook()
+	names := map[string]bool{}
+	eachStep(plan.Outline(), func(s flow.OutlineStep) {
+		for _, v := range s.Saves {
+			names[v.Name] = true
+		}
+	})
+	fmt.Fprintf(c.Stderr, "%s %s: %s, %s\n", l.paint(green, l.sign("✓")), c.shown(c.path(file)),
+		count(plan.Steps(), "step"), count(len(names), "data point"))
+}
+
+// eachStep visits every step of an outline in the order of the file.
+func eachStep(o flow.Outline, visit func(flow.OutlineStep)) {
+	var walk func(steps []flow.OutlineStep)
+	walk = func(steps []flow.OutlineStep) {
+		for _, s := range steps {
+			visit(s)
+			walk(s.Steps)
+			walk(s.Else)
+		}
+	}
+	walk(o.Steps)
+	walk(o.Finally)
+}
