@@ -39,9 +39,7 @@ func (t *try) receive(resp *http.Response) (flow.Result, *flow.Error) {
 	case errors.Is(err, errTooLong):
 		return result, t.tooMuch(resp)
 	case errors.As(err, &sink):
-		e := dataError("`save_to`: %s", sink.Error())
-		e.Err, e.Status = sink.Err, resp.StatusCode
-		return result, e
+		return result, saveError(sink.Err, resp.StatusCode)
 	case err != nil:
 		result.Body = nil
 		return result, t.failed(err, resp.Status)
@@ -58,12 +56,17 @@ func (t *try) keep(result *flow.Result) *flow.Error {
 	sink := t.sink
 	t.sink = nil
 	if err := sink.Keep(); err != nil {
-		e := dataError("`save_to`: %s", err.Error())
-		e.Err, e.Status = err, result.Status
-		return e
+		return saveError(err, result.Status)
 	}
 	result.File = t.saveTo
 	return nil
+}
+
+// saveError is the failure of the file, which the program that made it explains.
+func saveError(err error, status int) *flow.Error {
+	e := dataError("`save_to`: %s", strings.TrimPrefix(err.Error(), "save_to: "))
+	e.Err, e.Status = err, status
+	return e
 }
 
 // tooMuch is the failure of an answer over max_response.

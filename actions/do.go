@@ -26,9 +26,7 @@ func (r *request) do(ctx context.Context) (flow.Result, error) {
 	if r.saveTo != "" {
 		sink, err := r.create(r.saveTo)
 		if err != nil {
-			e := dataError("`save_to`: %s", err.Error())
-			e.Err = err
-			return flow.Result{}, e
+			return flow.Result{}, saveError(err, 0)
 		}
 		t.sink = sink
 		defer t.drop()
