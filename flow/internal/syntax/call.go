@@ -18,24 +18,24 @@ const (
 	maxAttempts    = 1_000
 )
 
-// forEach reads a loop.
+// forEach reads a loop. A step whose loop is wrong still has one.
 func (r *reader) forEach(p Pair) *ForEach {
 	n := p.Value
-	if n.Kind == String || n.Kind == List {
-		hint := "write `for_each: { in: LIST }`"
-		if n.Kind == String {
-			hint = fmt.Sprintf("write `for_each: { in: %s }`", short(n.Text))
-		}
-		r.report(n.Span, diag.WrongShape, hint, "`for_each` is a mapping with `in`, not %s", describe(n))
-		return nil
+	e := &ForEach{Span: p.KeySpan, Concurrency: 1, Max: defaultItems}
+	switch n.Kind {
+	case String:
+		r.report(n.Span, diag.WrongShape, fmt.Sprintf("write `for_each: { in: %s }`", short(n.Text)), "`for_each` is a mapping with `in`, not %s", describe(n))
+		return e
+	case List:
+		r.report(n.Span, diag.WrongShape, "write `for_each: { in: LIST }`", "`for_each` is a mapping with `in`, not a list")
+		return e
 	}
 	f, ok := r.open(n, &forEachKeys, "`for_each`")
 	if !ok {
-		return nil
+		return e
 	}
 	f.node.Span = orKey(n.Span, p.KeySpan)
 	f.require("`for_each`")
-	e := &ForEach{Span: p.KeySpan, Concurrency: 1, Max: defaultItems}
 	if in, has := f.get("in"); has {
 		e.In = r.expression(in)
 	}
