@@ -230,7 +230,7 @@ func escapeKey(key string) string {
 // that differ only in case, `_` and `-` come first, so that patientId finds
 // patient_id.
 func Suggest(name string, candidates []string) string {
-	best, distance := "", len([]rune(name))/3+1
+	best, distance := "", max(1, len([]rune(name))/3)+1
 	bare := strings.NewReplacer("_", "", "-", "")
 	folded := strings.ToLower(bare.Replace(name))
 	for _, c := range candidates {
@@ -240,7 +240,7 @@ func Suggest(name string, candidates []string) string {
 		if strings.ToLower(bare.Replace(c)) == folded {
 			return c
 		}
-		if d := edits(strings.ToLower(name), strings.ToLower(c), distance); d < distance || d == distance && best == "" && d < len(name) {
+		if d := edits(strings.ToLower(name), strings.ToLower(c), distance); d < distance && d < len(name) {
 			best, distance = c, d
 		}
 	}

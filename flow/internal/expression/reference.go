@@ -140,6 +140,7 @@ func (c *compiler) rooted(r *reference, root step, safe bool) {
 	}
 	first := r.steps[0]
 	r.head, r.steps = first.to, r.steps[1:]
+	r.ref.Root = root.name
 	info := Name{Foreign: true}
 	if named(root.name) {
 		var ok bool
@@ -155,7 +156,7 @@ func (c *compiler) rooted(r *reference, root step, safe bool) {
 	} else {
 		r.ref.Member = first.name
 	}
-	r.ref.Root, r.ref.Handle = root.name, info.Ref
+	r.ref.Handle = info.Ref
 	r.typ, r.state = info.Type, info.State
 	if members(root.name) != nil && !c.fixedMember(r, root, first, &info) {
 		return

@@ -69,7 +69,7 @@ func (t *Template) compile(s Scope, inURL bool) (problems []Problem) {
 		}
 		c := &compiler{scope: s, source: text[at+3 : stop], off: off + 3, rawAllowed: inURL}
 		if strings.TrimSpace(c.source) == "" {
-			c.report(Problem{From: off, To: off + utf8.RuneCountInString(text[at:stop+2]), Code: diag.BadExpression, Message: "an expression is missing"})
+			return append(problems, Problem{From: off, To: off + utf8.RuneCountInString(text[at:stop+2]), Code: diag.BadExpression, Message: "an expression is missing"})
 		}
 		program, found := c.program(false)
 		problems = append(problems, found...)

@@ -56,18 +56,20 @@ func (t *Template) places() (problems []Problem) {
 		s := &t.segments[i]
 		if s.program == nil {
 			if i == 0 {
-				var p *Problem
-				if at, p = t.begin(s.text); p != nil {
+				if p := t.begin(s.text); p != nil {
 					return append(problems, *p)
 				}
-			} else {
-				at = follow(s.text, at)
+				at = atHost
+				if t.url.relative {
+					at = inPath
+				}
 			}
-			if at == atHost && strings.Contains(s.text, "@") {
-				from := off + utf8.RuneCountInString(s.text[:strings.IndexByte(s.text, '@')])
+			if name := strings.IndexByte(authority(s.text, at), '@'); name >= 0 {
+				from := off + utf8.RuneCountInString(s.text[:name])
 				problems = append(problems, Problem{From: from, To: from + 1, Code: diag.BadURL,
 					Message: "a user name or password has no place in a URL", Hint: "write `basic: {username, password}` in `with`"})
 			}
+			at = follow(s.text, at)
 			adjacent, off = false, off+utf8.RuneCountInString(s.text)
 			continue
 		}
@@ -88,15 +90,15 @@ func (t *Template) places() (problems []Problem) {
 }
 
 // begin looks at constant text at the beginning of a URL.
-func (t *Template) begin(text string) (place, *Problem) {
+func (t *Template) begin(text string) *Problem {
 	whole := Problem{To: utf8.RuneCountInString(text), Code: diag.BadURL}
-	if text == "" || text[0] == '/' {
-		t.url.relative = text != ""
-		return follow(text, inPath), nil
+	if text[0] == '/' {
+		t.url.relative = true
+		return nil
 	}
-	scheme, rest, ok := strings.Cut(text, "://")
+	scheme, _, ok := strings.Cut(text, "://")
 	switch {
-	case strings.TrimSpace(text) != text && strings.TrimSpace(text) == "" || text[0] == ' ':
+	case text[0] <= ' ':
 		whole.Message, whole.Hint = "a URL cannot begin with a blank", "remove it"
 	case !ok || word(scheme, 0) != len(scheme):
 		whole.Message, whole.Hint = "a URL begins with https://, with http://, or with `/` to go to base_url", "write https:// in front of it, or `/`"
@@ -104,20 +106,34 @@ func (t *Template) begin(text string) (place, *Problem) {
 		whole.To = utf8.RuneCountInString(scheme)
 		whole.Message, whole.Hint = fmt.Sprintf("a URL cannot have the scheme %q", scheme), "write https:// or http://"
 	default:
-		return follow(rest, atHost), nil
+		return nil
 	}
-	return atBase, &whole
+	return &whole
+}
+
+// authority is the part of constant text that belongs to the host.
+func authority(text string, at place) string {
+	if at > atHost {
+		return ""
+	}
+	from := 0
+	if i := strings.Index(text, "://"); i >= 0 && strings.IndexAny(text, "/?#\\") == i+1 {
+		from = i + 3
+	}
+	if i := strings.IndexAny(text[from:], "/?#\\"); i >= 0 {
+		return text[:from+i]
+	}
+	return text
 }
 
 // follow gives the place after constant text that begins at a place.
 func follow(text string, at place) place {
-	if at == atBase || at == atHost {
-		text = strings.TrimPrefix(text, "://")
-		i := strings.IndexAny(text, "/?#\\")
-		if i < 0 {
+	if at <= atHost {
+		host := authority(text, at)
+		if len(host) == len(text) {
 			return atHost
 		}
-		text, at = text[i:], inPath
+		text, at = text[len(host):], inPath
 	}
 	if strings.ContainsAny(text, "?#") {
 		at = inQuery

@@ -1,0 +1,180 @@
+package expression_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stepwell/stepwell/flow/internal/expression"
+)
+
+type compileTemplate func(text string, s expression.Scope) (*expression.Template, []expression.Problem)
+
+// rendered compiles and renders; the result is JSON, or the kind and the message of the error.
+func rendered(t *testing.T, compile compileTemplate, text string, p *place) string {
+	t.Helper()
+	tpl, problems := compile(text, p)
+	if len(problems) > 0 {
+		return "problem: " + problems[0].Message
+	}
+	v, err := tpl.Render(p)
+	var failed *expression.Error
+	switch {
+	case errors.As(err, &failed):
+		return failed.Kind + ": " + failed.Message
+	case err != nil:
+		return err.Error()
+	}
+	json, err := v.JSON()
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	return json
+}
+
+func TestTemplatesRenderOnce(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ text, want string }{
+		{``, `""`},
+		{`plain`, `"plain"`},
+		{`Hello {{name}} } }} {`, `"Hello {{name}} } }} {"`},
+		{`${{ data.price }}`, `13.0`},
+		{"  ${{ data.orders }}\n", `[{"id":1,"urgent":true,"price":13.0,"owner":{"email":"a@b.c"}},{"id":2,"urgent":false,"price":1.5}]`},
+		{`it is ${{ data.price }}, ${{ data.flag }}, ${{ data.big }}`, `"it is 13.0, true, 123456789012345678901234567890"`},
+		{`${{ data.price * 1 }}!`, `"13!"`},
+		{`${{ 1e21 }}!`, `"1000000000000000000000!"`},
+		{`${{ 0.1 + 0.2 }}!`, `"0.30000000000000004!"`},
+		{`${{ now() }}!`, `"2026-11-21T10:00:00.005Z!"`},
+		{`${{ request.time }}!`, `"2026-01-02T03:04:05Z!"`},
+		{`a ${{ "}}" }} b ${{ {a: {b: 1}}.a.b }}`, `"a }} b 1"`},
+		{"a ${{ '}}' + `}}` }}", `"a }}}}"`},
+		{`${{ "${{ data.name }}" }}`, `"${{ data.name }}"`},
+		{`x ${{ "${{" }} y`, `"x ${{ y"`},
+		{`${{data.name}}${{data.name}}`, `"ZoëZoë"`},
+		{`x ${{ data.nothing }}`, "expression: `data.nothing` is null"},
+		{`x ${{ data.any.b }}`, "expression: `data.any.b` is an object, which has no form as text"},
+		{`${{ data.nothing }}`, `null`},
+		{`#${{ index + 1 }}`, `"#2"`},
+		{"multi\nline ${{\n data.name\n}}", `"multi\nline Zoë"`},
+		{`it's ${{ data.name }}, it's`, `"it's Zoë, it's"`},
+	}
+	for _, test := range tests {
+		if got := rendered(t, expression.CompileTemplate, test.text, clinic()); got != test.want {
+			t.Errorf("%s\n got  %s\n want %s", test.text, got, test.want)
+		}
+	}
+}
+
+func TestAValueIsNeverEvaluatedAgain(t *testing.T) {
+	t.Parallel()
+	p := clinic()
+	p.values["data.name"] = expression.FromText("${{ secrets.pin }}")
+	if got := rendered(t, expression.CompileTemplate, `x ${{ data.name }}`, p); got != `"x ${{ secrets.pin }}"` {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestTemplatesKnowWhatTheyRead(t *testing.T) {
+	t.Parallel()
+	tpl, _ := expression.CompileTemplate(`Bearer ${{ data.access_token }} ${{ request.method }} ${{ order.id }} ${{ uuid() }}`, clinic())
+	if !tpl.Sensitive() || !tpl.Foreign() || tpl.PII() || !tpl.UsesClock() || !tpl.Reads("request") || !tpl.Reads("data") || !tpl.Reads("") || tpl.Reads("response") {
+		t.Error("what the template reads is not known")
+	}
+	if n := len(tpl.Refs()); n != 3 {
+		t.Errorf("it has %d references, want 3", n)
+	}
+	if text, ok := tpl.Constant(); ok {
+		t.Errorf("it is constant: %q", text)
+	}
+	if tpl.Program() != nil {
+		t.Error("it is one expression")
+	}
+}
+
+func TestRenderFilledRefusesEmptyExpressions(t *testing.T) {
+	t.Parallel()
+	p := clinic()
+	p.values["data.access_token"] = expression.FromText("")
+	tpl, _ := expression.CompileTemplate(`Bearer ${{ data.access_token }}`, p)
+	_, err := tpl.RenderFilled(p)
+	var failed *expression.Error
+	if !errors.As(err, &failed) || failed.Kind != expression.KindData || failed.Message != "`data.access_token` is empty" || failed.From != 11 || failed.To != 28 {
+		t.Errorf("got %+v", failed)
+	}
+	whole, _ := expression.CompileTemplate(`${{ data.access_token }}`, p)
+	if _, err := whole.RenderFilled(p); err == nil {
+		t.Error("a whole expression may be empty")
+	}
+}
+
+func TestURLsAreEscapedForEachPlace(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ text, want string }{
+		{`/patients/${{ inputs.nhs }}`, `"/patients/94%2076%2F719915"`},
+		{`/patients/${{ inputs.nhs }}/x?q=${{ inputs.nhs }}&r=${{ data.name }}#${{ data.name }}`, `"/patients/94%2076%2F719915/x?q=94%2076%2F719915&r=Zo%C3%AB#Zo%C3%AB"`},
+		{`${{ inputs.base }}/oauth/token`, `"https://api.example.test/oauth/token"`},
+		{`${{ inputs.base }}`, `"https://api.example.test"`},
+		{`https://${{ data.patient.z }}.example.test:${{ inputs.count }}/`, `"https://1.example.test:3/"`},
+		{`https://${{ data.name }}.example.test/`, "data: `data.name` holds a character that a host cannot: only letters, digits, `-` and `.` may stand there"},
+		{`https://${{ "a/b" }}`, "data: `\"a/b\"` holds a character that a host cannot: only letters, digits, `-` and `.` may stand there"},
+		{`https://${{ "a@b" }}/`, "data: `\"a@b\"` holds a character that a host cannot: only letters, digits, `-` and `.` may stand there"},
+		{`https://${{ "" }}.x/`, "data: `\"\"` is empty, so the URL's host would be another one"},
+		{`/a/${{ "" }}/b`, "data: `\"\"` is empty, so the URL would be another one"},
+		{`/a/${{ ".." }}/b`, "data: `\"..\"` is `..`, which means another folder in a URL"},
+		{`/a/.${{ "." }}/b`, "data: `\".\"` is `.`, which means another folder in a URL"},
+		{`/a/${{ "x" }}.${{ "y" }}/b`, `"/a/x.y/b"`},
+		{`/a/${{ raw("b/c?d=e") }}`, `"/a/b/c?d=e"`},
+		{`/a/.${{ raw(".") }}${{ "x" }}`, `"/a/..x"`},
+		{`/a?x=${{ "" }}&y=${{ "a&b=c+d e" }}`, `"/a?x=&y=a%26b%3Dc%2Bd%20e"`},
+		{`/a/${{ "a\r\nb" }}`, `"/a/a%0D%0Ab"`},
+		{`/a/${{ raw("a\r\nb") }}`, "data: `raw(\"a\\r\\nb\")` holds a blank or a control character, which a URL cannot"},
+		{`/a/${{ data.nothing }}`, "data: `data.nothing` is null"},
+		{`/a/${{ data.orders[0] }}`, "data: `data.orders[0]` is an object, which has no form as text"},
+		{`${{ inputs.base }}${{ raw("/x/y") }}`, `"https://api.example.test/x/y"`},
+		{`https://x/${{ data.price }}/${{ data.flag }}`, `"https://x/13.0/true"`},
+		{`${{ data.nothing ?? "" }}/x`, "data: `data.nothing ?? \"\"` is empty, so the URL has no beginning"},
+		{`${{ "https" }}://${{ "h.x" }}/${{ "a b" }}`, `"https://h.x/a%20b"`},
+	}
+	for _, test := range tests {
+		if got := rendered(t, expression.CompileURL, test.text, clinic()); got != test.want {
+			t.Errorf("%s\n got  %s\n want %s", test.text, got, test.want)
+		}
+	}
+}
+
+func TestURLsKnowWhatDecidesTheirOrigin(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ text, want string }{
+		{`/x/${{ data.name }}`, "relative"},
+		{`https://x/${{ data.name }}`, ""},
+		{`${{ inputs.base }}/x/${{ data.name }}`, ""},
+		{`${{ response.links.next }}`, "foreign"},
+		{`${{ data.any.url }}/x`, "foreign"},
+		{`https://${{ data.name }}.x/`, "foreign"},
+		{`${{ inputs.base }}${{ raw(data.name) }}`, "foreign"},
+		{`https://api.x${{ raw(data.name) }}`, "foreign"},
+		{`https://api.x/${{ raw(data.name) }}`, ""},
+		{`${{ inputs.base }}?q=${{ raw(data.name) }}`, ""},
+		{`${{ secrets.pin }}/x`, "sensitive"},
+	}
+	for _, test := range tests {
+		tpl, problems := expression.CompileURL(test.text, clinic())
+		if len(problems) > 0 {
+			t.Errorf("%s: %+v", test.text, problems)
+			continue
+		}
+		var got []string
+		if tpl.Relative() {
+			got = append(got, "relative")
+		}
+		if tpl.OriginForeign() {
+			got = append(got, "foreign")
+		}
+		if tpl.OriginSensitive() {
+			got = append(got, "sensitive")
+		}
+		if s := strings.Join(got, " "); s != test.want {
+			t.Errorf("%s is %q, want %q", test.text, s, test.want)
+		}
+	}
+}
