@@ -1,0 +1,7 @@
+package main
+
+// What the program prints.
+func Example() {
+	main()
+	// Output: succeeded {"patient":"Zoë Sample"}
+}
