@@ -195,8 +195,10 @@ func Origin(rawURL string) (string, error) {
 	if host == "" {
 		return "", errors.New("it names no host")
 	}
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
+	if addr, err := netip.ParseAddr(host); err == nil {
+		if host = addr.String(); addr.Is6() {
+			host = "[" + host + "]"
+		}
 	}
 	if port == "" || scheme == "http" && port == "80" || scheme == "https" && port == "443" {
 		return scheme + "://" + host, nil
@@ -211,5 +213,5 @@ func isLoopback(origin string) bool {
 	}
 	host := u.Hostname()
 	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && addr.IsLoopback()
+	return host == "localhost" || err == nil && addr.IsLoopback()
 }
