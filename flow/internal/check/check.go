@@ -65,6 +65,9 @@ type checker struct {
 	loops       map[*syntax.Step]*space
 	stops       map[string]*stop // steps by id
 	schemas     map[string]plan.Schema
+	shared      map[use]*expression.Template // of the defaults; nil where each step has its own
+	inherited   int                          // values that steps took from the defaults
+	suggested   int                          // unknown names for which a near one was looked for
 
 	problems diag.List
 	reported map[string]bool
@@ -101,10 +104,10 @@ func (c *checker) flow() {
 	root.scope.Node = node
 	c.plan.Root = node
 	node.Steps = c.list(c.file.Steps)
+	c.apply(c.never)
 	node.Work.Outputs = c.outputs()
 	if len(c.file.Finally) > 0 {
 		c.failing(0)
-		c.dead = false
 		c.at = place{finally: true}
 		node.Finally = &plan.Node{Kind: plan.Block, Scope: root.scope, Span: c.file.Spaces.Finally}
 		node.Finally.Steps = c.list(c.file.Finally)

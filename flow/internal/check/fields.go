@@ -110,12 +110,10 @@ func (r *rendering) scalar(f *Field, n *syntax.Node) plan.Value {
 }
 
 func (r *rendering) url(n *syntax.Node, v plan.Value) plan.Value {
-	t, problems := expression.CompileURL(n.Text, r.checker)
-	r.expressionProblems(n, problems)
-	if failed(problems) || t == nil {
+	t := r.compile(use{n, true})
+	if t == nil {
 		return wrong(n)
 	}
-	r.reads(t)
 	v.Template = t
 	if text, ok := t.Constant(); ok {
 		v.Const = quote(text)

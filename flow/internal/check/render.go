@@ -85,15 +85,46 @@ func failed(problems []expression.Problem) bool {
 	return false
 }
 
-// template compiles a text with ${{ }} in it.
+// template compiles a text with ${{ }} in it; nil after a complaint.
 func (r *rendering) template(n *syntax.Node) *expression.Template {
-	t, problems := expression.CompileTemplate(n.Text, r.checker)
-	r.expressionProblems(n, problems)
-	if failed(problems) || t == nil {
-		return nil
+	return r.compile(use{n, false})
+}
+
+func (r *rendering) compile(u use) *expression.Template {
+	t, shared := r.shared[u]
+	if t == nil {
+		compile := expression.CompileTemplate
+		if u.url {
+			compile = expression.CompileURL
+		}
+		var problems []expression.Problem
+		t, problems = compile(u.node.Text, r.checker)
+		r.expressionProblems(u.node, problems)
+		if failed(problems) || t == nil {
+			return nil
+		}
+		if shared && len(problems) == 0 && sameEverywhere(t) {
+			r.shared[u] = t
+		}
 	}
 	r.reads(t)
 	return t
+}
+
+// sameEverywhere says whether a template means the same in every step: it reads
+// nothing that may be unset at one place and set at another.
+func sameEverywhere(t *expression.Template) bool {
+	for _, ref := range t.Refs() {
+		handle, _ := ref.Handle.(*plan.Ref)
+		switch {
+		case ref.Root == "inputs" && handle != nil && (handle.Input.Required || handle.Input.Default != nil):
+		case ref.Root == "secrets" && handle != nil && !handle.Secret.Optional:
+		case ref.Root == "run" && ref.Member != "status" && ref.Member != "error":
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // reads notes what a template reads.

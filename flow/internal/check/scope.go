@@ -64,8 +64,15 @@ func (c *checker) Name(root, name string) (expression.Name, bool) {
 	return expression.Name{}, false
 }
 
+// maxSuggested is for how many unknown names a near one is looked for: each
+// is compared with every name there is.
+const maxSuggested = 200
+
 // Names lists what could stand behind a root, sorted.
 func (c *checker) Names(root string) []string {
+	if c.suggested++; c.suggested > maxSuggested {
+		return nil
+	}
 	seen := map[string]bool{}
 	switch root {
 	case "data":

@@ -37,6 +37,10 @@ type state struct {
 	log  []change
 	gen  int
 	dead bool // the way that leads here always fails before
+
+	// never is what steps that are never reached would have done: it counts only
+	// for others like them, so that one failure makes no further noise.
+	never []effect
 }
 
 type change struct {
@@ -79,6 +83,13 @@ func (s *state) take(mark int) []effect {
 	return effects
 }
 
+// undo takes back what happened since a mark as if it had never been.
+func (s *state) undo(mark int) []effect {
+	effects := s.take(mark)
+	s.log = s.log[:mark]
+	return effects
+}
+
 // apply does again what take took back.
 func (s *state) apply(effects []effect) {
 	for _, e := range effects {
@@ -89,7 +100,9 @@ func (s *state) apply(effects []effect) {
 // merge joins two ways that began in the present state. One that is dead does
 // not count; if both are, the first stands, so that what follows makes no noise.
 func (s *state) merge(a []effect, aDead bool, b []effect, bDead bool) {
-	s.dead = aDead && bDead
+	if s.dead = aDead && bDead; !s.dead {
+		s.never = nil
+	}
 	switch {
 	case bDead:
 		s.apply(a)
@@ -117,8 +130,10 @@ func (s *state) merge(a []effect, aDead bool, b []effect, bDead bool) {
 }
 
 // failing turns the state into what is known if anything since the mark may
-// have failed: every state on the way counts, the present one too.
+// have failed and the run goes on here: every state on the way counts, the
+// present one too.
 func (s *state) failing(mark int) {
+	s.dead, s.never = false, nil
 	s.gen++
 	end := len(s.log)
 	for _, ch := range s.log[mark:end] {

@@ -12,16 +12,19 @@ import (
 // list checks steps that run one after the other.
 func (c *checker) list(steps []*syntax.Step) []*plan.Node {
 	nodes := make([]*plan.Node, 0, len(steps))
-	dead := false
+	dead, from := false, 0
 	for i, s := range steps {
 		if c.dead && !dead {
-			dead = true
+			dead, from = true, c.mark()
+			c.apply(c.never)
 			c.warnAt(s.Span, diag.Unreachable, "", "this step never runs: step %q before it always fails", steps[i-1].Name)
 		}
 		c.dead = false
 		nodes = append(nodes, c.step(s))
 	}
-	c.dead = c.dead || dead
+	if dead {
+		c.dead, c.never = true, c.undo(from)
+	}
 	return nodes
 }
 
@@ -58,7 +61,6 @@ func (c *checker) step(s *syntax.Step) *plan.Node {
 	}
 	if s.OnError {
 		c.failing(start)
-		c.dead = false
 		node.Catch = []*plan.Node{{
 			Kind: plan.Block, Bare: true, Scope: c.space.scope, Span: s.OnErrorSpan,
 			Work: plan.Work{Clause: &plan.Clause{}},
@@ -204,7 +206,7 @@ func (c *checker) loop(s *syntax.Step, node *plan.Node) {
 	node.Work.Title = body.Work.Title
 	// An iteration's conditions say nothing once it is over; a loop may have none.
 	c.take(start)
-	c.dead = false
+	c.dead, c.never = false, nil
 	for _, v := range sp.order {
 		outer, inner := sp.parent.names[v.ref.Point.Name], v.ref.Point
 		node.Work.Lists = append(node.Work.Lists, plan.List{Outer: outer.ref.Point, Inner: inner})

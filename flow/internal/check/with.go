@@ -15,7 +15,6 @@ import (
 type argument struct {
 	field     *Field
 	node      *syntax.Node
-	key       diag.Span
 	inherited bool // from defaults
 }
 
@@ -45,6 +44,8 @@ func (c *checker) defaults() {
 		c.errorAt(d.Span, diag.WrongShape, "", "`defaults.http` must be a mapping")
 		return
 	}
+	c.shared = map[use]*expression.Template{}
+	c.share(d)
 	var known []string
 	own := map[string]bool{}
 	for _, a := range c.kit.Actions {
@@ -90,11 +91,7 @@ func (c *checker) arguments(s *syntax.Step, spec *Action) arguments {
 		args[i].field = &spec.Fields[i]
 	}
 	if spec.Web && c.file.HTTP != nil {
-		for _, p := range c.file.HTTP.Pairs {
-			if a := args.of(p.Key); a != nil && !a.field.Own && p.Value.Kind != syntax.Null {
-				a.node, a.key, a.inherited = p.Value, p.KeySpan, true
-			}
-		}
+		c.inherit(args)
 	}
 	if s.With == nil {
 		return args
@@ -115,6 +112,47 @@ func (c *checker) arguments(s *syntax.Step, spec *Action) arguments {
 	return args
 }
 
+// maxInherited is how many values the steps of a file may take from its
+// defaults, all together: each step has its own copy of them.
+const maxInherited = 100_000
+
+// inherit takes over the defaults.
+func (c *checker) inherit(args arguments) {
+	if c.inherited > maxInherited {
+		return
+	}
+	for _, p := range c.file.HTTP.Pairs {
+		if a := args.of(p.Key); a != nil && !a.field.Own && p.Value.Kind != syntax.Null {
+			a.node, a.inherited = p.Value, true
+			c.inherited += 1 + len(p.Value.Pairs) + len(p.Value.Items)
+		}
+	}
+	if c.inherited > maxInherited {
+		c.errorAt(c.file.HTTP.Span, diag.OverLimit, "split the flow, or write what few steps need into those steps",
+			"the steps take more than %d values from the defaults", maxInherited)
+	}
+}
+
+// A use is a text of the defaults as a field takes it: a URL or not.
+type use struct {
+	node *syntax.Node
+	url  bool
+}
+
+// share marks the expressions of the defaults: those that mean the same in
+// every step are compiled once.
+func (c *checker) share(n *syntax.Node) {
+	if isExpression(n) {
+		c.shared[use{n, false}], c.shared[use{n, true}] = nil, nil
+	}
+	for _, item := range n.Items {
+		c.share(item)
+	}
+	for _, p := range n.Pairs {
+		c.share(p.Value)
+	}
+}
+
 // argument takes one key of a step's `with`.
 func (c *checker) argument(args arguments, a *argument, p syntax.Pair) {
 	f := a.field
@@ -133,11 +171,11 @@ func (c *checker) argument(args arguments, a *argument, p syntax.Pair) {
 	}
 	switch {
 	case p.Value.Kind == syntax.Null && f.Type != JSONField: // takes the setting away
-		*a = argument{field: f, key: p.KeySpan}
+		*a = argument{field: f}
 	case f.Type == PairsField && a.node != nil && a.node.Kind == syntax.Mapping && p.Value.Kind == syntax.Mapping:
-		*a = argument{field: f, node: mergePairs(f, a.node, p.Value), key: p.KeySpan}
+		*a = argument{field: f, node: mergePairs(f, a.node, p.Value)}
 	default:
-		*a = argument{field: f, node: p.Value, key: p.KeySpan}
+		*a = argument{field: f, node: p.Value}
 	}
 }
 
