@@ -183,24 +183,3 @@ func (l look) fields(b *strings.Builder, fields []flow.Field, margin int) {
 		}
 	}
 }
-
-// wrapped breaks a text into lines of at most width columns, all but the first indented.
-func wrapped(text string, width, indent int) string {
-	var b strings.Builder
-	at := indent
-	for i, word := range strings.Fields(text) {
-		n := columns(word)
-		switch {
-		case i == 0:
-		case at+1+n > width:
-			b.WriteString("\n" + blanks(indent))
-			at = indent
-		default:
-			b.WriteByte(' ')
-			at++
-		}
-		b.WriteString(word)
-		at += n
-	}
-	return b.String()
-}

@@ -42,7 +42,7 @@ func (s *session) driveBatch(ctx context.Context, p *batchProgress, runs []datap
 	stop := context.AfterFunc(ctx, func() { p.notice(stopping) })
 	defer stop()
 	began := time.Now()
-	line := &orderly{print: s.printRow, waiting: map[int]*result{}}
+	line := &orderly{print: func(r *result) error { return p.aside(func() error { return s.printRow(r) }) }, waiting: map[int]*result{}}
 	next := make(chan int)
 	var workers sync.WaitGroup
 	for range min(s.flags.jobs, len(runs)) {
@@ -75,10 +75,11 @@ func (s *session) driveBatch(ctx context.Context, p *batchProgress, runs []datap
 	if ctx.Err() != nil && started < len(runs) {
 		code = gravest(code, exitInterrupted)
 	}
-	s.c.printBatchSummary(p, time.Since(began), code, s.flags.storeFlags)
+	s.printBatchSummary(p, time.Since(began), code)
 	if !s.flags.json {
 		s.c.sayMasked(masked)
 	}
+	s.sayShort()
 	return said(code)
 }
 
@@ -120,17 +121,21 @@ func (s *session) printRow(r *result) error {
 	return s.c.printJSON(doc, true)
 }
 
-func (c *Command) printBatchSummary(p *batchProgress, took time.Duration, code int, f storeFlags) {
+func (s *session) printBatchSummary(p *batchProgress, took time.Duration, code int) {
+	c := s.c
 	l := c.errLook()
 	dot := " " + l.text("·") + " "
+	runs := count(p.total, "run")
 	if code == exitOK {
-		fmt.Fprintf(c.Stderr, "\n%s%s%s%s\n", l.paint(green, l.sign("✓")+" succeeded"), dot, count(p.total, "run"), dot+short(took))
+		fmt.Fprintf(c.Stderr, "\n%s%s%s\n", l.paint(green, l.sign("✓")+" succeeded"), dot+runs, dot+short(took))
 		return
 	}
-	word, colour, sign := fmt.Sprintf("%d of %s did not succeed", p.total-p.succeeded, count(p.total, "run")), red, "✗"
+	word, colour, sign := fmt.Sprintf("%d of %s did not succeed", p.total-p.succeeded, runs), red, "✗"
 	if code == exitInterrupted || code == exitTerminated {
-		word, colour, sign = fmt.Sprintf("interrupted: %d of %s succeeded", p.succeeded, count(p.total, "run")), yellow, "⏸"
+		word, colour, sign = fmt.Sprintf("interrupted: %d of %s succeeded", p.succeeded, runs), yellow, "⏸"
 	}
 	fmt.Fprintf(c.Stderr, "\n%s%s\n", l.paint(colour, l.sign(sign)+" "+word), dot+short(took))
-	fmt.Fprintf(c.Stderr, "  go on with: %s\n", l.paint(bold, resumeCommand(&result{run: datapoints.Run{ID: p.batch}}, f)))
+	if s.sandbox == nil && s.keep.file != "" {
+		fmt.Fprintf(c.Stderr, "  go on with: %s\n", l.paint(bold, resumeCommand(&result{run: datapoints.Run{ID: p.batch}}, s.flags.storeFlags)))
+	}
 }

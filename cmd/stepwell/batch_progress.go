@@ -82,7 +82,7 @@ func (p *batchProgress) ended(i int, r *result) {
 		}
 	}
 	p.erase()
-	lead := fmt.Sprintf("row %-5d %s  %s", i+1, shortID(r.run.ID), padLeft(short(r.took), 7))
+	lead := fmt.Sprintf("row %-5d %s  %s", i+1, r.run.ID, padLeft(short(r.took), 7))
 	if say != "" {
 		lead += "  " + k.cut(say, max(8, k.width()-columns(lead)-7))
 	}
@@ -127,7 +127,7 @@ func (p *batchProgress) draw() {
 	p.at = p.now()
 	k := p.look
 	text := fmt.Sprintf("  %s %d of %d runs", k.sign("◐"), p.over, p.total)
-	tail := padLeft(short(p.now().Sub(p.began)), 8)
+	tail := padLeft(tenths(p.now().Sub(p.began)), 8)
 	if failed := p.over - p.succeeded; failed > 0 {
 		tail += fmt.Sprintf("  %d did not succeed", failed)
 	}
@@ -148,6 +148,16 @@ func (p *batchProgress) draw() {
 	}
 	fmt.Fprint(p.out, text+bar+tail)
 	p.drawn = true
+}
+
+// aside lets something else be printed: stdout may be the same terminal.
+func (p *batchProgress) aside(print func() error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.erase()
+	err := print()
+	p.draw()
+	return err
 }
 
 func (p *batchProgress) close() {

@@ -156,7 +156,7 @@ func (c *Command) root() *cobra.Command {
 		return wrong(err.Error(), "see: "+cmd.CommandPath()+" --help")
 	})
 	root.AddCommand(c.runVerb(), c.resumeVerb(), c.validateVerb(), c.planVerb(), c.runsVerb(), c.dataVerb(),
-		c.evalVerb(), c.pathVerb(), c.actionsVerb(), c.envVerb(), c.sandboxVerb(),
+		c.evalVerb(), c.pathVerb(), c.actionsVerb(), c.envVerb(), c.explainVerb(), c.sandboxVerb(),
 		c.completionVerb(), c.versionVerb())
 	root.SetUsageTemplate(root.UsageTemplate() + "{{if not .HasParent}}" + rootExits + "{{end}}")
 	return root

@@ -91,13 +91,14 @@ func thousands(n int) string {
 // printFailure shows why a run failed: the step in the author's file, what was
 // sent, what came back, and what to do.
 func (c *Command) printFailure(e *flow.Error) {
-	d := diag.Diagnostic{Span: e.Place, Code: diag.Code(e.Kind), Message: clean(e.Message), Notes: notes(e)}
+	d := diag.Diagnostic{Span: e.Place, Code: diag.Code(e.Kind), Message: clean(e.Message), Notes: c.errLook().notes(e)}
 	fmt.Fprintln(c.Stderr)
 	c.printList(diag.List{d})
 }
 
-// notes are the facts and hints of a failure, aligned.
-func notes(e *flow.Error) []string {
+// notes are the facts and hints of a failure, aligned and broken into lines
+// that fit.
+func (l look) notes(e *flow.Error) []string {
 	facts := e.Facts
 	for i, h := range e.Hints {
 		name := ""
@@ -110,14 +111,20 @@ func notes(e *flow.Error) []string {
 	for _, f := range facts {
 		width = max(width, columns(f.Name))
 	}
+	width = min(width, l.width()/3)
+	room := max(20, l.width()-1-5-width-1)
 	var lines []string
 	for _, f := range facts {
 		text := clean(f.Text)
+		if f.Name == "sent" && l.live {
+			text = l.cutMiddle(text, room)
+		}
+		text = strings.ReplaceAll(wrapped(text, room, 0), "\n", "\n"+blanks(width+1))
 		if f.Name == "" && len(lines) > 0 {
 			lines[len(lines)-1] += "\n" + blanks(width+1) + text
 			continue
 		}
-		lines = append(lines, pad(clean(f.Name), width)+" "+text)
+		lines = append(lines, pad(l.cutMiddle(clean(f.Name), width), width)+" "+text)
 	}
 	return lines
 }

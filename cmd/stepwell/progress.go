@@ -23,6 +23,7 @@ type progress struct {
 	run    string
 	rows   []*row // in source order
 	byPath map[string]*row
+	widest layout
 	calls  int  // requests that were sent
 	begun  bool // the header is written
 	origin string
@@ -33,9 +34,7 @@ type progress struct {
 type row struct {
 	path    string
 	title   string // "POST /oauth/token"
-	plan    string // the title as far as it is known before it began
 	state   rowState
-	planned bool // known before it began
 	begun   time.Time
 	took    time.Duration
 	status  int
@@ -72,10 +71,10 @@ func (s rowState) over() bool { return s >= rowDone }
 func newProgress(out io.Writer, l look, planned []row) *progress {
 	p := &progress{out: out, look: l, now: time.Now, byPath: map[string]*row{}}
 	for _, r := range planned {
-		r.planned, r.plan = true, r.title
 		p.rows = append(p.rows, &r)
 		p.byPath[r.path] = &r
 	}
+	p.widest = widestOf(p.rows)
 	return p
 }
 

@@ -95,6 +95,7 @@ func (p *progress) close() {
 			kept = append(kept, r)
 		}
 	}
+	p.board.note = ""
 	p.rows = append(p.rows[:p.board.fixed:p.board.fixed], kept...)
 	for _, r := range kept {
 		if !r.state.over() {

@@ -18,16 +18,20 @@ const (
 	answerColumns = 2 + 3 + 8
 )
 
-// layoutOf fits the columns to the terminal. It looks at what was planned
+// widestOf is how wide the columns want to be. It looks at what was planned
 // alone, so that every line of a run has the same columns.
-func (p *progress) layoutOf() layout {
-	l := layout{width: p.look.width() - 1, id: 8, title: 40}
-	for _, r := range p.rows {
-		if r.planned {
-			l.id = max(l.id, columns(r.path))
-			l.title = max(l.title, columns(requestText(r.plan)))
-		}
+func widestOf(rows []*row) layout {
+	l := layout{id: 8, title: 40}
+	for _, r := range rows {
+		l.id = max(l.id, columns(r.path))
+		l.title = max(l.title, columns(requestText(r.title)))
 	}
+	return l
+}
+
+// layoutOf fits the columns to the terminal.
+func (p *progress) layoutOf() layout {
+	l := layout{width: p.look.width() - 1, id: p.widest.id, title: p.widest.title}
 	l.id = min(l.id, max(8, l.width/4)) + 1
 	room := l.width - signColumns - l.id - 1 - answerColumns
 	l.title = max(8, min(l.title, 44, room-min(room/3, 26)))
@@ -59,7 +63,11 @@ func (p *progress) line(r *row, l layout) string {
 	case rowSkipped:
 		return lead("–", yellow) + id(dim) + k.paint(dim, k.cut(skipped(r.why), room))
 	case rowStopped:
-		return lead("–", yellow) + id(dim) + k.paint(dim, "stopped")
+		how := "stopped"
+		if r.loop {
+			how = fmt.Sprintf("%d of %d, stopped", r.done, r.count)
+		}
+		return lead("–", yellow) + id(dim) + k.paint(dim, how)
 	case rowFailed:
 		return strings.TrimRight(lead("✗", red)+id(red)+p.answer(r, l, ""), " ")
 	case rowUnknown:
@@ -86,7 +94,7 @@ func (p *progress) answer(r *row, l layout, say string) string {
 		if !k.utf8 {
 			by = " x "
 		}
-		title = strconv.Itoa(r.count) + by + title
+		title = strconv.Itoa(r.count) + by + r.title
 		if r.failed > 0 {
 			title += fmt.Sprintf(", %d failed", r.failed)
 		}
@@ -113,7 +121,7 @@ func (p *progress) running(r *row, l layout) string {
 	if took < 100*time.Millisecond {
 		return text
 	}
-	text += "     " + padLeft(short(took), 8)
+	text += "     " + padLeft(tenths(took), 8)
 	if r.attempt > 1 {
 		text += p.look.paint(dim, fmt.Sprintf("  attempt %d of %d", r.attempt, r.limit))
 	}
@@ -124,7 +132,7 @@ func (p *progress) running(r *row, l layout) string {
 func (p *progress) counter(r *row, l layout) string {
 	k := p.look
 	text := fmt.Sprintf("%d of %d", r.done, r.count)
-	tail := padLeft(short(p.now().Sub(r.begun)), 8)
+	tail := padLeft(tenths(p.now().Sub(r.begun)), 8)
 	if r.failed > 0 {
 		tail += fmt.Sprintf("  %d failed", r.failed)
 	}
@@ -150,8 +158,8 @@ func (p *progress) retrying(r *row) string {
 	if r.status != 0 {
 		what = strconv.Itoa(r.status)
 	}
-	wait := max(0, r.again.Sub(p.now()))
-	text := fmt.Sprintf("%s, again in %s (attempt %d of %d", what, short(wait.Round(100*time.Millisecond)), r.attempt+1, r.limit)
+	wait := max(0, r.again.Sub(p.now())).Round(100 * time.Millisecond)
+	text := fmt.Sprintf("%s, again in %s (attempt %d of %d", what, strings.Replace(tenths(wait), ".0s", "s", 1), r.attempt+1, r.limit)
 	if r.asked {
 		text += ", the server said so"
 	}
@@ -190,11 +198,21 @@ func requestText(title string) string {
 	return pad(method, 4) + " " + rest
 }
 
+// tenths is a duration that grows while somebody looks at it.
+func tenths(d time.Duration) string {
+	if d < time.Second {
+		return strconv.FormatFloat(max(0, d).Truncate(100*time.Millisecond).Seconds(), 'f', 1, 64) + "s"
+	}
+	return short(d)
+}
+
 // short is a duration in few characters.
 func short(d time.Duration) string {
 	switch {
 	case d < 0:
 		return "0s"
+	case d < 50*time.Microsecond:
+		return "0ms"
 	case d < time.Millisecond:
 		return strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', 1, 64) + "ms"
 	case d < time.Second:

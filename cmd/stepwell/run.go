@@ -133,6 +133,7 @@ func (s *session) finish(ctx context.Context, p *progress, r *result) error {
 		c.printFailure(r.err)
 	}
 	c.printSummary(r, s.sandbox != nil, s.keep.file != "", s.flags.storeFlags)
+	s.sayShort()
 	if s.flags.json {
 		doc, err := s.document(ctx, r)
 		if err != nil {

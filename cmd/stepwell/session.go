@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
@@ -140,4 +141,11 @@ func factLines(e *flow.Error) []string {
 		lines[i] = f.Name + " " + f.Text
 	}
 	return lines
+}
+
+// sayShort warns of secrets that are too short to be found in texts.
+func (s *session) sayShort() {
+	if names := s.redactor.Short(); len(names) > 0 {
+		s.c.note("warning", "too short to be masked in texts (fewer than 8 characters): %s", strings.Join(names, ", "))
+	}
 }

@@ -50,7 +50,7 @@ func (w *showWriter) write(failure *flow.Error) {
 	w.line("")
 	w.waterfall()
 	if failure != nil {
-		d := diag.Diagnostic{Span: failure.Place, Code: diag.Code(failure.Kind), Message: clean(failure.Message), Notes: notes(failure)}
+		d := diag.Diagnostic{Span: failure.Place, Code: diag.Code(failure.Kind), Message: clean(failure.Message), Notes: w.notes(failure)}
 		w.line("")
 		w.b.WriteString(d.Frame(diag.Style{Colour: w.colour, ASCII: !w.utf8, Width: w.width()}))
 	}

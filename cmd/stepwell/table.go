@@ -88,3 +88,31 @@ func ago(t, now time.Time) string {
 	}
 	return t.Local().Format("2006-01-02")
 }
+
+// wrapped breaks a text into lines of at most width columns, all but the first
+// indented. A word that is wider is broken, too.
+func wrapped(text string, width, indent int) string {
+	var b strings.Builder
+	at := indent
+	for i, word := range strings.Fields(text) {
+		n := columns(word)
+		switch {
+		case i == 0:
+		case at+1+n > width:
+			b.WriteString("\n" + blanks(indent))
+			at = indent
+		default:
+			b.WriteByte(' ')
+			at++
+		}
+		for n > width-indent && width-indent > 8 {
+			head, rest := split(word, width-at)
+			b.WriteString(head + "\n" + blanks(indent))
+			word, at = rest, indent
+			n = columns(word)
+		}
+		b.WriteString(word)
+		at += n
+	}
+	return b.String()
+}
