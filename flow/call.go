@@ -14,9 +14,15 @@ import (
 // maxCall is how long one call may take with its retries, if its step has no timeout.
 const maxCall = 10 * time.Minute
 
+// maxSteps is how many steps a run may do, each iteration's counted.
+const maxSteps = 100_000
+
 // try does what a leaf does, once.
 func (w *work) try(ctx context.Context, n *plan.Node, r datapoints.Row, t Task) (Outcome, error) {
 	now := time.Now()
+	if w.state.Len() > maxSteps {
+		return w.fail(ctx, n, r, t, &Error{Kind: KindLimit, Message: "the run has done 100,000 steps; more are not allowed"})
+	}
 	first := r.N == 0 || r.Started.IsZero() // `if` was not yet true
 	if r.Started.IsZero() {
 		r.Started = now
@@ -104,6 +110,7 @@ type calling struct {
 	spec     *plan.CallSpec
 	deadline time.Time
 	env      *env
+	uploads  map[string]string // digests of the files that it sends
 	call     Call
 	began    time.Time
 	ended    func(End)
@@ -155,10 +162,14 @@ func (c *calling) attempt(ctx context.Context) (Outcome, error) {
 // freeze fixes what now() and uuid() give, for all attempts of the step.
 func (c *calling) freeze(ctx context.Context) {
 	c.env = &env{w: c.w, ctx: ctx, path: c.t.Path}
-	if !c.spec.Now {
+	if c.r.Hidden.IsZero() && !c.spec.Now {
 		return
 	}
 	h := unseal(c.r.Hidden)
+	c.uploads = h.Uploads
+	if !c.spec.Now {
+		return
+	}
 	if h.Now == nil {
 		now := c.env.Now()
 		h.Now, h.Seed = &now, randomSeed()
@@ -173,9 +184,15 @@ func (c *calling) plan() error {
 	if err != nil {
 		return err
 	}
+	known := len(c.uploads)
 	c.call, err = c.w.plan.actions[c.spec.Action].Plan(in)
 	if err != nil {
 		return err
+	}
+	if len(c.uploads) > known {
+		h := unseal(c.r.Hidden)
+		h.Uploads = c.uploads
+		c.r.Hidden = h.seal()
 	}
 	if sensitive != "" && c.call.Origin != "" {
 		return trust.check(c.call.Origin, sensitive)

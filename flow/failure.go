@@ -198,12 +198,13 @@ func storeError(what string, err error) error {
 
 // hidden is the sealed part of a row: what Walk must not see.
 type hidden struct {
-	Items    json.RawMessage `json:"items,omitempty"`    // of a loop
-	Now      *time.Time      `json:"now,omitempty"`      // frozen for the step
-	Seed     string          `json:"seed,omitempty"`     // of its uuid()
-	Fault    *fault          `json:"fault,omitempty"`    // why it failed
-	Failures json.RawMessage `json:"failures,omitempty"` // of a loop that went on
-	Outputs  json.RawMessage `json:"outputs,omitempty"`  // of the run
+	Items    json.RawMessage   `json:"items,omitempty"`    // of a loop
+	Now      *time.Time        `json:"now,omitempty"`      // frozen for the step
+	Seed     string            `json:"seed,omitempty"`     // of its uuid()
+	Uploads  map[string]string `json:"uploads,omitempty"`  // digests of the files that it sends, by name
+	Fault    *fault            `json:"fault,omitempty"`    // why it failed
+	Failures json.RawMessage   `json:"failures,omitempty"` // of a loop that went on
+	Outputs  json.RawMessage   `json:"outputs,omitempty"`  // of the run
 }
 
 // seal makes the value that a row keeps.

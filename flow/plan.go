@@ -202,6 +202,11 @@ const maxFile = 1 << 20
 
 // readFile reads a file for a flow; the error is for its author.
 func readFile(fsys fs.FS, name string) ([]byte, error) {
+	return readWhole(fsys, name, maxFile)
+}
+
+// readWhole reads a file of at most limit bytes.
+func readWhole(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	if !fs.ValidPath(name) {
 		return nil, fmt.Errorf("%s lies outside the project root", name)
 	}
@@ -217,12 +222,12 @@ func readFile(fsys fs.FS, name string) ([]byte, error) {
 	if info, err := f.Stat(); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("%s is a folder", name)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot be read", name)
 	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("%s is larger than 1 MiB", name)
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("%s is larger than %d MiB", name, limit>>20)
 	}
 	return data, nil
 }

@@ -1,10 +1,14 @@
 package flow
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 
@@ -73,7 +77,7 @@ func jsonString(s string) string { return datapoints.Text(s).Reveal() }
 func (w *work) input(c *calling) (in Input, sensitive string, t *trust, err error) {
 	t = &trust{}
 	in = Input{Run: w.run.ID, Path: c.t.Path, Attempt: c.r.N + 1, Now: c.env.Now(), Place: c.n.Span,
-		AllowErrors: c.spec.Expect.AllowErrors, Trusted: t.allows, Create: w.x.Output, File: w.file,
+		AllowErrors: c.spec.Expect.AllowErrors, Trusted: t.allows, Create: c.create, File: c.file,
 		Args: make([]Arg, 0, len(c.spec.Fields))}
 	for _, s := range c.spec.Expect.Status {
 		in.Status = append(in.Status, StatusRange(s))
@@ -116,11 +120,52 @@ func (w *work) renderField(f *plan.Field, e *env) (datapoints.Value, error) {
 	return marked(b.String(), f.Class, f.Name), nil
 }
 
-func (w *work) file(name string) ([]byte, error) {
-	if w.x.Files == nil {
-		return nil, errors.New("this program gives flows no files to read")
+// file reads a file that the flow names, relative to the flow's own. What was
+// read when the plan was made is part of it; of anything else the digest is
+// recorded with the step, and a file that changed since is an error.
+func (c *calling) file(name string) ([]byte, error) {
+	at := path.Join(path.Dir(c.w.plan.compiled.File), name)
+	for _, f := range c.w.plan.compiled.Files {
+		if f.Name == at {
+			return f.Data, nil
+		}
 	}
-	return readFile(w.x.Files, name)
+	if c.w.x.Files == nil {
+		return nil, &Error{Kind: KindData, Message: "this program gives flows no files to read"}
+	}
+	data, err := readWhole(c.w.x.Files, at, maxUpload)
+	if errors.Is(err, fs.ErrNotExist) && at != name {
+		data, err = readWhole(c.w.x.Files, name, maxUpload) // what save_to wrote is named from the output folder
+	}
+	if err != nil {
+		return nil, &Error{Kind: KindData, Message: "the file cannot be read: " + err.Error()}
+	}
+	sum := sha256.Sum256(data)
+	digest := hex.EncodeToString(sum[:])
+	if before := c.uploads[name]; before != "" && before != digest {
+		return nil, &Error{Kind: KindData, Message: "the file " + name + " has changed since the run recorded it",
+			Hints: []string{"put the file back as it was, or start a new run"}}
+	}
+	if c.uploads == nil {
+		c.uploads = map[string]string{}
+	}
+	c.uploads[name] = digest
+	return data, nil
+}
+
+// maxUpload is the limit of a file that is sent.
+const maxUpload = 256 << 20
+
+// create makes the file of a step's save_to. One path belongs to one step's
+// instance: a second would overwrite what the first has said.
+func (c *calling) create(name string) (Sink, error) {
+	if c.w.x.Output == nil {
+		return nil, &Error{Kind: KindData, Message: "this program does not let flows write files"}
+	}
+	if by := c.w.state.Claim(path.Clean(name), c.t.Path); by != c.t.Path {
+		return nil, &Error{Kind: KindData, Message: fmt.Sprintf("save_to: %s was written by step %s of this run already", name, by)}
+	}
+	return c.w.x.Output(name)
 }
 
 // A trust is where a call may carry something sensitive.

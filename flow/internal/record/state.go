@@ -28,6 +28,7 @@ type State struct {
 	points   map[datapoints.Slot]*Cell
 	items    map[string][]expression.Value // of open loops, by path
 	Complete bool                          // nothing is in the store that is not here
+	written  map[string]string             // files of save_to, with the path of the step
 	unknown  bool                          // a call is recorded as unknown
 	done     int                           // steps that ended well or were skipped
 	bytes    int                           // of all values
@@ -178,6 +179,26 @@ func (s *State) Size() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.bytes
+}
+
+// Claim says which step of the run a file belongs to: the first that asks.
+func (s *State) Claim(file, step string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.written == nil {
+		s.written = map[string]string{}
+	}
+	if s.written[file] == "" {
+		s.written[file] = step
+	}
+	return s.written[file]
+}
+
+// Len is how many rows are recorded.
+func (s *State) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.rows)
 }
 
 // Finished counts the leading iterations of a loop that are over, from a known number on.
