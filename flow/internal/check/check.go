@@ -69,6 +69,7 @@ type checker struct {
 	inherited   int                          // values that steps took from the defaults
 	suggested   int                          // unknown names for which a near one was looked for
 
+	holes    bool // a step could not be read: names may be missing
 	problems diag.List
 	reported map[string]bool
 }
@@ -194,41 +195,45 @@ func (c *checker) expressionProblems(n *syntax.Node, problems []expression.Probl
 			span = n.At(p.From, p.To)
 		}
 		d := diag.Diagnostic{Span: span, Severity: p.Severity, Code: p.Code, Message: p.Message, Hint: p.Hint, Notes: p.Notes}
-		c.explain(&d, n.Text, p)
-		c.report(d)
+		if c.explain(&d, n.Text, p) {
+			c.report(d)
+		}
 	}
 }
 
 // explain adds what only the checker knows: another way that the name is
-// reached, or which step saves what was probably meant.
-func (c *checker) explain(d *diag.Diagnostic, text string, p expression.Problem) {
+// reached, or which step saves what was probably meant. It says false of a
+// name that is only unknown because the step that has it could not be read.
+func (c *checker) explain(d *diag.Diagnostic, text string, p expression.Problem) bool {
 	runes := []rune(text)
 	if p.From < 0 || p.To > len(runes) || p.From >= p.To {
-		return
+		return true
 	}
-	before, name := string(runes[:p.From]), string(runes[p.From:p.To])
-	name = strings.TrimPrefix(name, "data.")
-	inData := strings.HasSuffix(before, "data.") || string(runes[p.From:p.To]) != name
+	before, whole := string(runes[:p.From]), string(runes[p.From:p.To])
+	name := strings.TrimPrefix(whole, "data.")
+	inData := strings.HasSuffix(before, "data.") || whole != name
+	if p.Code == diag.UnknownName && c.holes && (inData || strings.HasSuffix(before, "steps.")) {
+		return false
+	}
 	if !inData {
-		return
+		return true
 	}
 	switch p.Code {
 	case diag.UnknownName, diag.UsedBeforeSaved:
 		if c.at.graphql && c.at.response {
 			d.Hint = fmt.Sprintf("did you mean `response.body.data.%s`?", name)
-			return
-		}
-		if p.Code == diag.UsedBeforeSaved {
-			return
-		}
-		if v := c.find(expression.Suggest(name, c.Names("data"))); v != nil && len(v.sites) > 0 {
-			s := v.sites[0]
-			d.Notes = append(d.Notes, fmt.Sprintf("step %q saves %s (line %d)", s.step.Name, v.ref.Point.Name, s.span.Line))
+		} else if v := c.find(expression.Suggest(name, c.Names("data"))); p.Code == diag.UnknownName && v != nil && len(v.sites) > 0 {
+			d.Notes = append(d.Notes, savedBy(v))
 		}
 	case diag.MayBeUnset:
 		if v := c.find(name); v != nil && len(v.sites) > 0 {
-			s := v.sites[0]
-			d.Notes = append(d.Notes, fmt.Sprintf("step %q saves %s (line %d), but not on every way that leads here", s.step.Name, name, s.span.Line))
+			d.Notes = append(d.Notes, savedBy(v)+", but not on every way that leads here")
 		}
 	}
+	return true
+}
+
+func savedBy(v *variable) string {
+	s := v.sites[0]
+	return fmt.Sprintf("step %q saves %s (line %d)", s.step.Name, v.ref.Point.Name, s.span.Line)
 }

@@ -52,11 +52,7 @@ func (c *checker) schemaFile(n *syntax.Node) plan.Schema {
 	}
 	compiled, problem := compileSchema(text)
 	if problem != nil {
-		where := ""
-		if problem.pointer != "" {
-			where = ", at " + problem.pointer
-		}
-		c.errorAt(n.Span, diag.BadSchema, problem.hint, "the schema in %s%s is not valid: %s", n.Text, where, problem.message)
+		c.errorAt(n.Span, diag.BadSchema, problem.hint, "the schema in %s is not valid: %s", n.Text, problem.message)
 		return nil
 	}
 	c.schemas[n.Text] = compiled
@@ -160,21 +156,30 @@ func problemOf(err error) *schemaProblem {
 	var failed *jsonschema.ValidationError
 	switch {
 	case errors.As(err, &invalid) && errors.As(invalid.Err, &failed):
-		leaf := leaves(failed)[0]
-		return &schemaProblem{pointer: jsonPointer(leaf.InstanceLocation), message: "it " + requirement(leaf)}
+		leaf := deepest(failed)
+		return &schemaProblem{pointer: jsonPointer(leaf.InstanceLocation), message: spot(leaf.InstanceLocation) + " " + requirement(leaf)}
 	case errors.As(err, &elsewhere):
 		return &schemaProblem{
 			message: fmt.Sprintf("it refers to %s, which is not in it", strings.TrimPrefix(elsewhere.URL, "schema:///")),
 			hint:    "put what it refers to under `$defs` and refer to `#/$defs/NAME`",
 		}
 	case errors.As(err, &regex):
-		return &schemaProblem{pointer: fragment(regex.URL), message: fmt.Sprintf("%q is not a regular expression in RE2's syntax", regex.Regex)}
+		return &schemaProblem{pointer: fragment(regex.URL), message: fmt.Sprintf("%s: %q is not a regular expression in RE2's syntax", fragment(regex.URL), regex.Regex)}
 	case errors.As(err, &pointer):
 		return &schemaProblem{message: fmt.Sprintf("it refers to #%s, which it does not have", fragment(pointer.URL))}
 	case errors.As(err, &anchor):
 		return &schemaProblem{message: fmt.Sprintf("it refers to %s, which it does not have", fragmentOf(anchor.Reference))}
 	}
 	return &schemaProblem{message: strings.ReplaceAll(err.Error(), schemaURL, "schema")}
+}
+
+// deepest is the finding that says most: of alternatives, such as a type's one
+// name or a list of them, the first.
+func deepest(e *jsonschema.ValidationError) *jsonschema.ValidationError {
+	for len(e.Causes) > 0 {
+		e = e.Causes[0]
+	}
+	return e
 }
 
 func fragment(url string) string {

@@ -49,6 +49,7 @@ type stop struct {
 func (c *checker) collect(steps []*syntax.Step, sp *space) {
 	for _, s := range steps {
 		c.plan.Steps++
+		c.holes = c.holes || s.Verb == syntax.NoVerb
 		if _, ok := c.stops[s.Name]; !ok && s.Name != "" {
 			c.stops[s.Name] = &stop{step: s, space: sp}
 		}

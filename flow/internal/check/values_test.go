@@ -232,7 +232,7 @@ func TestSchemas(t *testing.T) {
 		{"a file", call + "good.json }", nil, ""},
 		{"a file that is not there", call + "nope.json }", []string{"7:23 unreadable-file"}, "there is no such file"},
 		{"a file outside", call + "../nope.json }", []string{"7:23 outside-project"}, ""},
-		{"a file that is not valid", call + "bad.json }", []string{"7:23 bad-schema"}, "at /properties/a/type"},
+		{"a file that is not valid", call + "bad.json }", []string{"7:23 bad-schema"}, "`properties.a.type` must be one of"},
 		{"written here", call + "{ type: object, required: [id] } }", nil, ""},
 		{"wrong where it stands", call + "{ type: object, properties: { a: { type: strin } } } }", []string{"7:64 bad-schema"}, ""},
 		{"a reference to elsewhere", call + "{ $ref: \"https://a.test/s.json\" } }", []string{"7:23 bad-schema"}, "which is not in it"},
