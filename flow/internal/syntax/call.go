@@ -58,7 +58,7 @@ func (r *reader) forEach(p Pair) *ForEach {
 var reserved = strings.Fields(`
 	inputs secrets data steps run callbacks response error request page round next credentials token
 	not in and or if else let nil true false matches contains
-	all none any one filter map find count sum reduce len abs ceil floor round mean median min max
+	all none any one filter map find bitand bitor bitxor bitnand bitnot bitshl bitshr bitushr count sum reduce len abs ceil floor round mean median min max
 	trim upper lower split replace repeat join type int float string bool now duration date timezone
 	first last get take keys values sort concat reverse uniq flatten compact need uuid path hex base64 base64url
 	unbase64 raw sha256 format env`)

@@ -243,6 +243,9 @@ func (w *walk) escape() bool {
 func (w *walk) block(fold bool) bool {
 	header := w.src.rest(w.at)
 	w.at += len(header)
+	if strings.Trim(w.text, "\n") == "" {
+		return w.emptyLines()
+	}
 	w.at += breakLen(w.src.text[w.at:])
 	indent := w.blockIndent()
 	if indent < 0 {
@@ -251,6 +254,16 @@ func (w *walk) block(fold bool) bool {
 	b := blockWalk{walk: w, fold: fold, indent: indent}
 	b.blankLines()
 	for w.next < len(w.text) && b.line() {
+	}
+	return w.next == len(w.text)
+}
+
+// emptyLines follows a block scalar with nothing but line ends.
+func (w *walk) emptyLines() bool {
+	for n := w.src.line(w.at) + 1; w.next < len(w.text) && n < len(w.src.lines); n++ {
+		if !w.emit('\n', w.src.lines[n]) {
+			return false
+		}
 	}
 	return w.next == len(w.text)
 }

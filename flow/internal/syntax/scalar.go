@@ -150,9 +150,14 @@ func (c *converter) tagAt(at int) string {
 	return ""
 }
 
-// propertyAt is the anchor or tag at the beginning of s.
+// propertyAt is the anchor or tag at the beginning of s. An anchor's name is
+// letters, digits, _ and -, whatever follows; a tag goes up to a blank.
 func propertyAt(s string) string {
-	end := strings.IndexAny(s, " \t\r\n,[]{}")
+	if s[0] == '&' {
+		name := strings.TrimLeft(s[1:], "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-")
+		return s[:len(s)-len(name)]
+	}
+	end := strings.IndexAny(s, " \t\r\n")
 	if end < 0 {
 		end = len(s)
 	}

@@ -37,17 +37,6 @@ func (c *converter) comment(n *Node) {
 	}
 }
 
-// quoted is text as a quoted scalar.
-func quoted(text string) string {
-	switch {
-	case !strings.ContainsAny(text, `"\`):
-		return `"` + text + `"`
-	case !strings.Contains(text, "'"):
-		return "'" + text + "'"
-	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
-}
-
 // openExpression says whether a ${{ in the text has no end.
 func openExpression(text string) bool {
 	for {
@@ -61,75 +50,6 @@ func openExpression(text string) bool {
 		}
 		text = text[i+3+end:]
 	}
-}
-
-// scanExpression goes over quotes and brackets. With an end it gives the place
-// behind the end that is in no bracket; without, the length of s and whether
-// everything in it is closed.
-func scanExpression(s, end string) (at int, closed bool) {
-	depth := 0
-	for i := 0; i < len(s); i++ {
-		switch s[i] {
-		case '"', '\'', '`':
-			n := stringLength(s[i:])
-			if n < 0 {
-				return len(s), false
-			}
-			i += n - 1
-		case '(', '[', '{':
-			depth++
-		case ')', ']', '}':
-			if depth <= 0 && end != "" && strings.HasPrefix(s[i:], end) {
-				return i + len(end), true
-			}
-			depth--
-		}
-	}
-	return len(s), end == "" && depth <= 0
-}
-
-// stringLength is the length of the quoted text at the beginning of s; -1 if
-// it has no end.
-func stringLength(s string) int {
-	for i := 1; i < len(s); i++ {
-		switch {
-		case s[i] == s[0]:
-			return i + 1
-		case s[i] == '\\' && s[0] != '`':
-			i++
-		}
-	}
-	return -1
-}
-
-// maxMeant bounds how far is looked for the end of what was meant.
-const maxMeant = 4096
-
-// flowEnd is the length of what was meant as one value in a flow mapping or
-// list: up to a separator outside of quotes and brackets.
-func flowEnd(s string) int {
-	s = s[:min(len(s), maxMeant)]
-	depth := 0
-	for i := 0; i < len(s); i++ {
-		switch s[i] {
-		case '"', '\'', '`':
-			if n := stringLength(s[i:]); n > 0 {
-				i += n - 1
-			}
-		case '(', '[', '{':
-			depth++
-		case ')', ']', '}':
-			if depth == 0 {
-				return i
-			}
-			depth--
-		case ',':
-			if depth == 0 {
-				return i
-			}
-		}
-	}
-	return len(s)
 }
 
 // expression takes a value that is a bare expression. What YAML has cut, or
@@ -287,14 +207,43 @@ func (s *source) swallowedOn(n int, x refusal) (diag.Diagnostic, bool) {
 			return problem(value, value+len(text), "YAML cannot read this line, and an expression is on it")
 		}
 	}
-	if key := keyOf(line); here && slices.Contains(bareKeys, key) {
-		d, ok := problem(value, value+len(text), fmt.Sprintf("YAML cannot read the expression of %q as it stands", key))
-		if key == "that" && strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
-			d.Hint = "write [ " + quotedItems(text[1:len(text)-1]) + " ]"
-		}
-		return d, ok
+	key, from, to := keyOf(line), value, value+len(text)
+	if text[0] == '{' || text[0] == '[' && key != "that" {
+		key, from, to = bareIn(line, value)
 	}
-	return diag.Diagnostic{}, false
+	if n != x.line || from == value && !here || !slices.Contains(bareKeys, key) {
+		return diag.Diagnostic{}, false
+	}
+	d, ok := problem(from, to, fmt.Sprintf("YAML cannot read the expression of %q as it stands", key))
+	if text = line[from:to]; key == "that" && strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
+		d.Hint = "write [ " + quotedItems(text[1:len(text)-1]) + " ]"
+	}
+	return d, ok
+}
+
+// bareIn finds an expression without quotes, in the { } of a line, that YAML
+// cannot take: its key and where it stands.
+func bareIn(line string, value int) (key string, from, to int) {
+	for i := value; i < len(line); i++ {
+		if strings.IndexByte("{, ", line[i]) < 0 {
+			continue
+		}
+		key, _, found := strings.Cut(line[i+1:], ": ")
+		if !found || !slices.Contains(bareKeys, key) {
+			continue
+		}
+		from = i + 1 + len(key) + 2
+		from += len(line[from:]) - len(strings.TrimLeft(line[from:], " "))
+		to = from + flowEndOf(line, from)
+		text := line[from:to]
+		if key == "that" && strings.HasPrefix(text, "[") {
+			text = strings.TrimSuffix(text[1:], "]")
+		}
+		if strings.ContainsAny(text, "[{") || strings.Contains(text, ": ") || strings.HasPrefix(text, "!") || strings.Contains(text, `" `) {
+			return key, from, to
+		}
+	}
+	return "", 0, 0
 }
 
 // quotedItems quotes each of the expressions between commas.

@@ -24,7 +24,14 @@ const (
 	Mapping
 )
 
-// A Node is a value of the file, aliases and merges resolved.
+// A Node is a value of the file, aliases and merges resolved: an alias is the
+// very node that it names, with that node's places. Nodes are not changed once
+// parsed, and may be read from many goroutines.
+//
+// Span is the value in the file: a scalar with its quotes, of several lines the
+// first; of a block scalar the | or >; of a list or mapping in brackets the
+// whole as far as it is on one line, of other mappings the first key and value.
+// Nothing has an empty Span where its value would stand.
 type Node struct {
 	Kind  Kind
 	Text  string // of a scalar, decoded: of a Number with its digits

@@ -162,3 +162,83 @@ func short(text string) string {
 	}
 	return text
 }
+
+// scanExpression goes over quotes and brackets. With an end it gives the place
+// behind the end that is in no bracket; without, the length of s and whether
+// everything in it is closed.
+func scanExpression(s, end string) (at int, closed bool) {
+	depth := 0
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '"', '\'', '`':
+			n := stringLength(s[i:])
+			if n < 0 {
+				return len(s), false
+			}
+			i += n - 1
+		case '(', '[', '{':
+			depth++
+		case ')', ']', '}':
+			if depth <= 0 && end != "" && strings.HasPrefix(s[i:], end) {
+				return i + len(end), true
+			}
+			depth--
+		}
+	}
+	return len(s), end == "" && depth <= 0
+}
+
+// stringLength is the length of the quoted text at the beginning of s; -1 if
+// it has no end.
+func stringLength(s string) int {
+	for i := 1; i < len(s); i++ {
+		switch {
+		case s[i] == s[0]:
+			return i + 1
+		case s[i] == '\\' && s[0] != '`':
+			i++
+		}
+	}
+	return -1
+}
+
+// maxMeant bounds how far is looked for the end of what was meant.
+const maxMeant = 4096
+
+// flowEnd is the length of what was meant as one value in a flow mapping or
+// list: up to a separator outside of quotes and brackets.
+func flowEnd(s string) int {
+	s = s[:min(len(s), maxMeant)]
+	depth := 0
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '"', '\'', '`':
+			if n := stringLength(s[i:]); n > 0 {
+				i += n - 1
+			}
+		case '(', '[', '{':
+			depth++
+		case ')', ']', '}':
+			if depth == 0 {
+				return i
+			}
+			depth--
+		case ',':
+			if depth == 0 {
+				return i
+			}
+		}
+	}
+	return len(s)
+}
+
+// quoted is text as a quoted scalar.
+func quoted(text string) string {
+	switch {
+	case !strings.ContainsAny(text, `"\`):
+		return `"` + text + `"`
+	case !strings.Contains(text, "'"):
+		return "'" + text + "'"
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
+}

@@ -119,11 +119,11 @@ type refusal struct {
 	problem string // the library's words
 	context int    // the line, from 0, of what was begun and not ended; -1: unknown
 	line    int    // the first line, from 0, with which the text cannot be read
-	at      int    // the byte of the line's first character with which it cannot
+	at      int    // where the line's first word or sign begins with which it cannot
 }
 
 // parseBudget bounds how many bytes are read again to find a refusal's place.
-const parseBudget = 4 << 20
+const parseBudget = 2 << 20
 
 // syntaxProblem turns the library's error into one for the author. Its lines
 // are often those of something larger, and it has no columns: so the text is
@@ -178,17 +178,30 @@ func (s *source) refusal(err error) refusal {
 		x.line--
 	}
 	x.at = s.lines[x.line]
-	text := s.lineText(x.line)
+	text, word := s.lineText(x.line), 0
 	for i := range text {
+		end := i + 1
+		for end < len(text) && !utf8.RuneStart(text[end]) {
+			end++
+		}
+		if end < len(text) && isWord(text[i]) && isWord(text[end]) {
+			continue
+		}
 		if spent > parseBudget {
 			break
 		}
-		if _, n := utf8.DecodeRuneInString(text[i:]); refused(s.lines[x.line] + i + n) {
-			x.at = s.lines[x.line] + i
+		if refused(s.lines[x.line] + end) {
+			x.at = s.lines[x.line] + word
 			break
 		}
+		word = end
 	}
 	return x
+}
+
+// isWord says whether a byte is of a letter or digit.
+func isWord(c byte) bool {
+	return c >= utf8.RuneSelf || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }
 
 // tryPrefix reads the beginning of the text and gives how the library refuses
@@ -236,7 +249,7 @@ func (s *source) explain(x refusal) diag.Diagnostic {
 			d.Message = "a \\ here is no escape in double quotes"
 		}
 		d.Hint = `write \\ for a backslash, or use single quotes`
-	case has("found undefined tag handle"), has("while parsing a tag"), has("did not find expected tag"), has("did not find URI"):
+	case has("expected whitespace or line break"), has("found undefined tag handle"), has("while parsing a tag"), has("did not find expected tag"), has("did not find URI"):
 		d.Message, d.Hint = "a ! begins a tag in YAML, and a flow has none", "quote the text"
 	default:
 		return s.explainToken(x, d)
