@@ -28,10 +28,11 @@ type declaration struct {
 func (c *checker) inputs() {
 	c.inputNames = make(map[string]*variable, len(c.file.Inputs))
 	for _, in := range c.file.Inputs {
-		if in.Type == "" {
-			in.Type = "string"
+		declared := in.Rule
+		if declared.Type == "" && declared.Items == "" {
+			declared.Type = "string"
 		}
-		rule, value := c.rule("input", in.ID, &in.Rule)
+		rule, value := c.rule("input", in.ID, &declared)
 		p := &plan.Input{
 			Name: in.Name, Rule: *rule, Default: value,
 			Required: value == nil, Env: in.Env, Description: in.Description, Span: in.Span,

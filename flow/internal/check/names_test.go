@@ -198,3 +198,11 @@ outputs: { y: "${{ data.y ?? [] }}" }
 		t.Error(d)
 	}
 }
+
+func TestABlockWhoseOutcomeIsReadHasARecord(t *testing.T) {
+	t.Parallel()
+	p, list := checked(t, "steps:\n  - { id: a, steps: [ { id: b, set: { x: 1 } } ] }\n  - { id: c, steps: [ { id: d, set: { y: \"${{ steps.a.ok }}\" } } ] }")
+	if list != nil || p.Root.Steps[0].Bare || !p.Root.Steps[1].Bare {
+		t.Error(list, p.Root.Steps[0].Bare, p.Root.Steps[1].Bare)
+	}
+}

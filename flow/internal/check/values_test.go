@@ -20,6 +20,7 @@ func TestDeclarationsAreCheckedWhenTheyAreLoaded(t *testing.T) {
 		{"a pattern holds for the whole value", "inputs: { n: { pattern: \"a|b\", default: ab } }" + steps, []string{"3:41 wrong-value"}, ""},
 		{"a default below min", "data: { n: { type: integer, min: 3, default: 2 } }" + steps, []string{"3:46 wrong-value"}, "at least 3"},
 		{"too long", "inputs: { n: { max_length: 2, default: abc } }" + steps, []string{"3:40 wrong-value"}, ""},
+		{"too few elements", "inputs: { l: { type: list, min_length: 2, default: [1] } }" + steps, []string{"3:52 wrong-value"}, "at least 2 elements"},
 		{"min above max", "data: { n: { type: integer, min: 3, max: 2 } }" + steps, []string{"3:34 wrong-value"}, ""},
 		{"min of text", "data: { n: { type: string, min: 3 } }" + steps, []string{"3:33 key-not-allowed"}, ""},
 		{"a pattern for numbers", "data: { n: { type: integer, pattern: a } }" + steps, []string{"3:9 key-not-allowed"}, ""},

@@ -25,6 +25,9 @@ func (r *Rule) Fits(text string) error {
 	if strings.HasPrefix(text, `"`) {
 		return r.fitsText(decode(text))
 	}
+	if strings.HasPrefix(text, "[") {
+		return r.fitsCount(text)
+	}
 	if r.Min == nil && r.Max == nil {
 		return nil
 	}
@@ -74,6 +77,21 @@ func (r *Rule) fitsTime(s string) error {
 	}
 	if high, err := time.Parse(layout, r.MaxText); err == nil && t.After(high) {
 		return fmt.Errorf("must not be after %s", r.MaxText)
+	}
+	return nil
+}
+
+// fitsCount compares how many elements a list has with min_length and max_length.
+func (r *Rule) fitsCount(text string) error {
+	if r.MinLength == nil && r.MaxLength == nil {
+		return nil
+	}
+	items, _ := expression.FromJSON(text).Items()
+	switch n := len(items); {
+	case r.MinLength != nil && n < *r.MinLength:
+		return fmt.Errorf("must have at least %d elements, not %d", *r.MinLength, n)
+	case r.MaxLength != nil && n > *r.MaxLength:
+		return fmt.Errorf("must have at most %d elements, not %d", *r.MaxLength, n)
 	}
 	return nil
 }

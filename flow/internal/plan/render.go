@@ -1,0 +1,84 @@
+package plan
+
+import (
+	"strings"
+
+	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/expression"
+)
+
+// A RenderError says which value of the file could not be rendered.
+type RenderError struct {
+	Span diag.Span
+	Err  error
+}
+
+func (e *RenderError) Error() string { return e.Err.Error() }
+
+// Unwrap is the cause.
+func (e *RenderError) Unwrap() error { return e.Err }
+
+// Render writes a value as JSON, in the order the author wrote it. The error
+// is a *RenderError.
+func (v *Value) Render(b *strings.Builder, e expression.Env) error {
+	switch {
+	case v.Const != "":
+		b.WriteString(v.Const)
+	case v.Template != nil:
+		return v.scalar(b, e)
+	case v.IsList:
+		b.WriteByte('[')
+		for i := range v.Items {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			if err := v.Items[i].Render(b, e); err != nil {
+				return err
+			}
+		}
+		b.WriteByte(']')
+	default:
+		b.WriteByte('{')
+		for i := range v.Pairs {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteString(quote(v.Pairs[i].Key))
+			b.WriteByte(':')
+			if err := v.Pairs[i].Value.Render(b, e); err != nil {
+				return err
+			}
+		}
+		b.WriteByte('}')
+	}
+	return nil
+}
+
+func (v *Value) scalar(b *strings.Builder, e expression.Env) error {
+	value, err := v.Template.Render(e)
+	if err != nil {
+		return &RenderError{v.Span, err}
+	}
+	text, err := value.JSON()
+	if err != nil {
+		return &RenderError{v.Span, err}
+	}
+	b.WriteString(text)
+	return nil
+}
+
+// References calls see for each reference in a value, in order.
+func (v *Value) References(see func(*expression.Ref)) {
+	if v.Template != nil {
+		refs := v.Template.Refs()
+		for i := range refs {
+			see(&refs[i])
+		}
+	}
+	for i := range v.Items {
+		v.Items[i].References(see)
+	}
+	for i := range v.Pairs {
+		v.Pairs[i].Value.References(see)
+	}
+}
