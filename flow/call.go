@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
+	"github.com/stepwell/stepwell/flow/internal/record"
 )
 
 // maxCall is how long one call may take with its retries, if its step has no timeout.
@@ -313,6 +315,34 @@ func (c *calling) facts(e *Error, result *Result) []Fact {
 		for _, v := range result.Headers[name] {
 			facts = append(facts, Fact{"", displayName(name) + ": " + v})
 		}
+	}
+	if e.Kind == KindAuth || result.Status == 403 {
+		facts = append(facts, c.tokens()...)
+	}
+	return facts
+}
+
+// tokens says where the sensitive data points of the request's headers come from.
+func (c *calling) tokens() []Fact {
+	var facts []Fact
+	told := map[*plan.Point]bool{}
+	for i := range c.spec.Fields {
+		f := &c.spec.Fields[i]
+		if f.Name != "headers" && f.Name != "bearer" {
+			continue
+		}
+		f.Value.References(func(r *expression.Ref) {
+			h, ok := r.Handle.(*plan.Ref)
+			if !ok || h.Point == nil || h.Point.Class != plan.Sensitive || told[h.Point] {
+				return
+			}
+			told[h.Point] = true
+			slot := datapoints.Slot{Scope: record.Instance(h.Point.Scope, c.t.Path), Name: h.Point.Name}
+			if cell, err := c.w.state.Get(c.env.ctx, slot); err == nil && cell != nil {
+				ago := time.Since(cell.At).Round(time.Second)
+				facts = append(facts, Fact{"token", fmt.Sprintf("[secret %s], saved by step %s %s ago", h.Point.Name, cell.Step, ago)})
+			}
+		})
 	}
 	return facts
 }

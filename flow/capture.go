@@ -270,8 +270,8 @@ func (w *work) assign(a *plan.Assign, e *env, path string, attempt int) (datapoi
 	text := "null"
 	if !a.Unset {
 		var b strings.Builder
-		if err := render(&b, &a.Value, e); err != nil {
-			return datapoints.Point{}, err
+		if err := a.Value.Render(&b, e); err != nil {
+			return datapoints.Point{}, placed(err)
 		}
 		if text = b.String(); text == "null" {
 			return datapoints.Point{}, &Error{Kind: KindData, Place: a.Span, Message: fmt.Sprintf("the expression for %s gives null", a.Point.Name),

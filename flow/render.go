@@ -17,54 +17,15 @@ import (
 	"github.com/stepwell/stepwell/flow/internal/plan"
 )
 
-// render writes a value of the plan as JSON, in the order the author wrote it.
-func render(b *strings.Builder, v *plan.Value, e expression.Env) error {
-	switch {
-	case v.Const != "":
-		b.WriteString(v.Const)
-	case v.Template != nil:
-		value, err := v.Template.Render(e)
-		if err != nil {
-			return placed(err, v)
-		}
-		text, err := value.JSON()
-		if err != nil {
-			return placed(err, v)
-		}
-		b.WriteString(text)
-	case v.IsList:
-		b.WriteByte('[')
-		for i := range v.Items {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			if err := render(b, &v.Items[i], e); err != nil {
-				return err
-			}
-		}
-		b.WriteByte(']')
-	default:
-		b.WriteByte('{')
-		for i := range v.Pairs {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			b.WriteString(jsonString(v.Pairs[i].Key))
-			b.WriteByte(':')
-			if err := render(b, &v.Pairs[i].Value, e); err != nil {
-				return err
-			}
-		}
-		b.WriteByte('}')
+// placed makes the error of a value that cannot be rendered.
+func placed(err error) error {
+	var at *plan.RenderError
+	if !errors.As(err, &at) {
+		return err
 	}
-	return nil
-}
-
-// placed says of an error at which value of the file it happened.
-func placed(err error, v *plan.Value) error {
-	e := *asError(err)
+	e := *asError(at.Err)
 	if e.Place.Line == 0 {
-		e.Place = v.Span
+		e.Place = at.Span
 	}
 	return &e
 }
@@ -114,8 +75,8 @@ func (w *work) renderField(f *plan.Field, e *env) (datapoints.Value, error) {
 		return marked(f.Value.Const, f.Class, f.Name), nil
 	}
 	var b strings.Builder
-	if err := render(&b, &f.Value, e); err != nil {
-		return datapoints.Value{}, err
+	if err := f.Value.Render(&b, e); err != nil {
+		return datapoints.Value{}, placed(err)
 	}
 	return marked(b.String(), f.Class, f.Name), nil
 }

@@ -280,8 +280,8 @@ func (w *work) outputs(ctx context.Context) (json.RawMessage, error) {
 		}
 		b.WriteString(jsonString(o.Name))
 		b.WriteByte(':')
-		if err := render(&b, &o.Value, e); err != nil {
-			err := asError(err)
+		if err := o.Value.Render(&b, e); err != nil {
+			err := asError(placed(err))
 			err.Place = o.Span
 			err.Message = "output " + o.Name + ": " + err.Message
 			return nil, err

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/expression"
@@ -38,6 +39,8 @@ type State struct {
 type Cell struct {
 	Value expression.Value
 	Class datapoints.Class
+	Step  string // that saved it
+	At    time.Time
 }
 
 func NewState(s datapoints.Store, run string) *State {
@@ -82,7 +85,7 @@ func (s *State) Put(rec *datapoints.Record) {
 	for i := range rec.Points {
 		p := &rec.Points[i]
 		s.bytes += len(p.Value.Reveal())
-		s.points[p.Slot] = &Cell{expression.FromJSON(p.Value.Reveal()), p.Value.Class()}
+		s.points[p.Slot] = &Cell{expression.FromJSON(p.Value.Reveal()), p.Value.Class(), p.Step, p.At}
 	}
 }
 
@@ -106,8 +109,8 @@ func (s *State) Get(ctx context.Context, slot datapoints.Slot) (*Cell, error) {
 		return nil, err
 	}
 	if len(got.Points) > 0 {
-		v := got.Points[len(got.Points)-1].Value
-		c = &Cell{expression.FromJSON(v.Reveal()), v.Class()}
+		p := got.Points[len(got.Points)-1]
+		c = &Cell{expression.FromJSON(p.Value.Reveal()), p.Value.Class(), p.Step, p.At}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
