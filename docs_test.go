@@ -361,6 +361,32 @@ func TestEveryCodeAndKindIsInTheDocumentation(t *testing.T) {
 	}
 }
 
+// TestEveryFunctionInTheDocumentationIsThere calls each by its name alone: the
+// complaint must be about the call, not the name.
+func TestEveryFunctionInTheDocumentationIsThere(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("docs/language.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## Functions\n")
+	section, _, _ = strings.Cut(section, "`stepwell eval")
+	arguments, n := regexp.MustCompile(`\(.*\)`), 0
+	for _, quoted := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(section, -1) {
+		for _, name := range regexp.MustCompile(`(?:^| )[a-z][A-Za-z0-9]*`).FindAllString(arguments.ReplaceAllString(quoted[1], ""), -1) {
+			n++
+			_, err := flow.Eval(strings.TrimSpace(name)+"()", flow.Known{})
+			var problems diag.List
+			if errors.As(err, &problems) && problems[0].Code == diag.UnknownFunction {
+				t.Errorf("there is no function %s", name)
+			}
+		}
+	}
+	if n < 50 {
+		t.Errorf("found only %d functions", n)
+	}
+}
+
 // TestEveryLinkInTheDocumentationLeadsSomewhere looks at links to files and to
 // headings.
 func TestEveryLinkInTheDocumentationLeadsSomewhere(t *testing.T) {
