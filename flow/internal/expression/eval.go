@@ -16,7 +16,8 @@ type machine struct {
 	env    Env
 	source string
 	off    int
-	scopes []scope // of the predicates around
+	scopes []scope            // of the predicates around
+	known  map[*reference]any // in predicates: what references gave before
 }
 
 // A scope is what #, #index and #acc are in a predicate.
@@ -194,7 +195,7 @@ func (l *lookup) eval(m *machine) (any, *Error) {
 			return nil, err
 		}
 	}
-	found, err := s.take(v)
+	found, err := s.take(m, v)
 	if err != nil {
 		err.Message = fmt.Sprintf("`%s` %s", m.name(l.of), err.Message)
 		if _, item := l.of.(*pointer); item && v == nil {
@@ -256,19 +257,12 @@ func (s *slice) eval(m *machine) (any, *Error) {
 	if v == nil {
 		return nil, m.isNull(s.of, "it has no parts")
 	}
-	list, isList, bad := value.AsList(v)
-	text, isText := v.(string)
-	if !isList && !isText || bad != nil {
-		return nil, m.at(s, value.Failure(fmt.Sprintf("`%s` is %s, only text and lists have parts", m.name(s.of), value.KindOf(v).Phrase())))
+	n, ok, err := m.Length(v)
+	if err != nil {
+		return nil, m.at(s, err)
 	}
-	var runes []rune
-	n := len(list)
-	if isText {
-		if err := m.Grow(4 * len(text)); err != nil {
-			return nil, m.at(s, err)
-		}
-		runes = []rune(text)
-		n = len(runes)
+	if !ok {
+		return nil, m.at(s, value.Failure(fmt.Sprintf("`%s` is %s, only text and lists have parts", m.name(s.of), value.KindOf(v).Phrase())))
 	}
 	first, err := m.bound(s.first, 0, n)
 	if err != nil {
@@ -278,11 +272,7 @@ func (s *slice) eval(m *machine) (any, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	first = min(first, last)
-	if isText {
-		return string(runes[first:last]), nil
-	}
-	return list[first:last:last], nil
+	return value.Slice(v, min(first, last), last), nil
 }
 
 // bound evaluates an end of a slice and puts it between 0 and n.

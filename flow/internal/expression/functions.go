@@ -278,7 +278,7 @@ func (g *get) eval(m *machine) (any, *Error) {
 	if err != nil || v == nil {
 		return nil, err
 	}
-	if v, err = g.step.take(v); err != nil {
+	if v, err = g.step.take(m, v); err != nil {
 		return nil, nil
 	}
 	return v, nil
@@ -303,12 +303,15 @@ func (f *find) eval(m *machine) (any, *Error) {
 	if bad != nil {
 		return nil, m.at(f, value.Failure(fmt.Sprintf("`%s` cannot be written as JSON", m.name(f.of))))
 	}
-	if err := m.Grow(len(json)); err != nil {
+	if err := m.Read(4 * len(json)); err != nil {
 		return nil, m.at(f, err)
 	}
 	raw, ok := f.path.Get(json)
 	if !ok {
 		return nil, nil
+	}
+	if err := m.Grow(len(raw)); err != nil {
+		return nil, m.at(f, err)
 	}
 	return value.Scan(raw), nil
 }

@@ -359,6 +359,11 @@ func (k *method) eval(m *machine) (any, *Error) {
 	if err != nil {
 		return nil, err
 	}
+	if k.name == "Format" {
+		if err := m.Grow(2 * len(args[0].(string))); err != nil {
+			return nil, m.at(k, err)
+		}
+	}
 	return found.Do(v, args), nil
 }
 
@@ -370,11 +375,27 @@ func (m *machine) arguments(name string, nodes []node, take func(i int) value.Ki
 		if err != nil {
 			return nil, err
 		}
-		if takes := take(i); !takes.Has(value.KindOf(v)) {
+		takes := take(i)
+		if !takes.Has(value.KindOf(v)) {
 			return nil, m.misfit(name, n, v, takes)
-		} else if args[i], err = value.Fit(v, takes); err != nil {
+		}
+		if args[i], err = value.Fit(v, takes); err == nil {
+			err = m.argument(v)
+		}
+		if err != nil {
 			return nil, m.at(n, err)
 		}
 	}
 	return args, nil
+}
+
+// argument counts the reading of a text or of bytes.
+func (m *machine) argument(v any) *Error {
+	switch v := v.(type) {
+	case string:
+		return m.Read(len(v))
+	case []byte:
+		return m.Read(len(v))
+	}
+	return nil
 }

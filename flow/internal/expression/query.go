@@ -3,6 +3,7 @@ package expression
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -119,42 +120,56 @@ func (p *pathParser) comparison(from, to int) {
 	}
 }
 
-// Nearest gives up to n paths that a JSON text has and that were probably meant:
-// the keys where the path leads nowhere, and the same names at other places.
+// Nearest gives up to n paths that a JSON text has and that were probably meant
+// by one that it has not: near names where the path leads nowhere, and the name
+// at other places; if there are none, the names where the path leads nowhere.
 func (p *Path) Nearest(json string, n int) []string {
-	if p.lines || CheckJSON([]byte(json)) != nil || len(p.parts) == 0 {
+	if p.lines || CheckJSON([]byte(json)) != nil {
 		return nil
 	}
-	at, before, missing := value.Scan(json), "", len(p.parts)-1
-	for i, part := range p.parts {
-		prefix := &Path{source: p.source[:part.end]}
-		raw, ok := prefix.Get(json)
-		if !ok || part.name == "" && (raw == "[]" || raw == "0") {
-			missing = i
-			break
-		}
-		at, before = value.Scan(raw), p.source[:part.end]+"."
+	at, before, rest, ok := p.lost(json)
+	if !ok {
+		return nil
 	}
-	if list, ok, _ := value.AsList(at); ok && len(list) > 0 {
-		at = list[0]
-		if !strings.HasSuffix(before, "#.") {
-			before += "#."
-		}
+	want := rest[0].name
+	if list, isList, _ := value.AsList(at); isList && len(list) > 0 {
+		at, before = list[0], before+"#."
 	}
-	want := p.parts[missing].name
-	s := &search{want: want, whole: strings.ReplaceAll(p.source[len(strings.TrimSuffix(before, "#.")):], `\`, ""), visits: 2000}
-	s.level(at, before, 0)
-	if before != "" || len(s.found) < n {
+	s := &search{want: want, visits: 2000}
+	whole := make([]string, len(rest))
+	for i, part := range rest {
+		whole[i] = part.name
+	}
+	s.level(at, before, strings.Join(whole, "."))
+	if !s.near(near) {
 		s.deep(value.Scan(json), "", 0)
 	}
 	return s.best(n)
 }
 
-// A search collects the keys of a JSON text that are near to a name.
+// lost gives the value up to which the path leads, the path to it, and the parts
+// that lead nowhere, of which the first is a name.
+func (p *Path) lost(json string) (at any, before string, rest []pathPart, ok bool) {
+	at = value.Scan(json)
+	for i, part := range p.parts {
+		prefix := &Path{source: p.source[:part.end]}
+		raw, found := prefix.Get(json)
+		if !found || part.name != "" && raw == "[]" {
+			return at, before, p.parts[i:], part.name != ""
+		}
+		at, before = value.Scan(raw), p.source[:part.end]+"."
+		if list, isList, _ := value.AsList(at); isList && len(list) > 0 && part.text != "#" && part.name == "" {
+			at = list[0] // of a query for all: what follows goes on in each item
+		}
+	}
+	return nil, "", nil, false
+}
+
+// A search collects paths to the keys of a JSON text that are like a name.
 type search struct {
-	want, whole string
-	visits      int
-	found       []candidate
+	want   string
+	visits int
+	found  []candidate
 }
 
 type candidate struct {
@@ -162,15 +177,26 @@ type candidate struct {
 	far  int
 }
 
-// level takes all keys of one object.
-func (s *search) level(v any, before string, far int) {
+// How far a candidate is: nearer than near it is probably meant.
+const (
+	same    = 0
+	similar = 1
+	deeper  = 2 // plus the depth
+	near    = 20
+)
+
+// level takes all keys of the object where the path leads nowhere.
+func (s *search) level(v any, before, whole string) {
 	object, _, _ := value.AsObject(v)
 	for key := range object {
-		d := edits(strings.ToLower(key), strings.ToLower(s.want), 8)
-		if key == s.whole || Suggest(s.want, []string{key}) != "" {
-			d = 0
+		far := near + edits(strings.ToLower(key), strings.ToLower(s.want), 8)
+		switch {
+		case key == whole || strings.HasPrefix(whole, key+".") && strings.Contains(key, "."):
+			far = same
+		case Suggest(s.want, []string{key}) != "":
+			far = similar
 		}
-		s.add(before+escapeKey(key), far+10+d)
+		s.add(before+escapeKey(key), far)
 	}
 }
 
@@ -183,33 +209,41 @@ func (s *search) deep(v any, before string, depth int) {
 		s.deep(list[0], before+"#.", depth+1)
 	}
 	object, _, _ := value.AsObject(v)
-	for key, item := range object {
-		if key == s.want || Suggest(s.want, []string{key}) != "" {
-			s.add(before+escapeKey(key), depth)
+	if len(object) > 1000 {
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		switch {
+		case key == s.want:
+			s.add(before+escapeKey(key), deeper+depth)
+		case Suggest(s.want, []string{key}) != "":
+			s.add(before+escapeKey(key), deeper+5+depth)
 		}
-		s.deep(item, before+escapeKey(key)+".", depth+1)
+		s.deep(object[key], before+escapeKey(key)+".", depth+1)
 	}
 }
 
 func (s *search) add(path string, far int) {
-	for i := range s.found {
-		if s.found[i].path == path {
-			s.found[i].far = min(far, s.found[i].far)
-			return
-		}
-	}
 	if len(s.found) < 500 {
 		s.found = append(s.found, candidate{path, far})
 	}
 }
 
+// near says whether something nearer than that was found.
+func (s *search) near(than int) bool {
+	return slices.ContainsFunc(s.found, func(c candidate) bool { return c.far < than })
+}
+
 func (s *search) best(n int) []string {
+	meant := s.near(near)
 	slices.SortFunc(s.found, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(a.far, b.far), strings.Compare(a.path, b.path))
 	})
 	var paths []string
-	for _, c := range s.found[:min(n, len(s.found))] {
-		paths = append(paths, c.path)
+	for _, c := range s.found {
+		if len(paths) < n && (c.far < near || !meant) && !slices.Contains(paths, c.path) {
+			paths = append(paths, c.path)
+		}
 	}
 	return paths
 }

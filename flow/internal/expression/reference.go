@@ -288,11 +288,26 @@ func (c *compiler) available(r *reference, at step, info Name, safe bool) bool {
 	return true
 }
 
-// eval gives the value, from the Env and down the steps.
+// eval gives the value, from the Env and down the steps. In one evaluation a
+// reference is looked up once.
 func (r *reference) eval(m *machine) (any, *Error) {
 	if err := m.Tick(1); err != nil {
 		return nil, m.at(r, err)
 	}
+	if v, known := m.known[r]; known {
+		return v, nil
+	}
+	v, err := r.find(m)
+	if err == nil && len(m.scopes) > 0 {
+		if m.known == nil {
+			m.known = map[*reference]any{}
+		}
+		m.known[r] = v
+	}
+	return v, err
+}
+
+func (r *reference) find(m *machine) (any, *Error) {
 	given, err := m.env.Value(r.ref)
 	if err != nil {
 		return nil, m.at(r, outside(err))
@@ -306,7 +321,7 @@ func (r *reference) eval(m *machine) (any, *Error) {
 		if v == nil && s.optional {
 			return nil, nil
 		}
-		if v, bad = s.take(v); bad != nil {
+		if v, bad = s.take(m, v); bad != nil {
 			bad.Message = fmt.Sprintf("`%s` %s", m.slice(r.from, at), bad.Message)
 			bad.From, bad.To = s.from, s.to
 			return nil, bad
@@ -327,9 +342,9 @@ func outside(err error) *Error {
 
 // take looks one step into a value. Its error begins with a verb; the caller
 // puts the name of the value before it.
-func (s *step) take(v any) (any, *Error) {
+func (s *step) take(m *machine, v any) (any, *Error) {
 	if s.byIndex {
-		return value.Item(v, s.index)
+		return m.Item(v, s.index)
 	}
-	return value.Member(v, s.name)
+	return m.Member(v, s.name)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 )
@@ -66,7 +67,8 @@ func explainJSON(text []byte) error {
 
 // A document is a list or an object of JSON that is read one level at a time.
 type document struct {
-	raw    string // begins with [ or {
+	raw    string      // begins with [ or {
+	asked  atomic.Bool // one member was looked up
 	once   sync.Once
 	list   []any
 	object map[string]any
@@ -163,8 +165,13 @@ func (d *document) each(found func(key, raw string) bool) error {
 	return nil
 }
 
-// member finds one member without reading the others.
-func (d *document) member(name string) (v any) {
+// member finds one member. The first is looked for without reading the others;
+// looked is how many bytes were.
+func (d *document) member(name string) (v any, looked int) {
+	if d.asked.Swap(true) {
+		d.read()
+		return d.object[name], 0
+	}
 	d.each(func(key, raw string) bool {
 		if key == name {
 			v = Scan(raw)
@@ -172,7 +179,7 @@ func (d *document) member(name string) (v any) {
 		}
 		return true
 	})
-	return v
+	return v, len(d.raw)
 }
 
 // Blank gives the index after the white space at i.
@@ -270,6 +277,9 @@ func AsObject(v any) (map[string]any, bool, error) {
 func appendJSON(b []byte, v any, sorted bool, depth int) ([]byte, error) {
 	if depth > MaxDepth {
 		return nil, Failure(fmt.Sprintf("the value is nested deeper than %d levels", MaxDepth))
+	}
+	if len(b) > MaxBytes { // a small value can be a large text: a list that holds one list many times
+		return nil, Failure(fmt.Sprintf("the value makes more than %d MiB of JSON", MaxBytes>>20))
 	}
 	switch t := v.(type) {
 	case nil:

@@ -16,15 +16,15 @@ var text = Type{Kind: String}
 var textFunctions = map[string]*Function{
 	"trim": {1, 2, []Kinds{Texts}, text, nil, false, func(m *Budget, a []any) (any, *Error) {
 		if len(a) == 1 {
-			return strings.TrimSpace(a[0].(string)), m.reading(a)
+			return strings.TrimSpace(a[0].(string)), nil
 		}
-		return strings.Trim(a[0].(string), a[1].(string)), m.reading(a)
+		return strings.Trim(a[0].(string), a[1].(string)), nil
 	}},
 	"trimPrefix": {1, 2, []Kinds{Texts}, text, nil, false, func(m *Budget, a []any) (any, *Error) {
-		return strings.TrimPrefix(a[0].(string), second(a, " ")), m.reading(a)
+		return strings.TrimPrefix(a[0].(string), second(a, " ")), nil
 	}},
 	"trimSuffix": {1, 2, []Kinds{Texts}, text, nil, false, func(m *Budget, a []any) (any, *Error) {
-		return strings.TrimSuffix(a[0].(string), second(a, " ")), m.reading(a)
+		return strings.TrimSuffix(a[0].(string), second(a, " ")), nil
 	}},
 	"upper": {1, 1, []Kinds{Texts}, text, nil, false, func(m *Budget, a []any) (any, *Error) {
 		return strings.ToUpper(a[0].(string)), m.Grow(2 * len(a[0].(string)))
@@ -38,17 +38,17 @@ var textFunctions = map[string]*Function{
 	"repeat":     {2, 2, []Kinds{Texts, integer}, text, nil, false, repeat},
 	"indexOf": {2, 2, []Kinds{Texts}, Type{Kind: Integer}, nil, false, func(m *Budget, a []any) (any, *Error) {
 		s := a[0].(string)
-		return characters(s, strings.Index(s, a[1].(string))), m.reading(a)
+		return characters(s, strings.Index(s, a[1].(string))), nil
 	}},
 	"lastIndexOf": {2, 2, []Kinds{Texts}, Type{Kind: Integer}, nil, false, func(m *Budget, a []any) (any, *Error) {
 		s := a[0].(string)
-		return characters(s, strings.LastIndex(s, a[1].(string))), m.reading(a)
+		return characters(s, strings.LastIndex(s, a[1].(string))), nil
 	}},
 	"hasPrefix": {2, 2, []Kinds{Texts}, Type{Kind: Boolean}, nil, true, func(m *Budget, a []any) (any, *Error) {
-		return strings.HasPrefix(a[0].(string), a[1].(string)), m.reading(a)
+		return strings.HasPrefix(a[0].(string), a[1].(string)), nil
 	}},
 	"hasSuffix": {2, 2, []Kinds{Texts}, Type{Kind: Boolean}, nil, true, func(m *Budget, a []any) (any, *Error) {
-		return strings.HasSuffix(a[0].(string), a[1].(string)), m.reading(a)
+		return strings.HasSuffix(a[0].(string), a[1].(string)), nil
 	}},
 	"toBase64":   {1, 1, []Kinds{rawBytes}, text, nil, false, encode(base64.StdEncoding.EncodeToString)},
 	"base64":     {1, 1, []Kinds{rawBytes}, text, nil, false, encode(base64.StdEncoding.EncodeToString)},
@@ -69,17 +69,6 @@ var textFunctions = map[string]*Function{
 		return mac.Sum(nil), m.Read(4 * len(b))
 	}},
 	"jwtClaims": {1, 1, []Kinds{Texts}, Type{Kind: Object}, nil, false, jwtClaims},
-}
-
-// reading counts the reading of all texts among the arguments.
-func (m *Budget) reading(args []any) *Error {
-	n := 0
-	for _, a := range args {
-		if s, ok := a.(string); ok {
-			n += len(s)
-		}
-	}
-	return m.Read(n)
 }
 
 func second(a []any, other string) string {
