@@ -16,7 +16,7 @@ import (
 var foreignFunctions = map[string]string{
 	"always":    "put the step under `finally`: it runs whatever happens",
 	"success":   "steps run only if everything before them was done: leave it away",
-	"failure":   "put the step under `catch` of what may fail, or under `finally` with an `if`",
+	"failure":   "put the step under `finally`, with `if: run.status == \"failed\"`",
 	"cancelled": "put the step under `finally`",
 	"format":    "write text with ${{ }} in it, or join texts with +",
 	"default":   "write … ?? other",
@@ -132,6 +132,10 @@ func (c *compiler) foreignSource() bool {
 		p.Hint = "write " + body + "." + strings.ReplaceAll(pointer, "/", ".")
 	case spelled == "$statusCode":
 		p.Hint = "write response.status"
+	case spelled == "$env" || strings.HasPrefix(spelled, "$env."):
+		p.Message, p.Hint = "there is no `$env`", foreignNames["env"]
+	case strings.HasPrefix(spelled, "$response.header."):
+		p.Hint = "write response.headers." + strings.TrimPrefix(spelled, "$response.header.")
 	case spelled == "$url" || spelled == "$method":
 		p.Hint = "write request." + spelled[1:]
 	case spelled == "$" || strings.HasPrefix(spelled, "$.") || strings.HasPrefix(spelled, "$["):

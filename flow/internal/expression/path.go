@@ -134,6 +134,8 @@ func (p *pathParser) foreign() bool {
 	switch {
 	case s == "$":
 		p.fail(0, 1, diag.BadPath, "`$` is JSONPath; paths here are gjson's", "write @this for the whole body")
+	case strings.HasPrefix(s, "$.."):
+		p.fail(0, len(s), diag.BadPath, "`$..` is JSONPath, and gjson's paths do not search all levels", "write where it stands, from the top: items.0.id")
 	case strings.HasPrefix(s, "$.") || strings.HasPrefix(s, "$["):
 		p.fail(0, len(s), diag.BadPath, "`$` is JSONPath; paths here are gjson's", "write "+fromJSONPath(s))
 	case strings.HasPrefix(s, "#/"), s[0] == '/':

@@ -228,10 +228,7 @@ func (e *each) search(m *machine, list []any) (any, *Error) {
 		}
 		return i, nil
 	}
-	if e.name == "find" || e.name == "findLast" {
-		return nil, nil
-	}
-	return -1, nil
+	return nil, nil
 }
 
 func (e *each) mapped(m *machine, list []any) (any, *Error) {

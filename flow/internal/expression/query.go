@@ -189,6 +189,9 @@ const (
 func (s *search) level(v any, before, whole string) {
 	object, _, _ := value.AsObject(v)
 	for key := range object {
+		if !spellable(key) {
+			continue
+		}
 		far := near + edits(strings.ToLower(key), strings.ToLower(s.want), 8)
 		switch {
 		case key == whole || strings.HasPrefix(whole, key+".") && strings.Contains(key, "."):
@@ -214,6 +217,8 @@ func (s *search) deep(v any, before string, depth int) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		switch {
+		case !spellable(key):
+			continue
 		case key == s.want:
 			s.add(before+escapeKey(key), deeper+depth)
 		case Suggest(s.want, []string{key}) != "":
@@ -248,11 +253,16 @@ func (s *search) best(n int) []string {
 	return paths
 }
 
+// spellable says whether a key can be written in a path.
+func spellable(key string) bool {
+	return strings.TrimSpace(key) != "" && strings.IndexFunc(key, func(r rune) bool { return r < ' ' }) < 0
+}
+
 // escapeKey writes a key as a part of a path.
 func escapeKey(key string) string {
 	var b strings.Builder
 	for i := range len(key) {
-		if strings.IndexByte(`.|*?\`, key[i]) >= 0 || i == 0 && strings.IndexByte(`#@!{[`, key[i]) >= 0 {
+		if strings.IndexByte(`.|*?[\`, key[i]) >= 0 || i == 0 && strings.IndexByte(`#@!{$/`, key[i]) >= 0 {
 			b.WriteByte('\\')
 		}
 		b.WriteByte(key[i])

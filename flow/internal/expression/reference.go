@@ -181,12 +181,14 @@ func (c *compiler) fixedMember(r *reference, root, at step, info *Name) bool {
 		n, ok := c.scope.Name("run", at.name)
 		if !ok && i >= 3 {
 			c.report(Problem{From: at.from, To: at.to, Code: diag.NotHere, Message: fmt.Sprintf("there is no `run.%s` here", at.name), Hint: "it exists in `finally`"})
+			r.typ = Type{}
 			return false
 		}
 		info.Foreign = n.Foreign
 	}
 	if i < 0 || loopOnly && info.Type.Kind != List && info.Type.Kind != Any {
 		c.unknownMember(root.name, r.ref.Name, at, i >= 0)
+		r.typ = Type{}
 		return false
 	}
 	r.typ = members(root.name)[i].typ
