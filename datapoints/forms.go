@@ -190,6 +190,22 @@ func lowerPercent(s string) string {
 	return string(b)
 }
 
+// unescape undoes percent-encoding where there is any.
+func unescape(s string) string {
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if c, err := hex.DecodeString(s[i+1 : i+3]); err == nil {
+				b = append(b, c...)
+				i += 2
+				continue
+			}
+		}
+		b = append(b, s[i])
+	}
+	return string(b)
+}
+
 func (e encoding) json(s string) string {
 	switch e {
 	case jsonGo:

@@ -121,6 +121,59 @@ func (r *Redactor) Text(s string) string {
 	return b.String()
 }
 
+// Excerpt is Text for a text that was cut at "…": the beginning of a secret
+// that ends there is masked, too. So is a word with percent signs that gives a
+// secret away when it is decoded, up to three times, such as a URL in the query
+// of another: it is shown decoded then.
+func (r *Redactor) Excerpt(s string) string {
+	s = r.Text(s)
+	if strings.Contains(s, "%") {
+		words := strings.SplitAfter(s, " ")
+		for i, word := range words {
+			for range 3 {
+				plain := unescape(word)
+				if shown := r.Text(plain); shown != plain {
+					words[i], plain = shown, shown
+				}
+				word = plain
+			}
+		}
+		s = strings.Join(words, "")
+	}
+	const mark = "…"
+	for at := strings.Index(s, mark); at >= 0; {
+		if n, label := r.beginning(s[:at]); n > 0 {
+			shown := masked("secret", label)
+			s = s[:at-n] + shown + s[at:]
+			at += len(shown) - n
+		}
+		next := strings.Index(s[at+len(mark):], mark)
+		if next < 0 {
+			break
+		}
+		at += len(mark) + next
+	}
+	return s
+}
+
+// beginning says how much of the end of s is the beginning of a secret.
+func (r *Redactor) beginning(s string) (longest int, label string) {
+	const least = 4 // of what is shorter a text is full
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, forms := range r.windows {
+		for _, f := range forms {
+			text := f.enc.apply(r.secrets[f.secret].text)
+			for n := min(len(s), len(text)-1); n >= max(least, longest+1); n-- {
+				if strings.HasSuffix(s, text[:n]) {
+					longest, label = n, r.secrets[f.secret].label
+				}
+			}
+		}
+	}
+	return longest, label
+}
+
 // Bytes gives b with every secret replaced. Without one it is b itself.
 func (r *Redactor) Bytes(b []byte) []byte {
 	if s := string(b); len(r.find(s)) > 0 {

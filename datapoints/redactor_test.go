@@ -331,3 +331,26 @@ func BenchmarkAddASecret(b *testing.B) {
 		r.Add("x", "secret/number "+strconv.Itoa(i))
 	}
 }
+
+func TestAnExcerptHidesTheBeginningOfASecretToo(t *testing.T) {
+	t.Parallel()
+	var r Redactor
+	r.Add("key", "p@ss:w/rd&more")
+	tests := []struct{ name, in, want string }{
+		{"a whole one", "is p@ss:w/rd&more…", "is [secret key]…"},
+		{"cut at its end", "is p@ss:w/rd&mor…", "is [secret key]…"},
+		{"cut at its beginning", "is p@ss…", "is [secret key]…"},
+		{"three characters are none", "is p@s…", "is p@s…"},
+		{"cut inside quotes and escapes", `"body=p%40ss%3Aw…"`, `"body=[secret key]…"`},
+		{"in base64", "Basic " + base64.StdEncoding.EncodeToString([]byte("p@ss:w/rd&more"))[:12] + "…", "Basic [secret key]…"},
+		{"twice", "p@ss:… and p@ss:w/…", "[secret key]… and [secret key]…"},
+		{"not at a mark", "is p@ss:w/rd", "is p@ss:w/rd"},
+		{"encoded twice", "to /login?back=a%253Dp%2540ss%253Aw%252Frd%2526more&x=1 now", "to /login?back=a%3D[secret key]&x=1 now"},
+		{"other percent signs stay", "100% of %zz and %2F%", "100% of %zz and %2F%"},
+	}
+	for _, tt := range tests {
+		if got := r.Excerpt(tt.in); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
