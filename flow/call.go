@@ -156,6 +156,9 @@ func (c *calling) attempt(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return c.failed(ctx, err, &result)
 	}
+	if c.w.spans.verbose {
+		c.w.learn(c.spec, c.env)
+	}
 	c.end(End{Outcome: "done", Status: result.Status}, &result)
 	c.r.Tries++
 	return c.w.done(ctx, c.r, c.t, points, c.record(nil), !c.call.Repeatable)
@@ -250,6 +253,9 @@ func (c *calling) failed(ctx context.Context, cause error, result *Result) (Outc
 		e.Message = "it is not known whether the call was processed: " + e.Message
 		e.Hints = append(e.Hints, "look up at the server whether it was processed, then: resume with --assume "+c.t.Path+"=sent or "+c.t.Path+"=not-sent")
 		e.Kind = KindUnknown
+	}
+	if result != nil {
+		c.w.learn(c.spec, c.env)
 	}
 	e.Facts = append(e.Facts, c.facts(&e, result)...)
 	until, asked, again := c.again(&e)

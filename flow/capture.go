@@ -331,6 +331,10 @@ func (w *work) admit(points []datapoints.Point) error {
 			inside = true
 			w.protect(name, secret)
 		}
+		if text := datapoints.MaskMembers(v.Reveal()); v.Class() != datapoints.Sensitive && w.redactor.Text(text) != text {
+			inside = true // a server told it a secret
+			points[i].Value = v.Mark(datapoints.Sensitive, points[i].Name)
+		}
 		if inside && traits.Lasts && !traits.Sealed {
 			return &Error{Kind: KindStore, Message: fmt.Sprintf("%s holds something sensitive and the store is not encrypted", points[i].Name), Hints: []string{keyHelp}}
 		}
@@ -351,7 +355,7 @@ func (w *work) protect(label, value string) {
 	}
 }
 
-func (w *work) redact(s string) string { return w.redactor.Text(s) }
+func (w *work) redact(s string) string { return w.redactor.Excerpt(s) }
 
 func saved(points []datapoints.Point) []Saved {
 	list := make([]Saved, len(points))

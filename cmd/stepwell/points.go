@@ -22,9 +22,7 @@ func (c *Command) points(ctx context.Context, k *keeping, run string) (*points, 
 	}
 	p := &points{all: got.Points, redactor: &datapoints.Redactor{}}
 	for _, v := range p.all {
-		if v.Value.Class() == datapoints.Sensitive {
-			p.redactor.Add(v.Name, v.Value.RevealText())
-		}
+		p.redactor.AddValue(v.Value)
 	}
 	return p, nil
 }
