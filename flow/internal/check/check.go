@@ -190,6 +190,9 @@ func (c *checker) warnAt(span diag.Span, code diag.Code, hint, format string, ar
 // expressionProblems turns the problems of a text into the file's.
 func (c *checker) expressionProblems(n *syntax.Node, problems []expression.Problem) {
 	for _, p := range problems {
+		if p.Code == diag.UnclosedBraces && n.Cut() {
+			continue
+		}
 		span := n.Span
 		if p.To > p.From {
 			span = n.At(p.From, p.To)

@@ -160,7 +160,11 @@ func (c *checker) mustBeText(n *syntax.Node, t *expression.Template) {
 	case expression.Null:
 		c.errorAt(n.Span, diag.TextOfObject, "", "this must be text, and the expression gives null")
 	case expression.Duration, expression.Bytes:
-		c.errorAt(n.Span, diag.TypeMismatch, "", "this must be text, and the expression gives %s", typeName(t.Type()))
+		hint := ""
+		if kind == expression.Bytes {
+			hint = "write hex(…) or base64(…) of it"
+		}
+		c.errorAt(n.Span, diag.TypeMismatch, hint, "this must be text, and the expression gives %s", typeName(t.Type()))
 	}
 }
 

@@ -81,6 +81,9 @@ func (c *checker) load(name string) ([]byte, error) {
 			return f.Data, nil
 		}
 	}
+	if path.IsAbs(name) {
+		return nil, fmt.Errorf("%s lies outside the project root: write a path relative to this file", name)
+	}
 	if c.read == nil {
 		return nil, fmt.Errorf("%s: this program gives flows no files to read", name)
 	}

@@ -96,8 +96,7 @@ func (c *checker) arguments(s *syntax.Step, spec *Action) arguments {
 	if s.With == nil {
 		return args
 	}
-	if s.With.Kind != syntax.Mapping {
-		c.errorAt(s.With.Span, diag.WrongShape, "", "`with` must be a mapping of the action's fields")
+	if s.With.Kind != syntax.Mapping { // that was reported
 		return args
 	}
 	for _, p := range s.With.Pairs {
@@ -285,7 +284,7 @@ func (c *checker) fields(s *syntax.Step, spec *Action, args arguments, call *pla
 	for i := range args {
 		a := &args[i]
 		if a.node == nil {
-			if a.field.Required {
+			if a.field.Required && (s.With == nil || s.With.Kind == syntax.Mapping) {
 				c.missing(s, a.field, fmt.Sprintf("`with` of the action %q", s.Action.Name), whereWith(s))
 			}
 			continue
@@ -312,7 +311,11 @@ func (c *checker) fields(s *syntax.Step, spec *Action, args arguments, call *pla
 }
 
 func (c *checker) missing(s *syntax.Step, f *Field, where string, at diag.Span) {
-	c.errorAt(at, diag.MissingKey, "", "%s lacks %q: %s", where, f.Name, describe(f))
+	hint, _, _ := strings.Cut(f.Doc, ".")
+	if hint != "" {
+		hint = fmt.Sprintf("`%s`: %s", f.Name, strings.ToLower(hint[:1])+hint[1:])
+	}
+	c.errorAt(at, diag.MissingKey, hint, "%s lacks %q: %s", where, f.Name, describe(f))
 }
 
 // whereWith is where a key of `with` is missing.
@@ -363,7 +366,13 @@ func (c *checker) trust(args arguments, fields []plan.Field) {
 // which something was wrong already, from the problem before on, it says nothing.
 func (c *checker) complaint(s *syntax.Step, args arguments, p Complaint, before int) {
 	span := whereWith(s)
+	if s.With != nil && s.With.Kind != syntax.Mapping {
+		return
+	}
 	if n, there := args.find(p.Path); n != nil {
+		if p.Code == diag.UnreadableFile && outside(n.Text) {
+			p.Code = diag.OutsideProject
+		}
 		span = n.Span
 		for _, d := range c.problems[before:] {
 			if d.Severity == diag.Error && d.Line == span.Line && d.Column >= span.Column && d.Column < max(span.EndColumn, span.Column+1) {

@@ -14,30 +14,34 @@ import (
 
 // foreignFunctions are functions of other languages, and what to write instead.
 var foreignFunctions = map[string]string{
-	"always":    "put the step under `finally`: it runs whatever happens",
-	"success":   "steps run only if everything before them was done: leave it away",
-	"failure":   "put the step under `finally`, with `if: run.status == \"failed\"`",
-	"cancelled": "put the step under `finally`",
-	"format":    "write text with ${{ }} in it, or join texts with +",
-	"default":   "write … ?? other",
-	"length":    "write len(…)",
-	"size":      "write len(…)",
-	"count":     "write len(…)",
-	"includes":  "write … contains … for text, … in … for lists",
-	"exists":    "write … != nil",
-	"isEmpty":   "write len(…) == 0",
-	"empty":     "write len(…) == 0",
-	"exactly":   "write ==",
-	"toString":  "write string(…)",
-	"parseInt":  "write int(…)",
-	"substring": "write …[0:3]",
-	"slice":     "write …[0:3]",
-	"push":      "write concat(…, [x])",
-	"indexof":   "write indexOf(…)",
-	"uuidv4":    "write uuid()",
-	"guid":      "write uuid()",
-	"coalesce":  "write a ?? b",
-	"if":        "write condition ? a : b",
+	"always":      "put the step under `finally`: it runs whatever happens",
+	"success":     "steps run only if everything before them was done: leave it away",
+	"failure":     "put the step under `finally`, with `if: run.status == \"failed\"`",
+	"cancelled":   "put the step under `finally`",
+	"format":      "write text with ${{ }} in it, or join texts with +",
+	"default":     "write … ?? other",
+	"length":      "write len(…)",
+	"size":        "write len(…)",
+	"count":       "write len(…)",
+	"includes":    "write … contains … for text, … in … for lists",
+	"exists":      "write … != nil",
+	"isEmpty":     "write len(…) == 0",
+	"empty":       "write len(…) == 0",
+	"exactly":     "write ==",
+	"toString":    "write string(…)",
+	"parseInt":    "write int(…)",
+	"toUpperCase": "write upper(…)",
+	"toLowerCase": "write lower(…)",
+	"strip":       "write trim(…)",
+	"isset":       "write … != nil",
+	"substring":   "write …[0:3]",
+	"slice":       "write …[0:3]",
+	"push":        "write concat(…, [x])",
+	"indexof":     "write indexOf(…)",
+	"uuidv4":      "write uuid()",
+	"guid":        "write uuid()",
+	"coalesce":    "write a ?? b",
+	"if":          "write condition ? a : b",
 }
 
 // foreignNames are names of other languages, and what to write instead.
@@ -86,13 +90,6 @@ func (c *compiler) foreignRoot(root step, steps []step) bool {
 		}
 	case name == "current" && len(steps) > 1 && steps[0].name == "res":
 		p.Message, p.Hint = fmt.Sprintf("`%s` is runn's spelling", c.slice(p.From, p.To)), "write response"+strings.TrimPrefix(path, ".res")
-	case name == "$" || name == "$env":
-		p.Message, p.Hint = "`$` is JSONPath", "write response.body"+path+" for the answer of this step"
-		if name == "$env" {
-			p.Message, p.Hint = "there is no `$env`", foreignNames["env"]
-		}
-	case strings.HasPrefix(name, "$"):
-		p.Message, p.Hint = fmt.Sprintf("`%s` is Arazzo's spelling", name), "write "+strings.TrimPrefix(name, "$")+path
 	default:
 		hint, ok := foreignNames[name]
 		if _, ours := c.scope.Name("", name); !ok || ours {
@@ -130,10 +127,10 @@ func (c *compiler) foreignSource() bool {
 	switch body, pointer, isPointer := strings.Cut(spelled[1:], "#/"); {
 	case isPointer:
 		p.Hint = "write " + body + "." + strings.ReplaceAll(pointer, "/", ".")
+	case spelled == "$env" || strings.HasPrefix(spelled, "$env.") || strings.HasPrefix(spelled, "$env["):
+		p.Message, p.Hint = "there is no `$env`", "name what you need: inputs.NAME, data.NAME"
 	case spelled == "$statusCode":
 		p.Hint = "write response.status"
-	case spelled == "$env" || strings.HasPrefix(spelled, "$env."):
-		p.Message, p.Hint = "there is no `$env`", foreignNames["env"]
 	case strings.HasPrefix(spelled, "$response.header."):
 		p.Hint = "write response.headers." + strings.TrimPrefix(spelled, "$response.header.")
 	case spelled == "$url" || spelled == "$method":
@@ -150,6 +147,9 @@ func (c *compiler) foreignSource() bool {
 	return true
 }
 
+// pipedName is a function without brackets at the end of a pipe.
+var pipedName = regexp.MustCompile(`\|\s*([A-Za-z]\w*)\s*$`)
+
 // syntaxProblem says in our words what expr's parser could not read.
 func (c *compiler) syntaxProblem(err *file.Error) {
 	p := Problem{From: c.off + err.From, To: c.off + max(err.To, err.From+1), Code: diag.BadExpression, Message: err.Message}
@@ -161,6 +161,9 @@ func (c *compiler) syntaxProblem(err *file.Error) {
 		p = Problem{From: c.off, To: end, Code: diag.OverLimit, Message: fmt.Sprintf("the expression has more than %d parts", MaxNodes), Hint: "compute parts of it in a `set` step"}
 	case strings.Contains(m, "EOF") || strings.HasPrefix(m, "unexpected end"):
 		p.Message = "the expression ends in the middle"
+		if piped := pipedName.FindStringSubmatch(c.source); piped != nil {
+			p.Hint = fmt.Sprintf("a function needs brackets, also behind |: write %s()", piped[1])
+		}
 	case strings.Contains(m, "cannot be mixed"):
 		p.Message, p.Hint = fmt.Sprintf("`??` next to `%s` needs brackets", token), "write (a ?? b) around it"
 	case strings.HasPrefix(m, "unexpected token"):

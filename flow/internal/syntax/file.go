@@ -154,7 +154,7 @@ func (r *reader) with(p Pair, action string) *Node {
 	}
 	if n.Kind != Mapping {
 		r.report(n.Span, diag.WrongShape, "", "`with` is a mapping of fields, not %s", describe(n))
-		return nil
+		return n
 	}
 	fields := *n
 	fields.Pairs = slices.DeleteFunc(slices.Clone(n.Pairs), func(pair Pair) bool {

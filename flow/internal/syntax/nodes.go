@@ -26,6 +26,7 @@ type marks struct {
 	start, end int // bytes of the value, without anchor and tag; end is start for a block scalar
 	style      style
 	flow       bool   // inside { } or [ ]
+	cut        bool   // a comment begins inside of an expression; that is reported
 	tag        string // as written, or ""
 	tagAt      int
 	height     int // lists and mappings in each other
@@ -150,6 +151,9 @@ func (c *converter) enter(y *yaml.Node) {
 func (c *converter) leave(y *yaml.Node, n *Node) {
 	n.marks.height++
 	if y.Style&yaml.FlowStyle == 0 {
+		if n.Kind == List { // its first dash
+			n.Span = c.src.upTo(n.Span, n.marks.start, n.marks.start+1)
+		}
 		return
 	}
 	c.inFlow--

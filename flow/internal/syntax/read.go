@@ -307,6 +307,10 @@ func (r *reader) compiles(n *Node) bool {
 			span = n.At(from, from+utf8.RuneCountInString(e.Expr))
 		}
 	}
-	r.report(span, diag.BadPattern, "patterns are RE2's: no look-around, no back references", "the pattern does not compile: %s", what)
+	hint := ""
+	if strings.Contains(what, "Perl") || strings.Contains(what, "escape") {
+		hint = "patterns are RE2's: no look-around, no back references"
+	}
+	r.report(span, diag.BadPattern, hint, "the pattern does not compile: %s", what)
 	return false
 }

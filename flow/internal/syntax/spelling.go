@@ -148,6 +148,7 @@ var foreignKeys = map[string]map[string]foreign{
 		"uses":              {"action", "write `action: NAME` and `with`"},
 		"name":              {"id", "write `id`, and `description` for words"},
 		"stepId":            {"id", "write `id`"},
+		"desc":              {"", "write `description`"},
 		"needs":             {"", "steps run in the order written"},
 		"depends_on":        {"", "steps run in the order written"},
 		"dependsOn":         {"", "steps run in the order written"},

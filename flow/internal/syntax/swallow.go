@@ -28,6 +28,7 @@ func (c *converter) comment(n *Node) {
 	whole = quoted(strings.TrimSpace(whole))
 	switch {
 	case openExpression(n.Text):
+		n.marks.cut = true
 		c.report(span, diag.SwallowedByYAML, "write "+whole, "YAML takes the rest of the expression for a comment")
 	case strings.Contains(comment, "${{"):
 		c.report(span, diag.SwallowedByYAML, "write "+whole, "YAML takes %q for a comment, and an expression is in it", strings.TrimRight(comment, " \t"))
@@ -36,6 +37,10 @@ func (c *converter) comment(n *Node) {
 			"YAML takes %q for a comment", strings.TrimRight(comment, " \t"))
 	}
 }
+
+// Cut says whether YAML ends the scalar inside of an expression, which Parse
+// has reported: what is left of the expression says nothing.
+func (n *Node) Cut() bool { return n.marks.cut }
 
 // openExpression says whether a ${{ in the text has no end.
 func openExpression(text string) bool {
@@ -271,6 +276,16 @@ func keyOf(line string) string {
 // flowEndOf is the length of the value that begins at a byte of a line.
 func flowEndOf(line string, from int) int {
 	return len(strings.TrimRight(line[from:from+flowEnd(line[from:])], " \t"))
+}
+
+// valueEnd is where the value that begins at a byte ends, on its line.
+func (s *source) valueEnd(at int) int {
+	n := s.line(at)
+	line, from := s.lineText(n), at-s.lines[n]
+	if _, inFlow := flowStart(line, valueStart(line), from); inFlow {
+		return at + flowEndOf(line, from)
+	}
+	return at + len(strings.TrimRight(line[from:], " \t"))
 }
 
 // unquotedIndex finds what is not inside quotes that begin a value.

@@ -114,7 +114,7 @@ func nameFrom(name string, dash bool) string {
 		}
 		before = c
 	}
-	made := strings.Trim(strings.TrimLeft(b.String(), "0123456789_-"), "_-")
+	made := strings.Trim(strings.TrimLeft(b.String(), "_-"), "_-")
 	if len(made) > maxName {
 		made = made[:maxName]
 	}

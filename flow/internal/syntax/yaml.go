@@ -270,7 +270,8 @@ func (s *source) explainToken(x refusal, d diag.Diagnostic) diag.Diagnostic {
 		d.Message, d.Hint = "a tab indents this line", "indent with blanks"
 	case has("cannot start any token"):
 		d.Message = fmt.Sprintf("a value cannot begin with %c in YAML", at)
-		d.Hint = "write " + quoted(strings.TrimSpace(s.rest(x.at)))
+		end := s.valueEnd(x.at)
+		d.Span, d.Hint = s.span(x.at, end), "write "+quoted(strings.TrimSpace(s.text[x.at:end]))
 	case has("unknown anchor"):
 		_, name, _ := strings.Cut(x.problem, "'")
 		name, _, _ = strings.Cut(name, "'")
