@@ -148,7 +148,7 @@ func (c *Command) root() *cobra.Command {
 		Long:          rootHelp,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          verbs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
@@ -173,4 +173,22 @@ func arguments(least, most int, what string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// verbs refuses what is no verb, and names the one that was meant.
+func verbs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, v := range cmd.Commands() {
+		if v.IsAvailableCommand() {
+			names = append(names, v.Name())
+		}
+	}
+	help := []string{"see: " + cmd.CommandPath() + " --help"}
+	if near := flow.Nearest(args[0], names); near != "" {
+		help = append([]string{fmt.Sprintf("did you mean %q?", near)}, help...)
+	}
+	return wrong(fmt.Sprintf("there is no verb %q", clean(args[0])), help...)
 }

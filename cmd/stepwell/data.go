@@ -176,7 +176,7 @@ func (c *Command) dataJSON(p *points, list []datapoints.Point, o dataFlags) erro
 	versions := make([]version, len(list))
 	for i, v := range list {
 		versions[i] = version{v.Name, v.Scope, json.RawMessage(p.shown(v.Value, o.reveal)), v.Type, v.Value.Class().String(),
-			v.Step, v.Attempt, v.Source, v.At.UTC(), v.Undone}
+			v.Step, v.Attempt, v.Source, millis(v.At), v.Undone}
 	}
 	return c.printJSON(versions, false)
 }

@@ -51,7 +51,7 @@ func (c *Command) eval(source string, o evalFlags) error {
 	for _, pair := range o.inputs {
 		name, value, ok := strings.Cut(pair, "=")
 		if !ok || name == "" {
-			return wrong(fmt.Sprintf("-i %s: write -i name=value", clean(pair)))
+			return wrong(fmt.Sprintf("-i %s: write -i name=value", beginning(pair)))
 		}
 		raw := json.RawMessage(value)
 		if flow.CheckJSON(raw) != nil {

@@ -28,10 +28,10 @@ func (c *Command) explainVerb() *cobra.Command {
 }
 
 func (c *Command) explain(code string, asJSON bool) error {
-	code = strings.Trim(code, "[]")
-	if _, inside, ok := strings.Cut(code, "["); ok { // error[unknown-name], as it was copied
+	if _, inside, ok := strings.Cut(code, "["); ok { // error[unknown-name]: as it was copied
 		code = inside
 	}
+	code = strings.TrimRight(code, "]:")
 	page, ok := diag.Page(code)
 	if !ok {
 		help := []string{"see all: stepwell explain"}

@@ -34,11 +34,20 @@ func (c *Command) given(pairs []string, file string) (flow.Inputs, error) {
 	for _, pair := range pairs {
 		name, value, ok := strings.Cut(pair, "=")
 		if !ok || name == "" {
-			return nil, wrong(fmt.Sprintf("-i %s: write -i name=value", clean(pair)))
+			return nil, wrong(fmt.Sprintf("-i %s: write -i name=value", beginning(pair)))
 		}
 		in[name] = value
 	}
 	return in, nil
+}
+
+// beginning is the name that an option begins with. The rest may be a secret.
+func beginning(option string) string {
+	name := option[:len(option)-len(strings.TrimLeft(option, "abcdefghijklmnopqrstuvwxyz0123456789_.[]"))]
+	if name != option {
+		name += "…"
+	}
+	return name
 }
 
 // fill adds what nobody has given: from the sandbox, if there is one, else

@@ -68,13 +68,12 @@ const (
 func (s rowState) over() bool { return s >= rowDone }
 
 // newProgress begins with the steps that are known before anything runs.
-func newProgress(out io.Writer, l look, planned []row) *progress {
-	p := &progress{out: out, look: l, now: time.Now, byPath: map[string]*row{}}
+func newProgress(out io.Writer, l look, widest layout, planned []row) *progress {
+	p := &progress{out: out, look: l, widest: widest, now: time.Now, byPath: map[string]*row{}}
 	for _, r := range planned {
 		p.rows = append(p.rows, &r)
 		p.byPath[r.path] = &r
 	}
-	p.widest = widestOf(p.rows)
 	return p
 }
 
@@ -92,7 +91,10 @@ func (p *progress) Begin(ctx context.Context, s flow.Span) (context.Context, fun
 	case flow.AttemptSpan:
 		r := p.byPath[loopOf(s.Path)]
 		if r == nil {
-			return ctx, p.locked(func(e flow.End) { p.sent(e) })
+			return ctx, p.locked(func(e flow.End) {
+				p.sent(e)
+				p.exchange(e)
+			})
 		}
 		if !r.loop {
 			r.state, r.attempt, r.limit = rowRunning, s.Attempt, s.Limit
@@ -213,6 +215,7 @@ func (p *progress) stepEnded(r *row, e flow.End) {
 
 func (p *progress) attemptEnded(r *row, e flow.End) {
 	p.sent(e)
+	p.exchange(e)
 	if e.Request != nil {
 		r.title = p.shown(e.Request)
 	}

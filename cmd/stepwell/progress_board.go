@@ -36,6 +36,12 @@ func (p *progress) header() {
 	if k.live {
 		p.board.stop, p.board.ended = make(chan struct{}), make(chan struct{})
 		go p.tick(p.board.stop, p.board.ended)
+		return
+	}
+	for _, r := range p.rows {
+		if r.state == rowBefore {
+			p.print(r)
+		}
 	}
 }
 

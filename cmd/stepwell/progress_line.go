@@ -18,14 +18,16 @@ const (
 	answerColumns = 2 + 3 + 8
 )
 
-// widestOf is how wide the columns want to be. It looks at what was planned
-// alone, so that every line of a run has the same columns.
-func widestOf(rows []*row) layout {
+// widestOf is how wide the columns want to be: from what was planned, so that
+// every line of a run has the same columns.
+func widestOf(o flow.Outline) layout {
 	l := layout{id: 8, title: 40}
-	for _, r := range rows {
-		l.id = max(l.id, columns(r.path))
-		l.title = max(l.title, columns(requestText(r.title)))
-	}
+	eachStep(o, func(s flow.OutlineStep) {
+		if loopOf(s.Path) == s.Path {
+			l.id = max(l.id, columns(s.Path))
+			l.title = max(l.title, columns(requestText(plannedTitle(s))))
+		}
+	})
 	return l
 }
 
@@ -42,7 +44,7 @@ func (p *progress) layoutOf() layout {
 func (p *progress) line(r *row, l layout) string {
 	k := p.look
 	id := func(colour string) string {
-		return k.paint(colour, pad(k.cutMiddle(r.path, l.id), l.id)) + " "
+		return k.paint(colour, pad(k.cutMiddle(r.path, l.id-1), l.id)) + " "
 	}
 	room := l.width - signColumns - l.id - 1
 	lead := func(sign, colour string) string {
@@ -94,7 +96,9 @@ func (p *progress) answer(r *row, l layout, say string) string {
 		if !k.utf8 {
 			by = " x "
 		}
-		title = strconv.Itoa(r.count) + by + r.title
+		if title = strconv.Itoa(r.count) + by + r.title; r.title == "" {
+			title = count(r.count, "item")
+		}
 		if r.failed > 0 {
 			title += fmt.Sprintf(", %d failed", r.failed)
 		}

@@ -52,7 +52,7 @@ func decisionsOf(assume, values []string) (flow.Assume, error) {
 	for _, text := range assume {
 		at := strings.LastIndexByte(text, '=')
 		if at <= 0 || text[at+1:] != "sent" && text[at+1:] != "not-sent" {
-			return nil, wrong(fmt.Sprintf("--assume %s: write --assume STEP=sent or --assume STEP=not-sent", clean(text)))
+			return nil, wrong(fmt.Sprintf("--assume %s: write --assume STEP=sent or --assume STEP=not-sent", beginning(text)))
 		}
 		path := text[:at]
 		if _, twice := decisions[path]; twice {
@@ -64,11 +64,11 @@ func decisionsOf(assume, values []string) (flow.Assume, error) {
 		path, pair, ok := strings.Cut(text, ":")
 		name, value, named := strings.Cut(pair, "=")
 		if !ok || !named || name == "" {
-			return nil, wrong(fmt.Sprintf("-d %s: write -d STEP:name=value", clean(text)))
+			return nil, wrong(fmt.Sprintf("-d %s: write -d STEP:name=value", beginning(text)))
 		}
 		d, there := decisions[path]
 		if !there || !d.Sent {
-			return nil, wrong(fmt.Sprintf("-d %s: only a step with --assume %s=sent is given values", clean(text), clean(path)))
+			return nil, wrong(fmt.Sprintf("-d %s:%s: only a step with --assume %[1]s=sent is given values", clean(path), clean(name)))
 		}
 		d.Values[name] = value
 	}

@@ -23,39 +23,46 @@ func (c *Command) rows(file string, common flow.Inputs) ([]flow.Inputs, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := parseRows(text)
+	rows, names, err := parseRows(text)
 	if err != nil {
 		return nil, wrong(file+": "+err.Error(), "--each takes CSV with a header, JSON lines, or a JSON list of objects")
 	}
 	if len(rows) == 0 {
 		return nil, wrong(file + " has no rows")
 	}
-	for i, row := range rows {
-		for _, name := range slices.Sorted(maps.Keys(row)) {
-			if _, there := common[name]; there {
-				return nil, wrong(fmt.Sprintf("%q is a column of %s and is also given by -i or --inputs: leave one of them out", name, file))
-			}
+	for _, name := range names {
+		if _, there := common[name]; there {
+			return nil, wrong(fmt.Sprintf("%q is a column of %s and is also given by -i or --inputs: leave one of them out", name, file))
 		}
+	}
+	for i, row := range rows {
 		rows[i] = maps.Clone(common)
 		maps.Copy(rows[i], row)
 	}
 	return rows, nil
 }
 
-func parseRows(text []byte) ([]flow.Inputs, error) {
+// parseRows gives the rows and the names of all columns.
+func parseRows(text []byte) (rows []flow.Inputs, names []string, err error) {
 	if !utf8.Valid(text) {
-		return nil, errors.New("it is not UTF-8")
+		return nil, nil, errors.New("it is not UTF-8")
 	}
 	trimmed := bytes.TrimSpace(text)
 	switch {
 	case len(trimmed) == 0:
-		return nil, errors.New("it is empty")
+		return nil, nil, errors.New("it is empty")
 	case trimmed[0] == '[':
-		return listRows(trimmed)
+		rows, err = listRows(trimmed)
 	case trimmed[0] == '{':
-		return lineRows(text)
+		rows, err = lineRows(text)
+	default:
+		return csvRows(text)
 	}
-	return csvRows(text)
+	all := flow.Inputs{}
+	for _, row := range rows {
+		maps.Copy(all, row)
+	}
+	return rows, slices.Sorted(maps.Keys(all)), err
 }
 
 func listRows(text []byte) ([]flow.Inputs, error) {
@@ -92,29 +99,28 @@ func lineRows(text []byte) ([]flow.Inputs, error) {
 }
 
 // csvRows takes an empty cell for an input that is not given.
-func csvRows(text []byte) ([]flow.Inputs, error) {
+func csvRows(text []byte) (rows []flow.Inputs, header []string, err error) {
 	r := csv.NewReader(bytes.NewReader(text))
-	header, err := r.Read()
+	header, err = r.Read()
 	if err != nil {
-		return nil, csvReason(err)
+		return nil, nil, csvReason(err)
 	}
 	for i, name := range header {
 		header[i] = strings.TrimSpace(name)
 		switch {
 		case header[i] == "":
-			return nil, fmt.Errorf("column %d of the header has no name", i+1)
+			return nil, nil, fmt.Errorf("column %d of the header has no name", i+1)
 		case slices.Contains(header[:i], header[i]):
-			return nil, fmt.Errorf("the column %q is there twice", header[i])
+			return nil, nil, fmt.Errorf("the column %q is there twice", header[i])
 		}
 	}
-	var rows []flow.Inputs
 	for {
 		cells, err := r.Read()
 		if err == io.EOF {
-			return rows, nil
+			return rows, header, nil
 		}
 		if err != nil {
-			return nil, csvReason(err)
+			return nil, nil, csvReason(err)
 		}
 		row := flow.Inputs{}
 		for i, cell := range cells {

@@ -96,6 +96,10 @@ func (c *Command) run(ctx context.Context, file string, o runOptions) error {
 	for i, row := range rows {
 		rows[i] = c.fill(row, plan, s.sandbox)
 	}
+	// Wrong inputs are refused before a key or a store is made.
+	if _, err := new(flow.Executor).Create(ctx, plan, o.each, rows...); err != nil {
+		return c.refuse(err, plan.Name(), o.json)
+	}
 	if s.keep, err = c.open(ctx, o.storeFlags, toWork); err != nil {
 		return c.refuse(err, plan.Name(), o.json)
 	}
@@ -168,7 +172,9 @@ func (s *session) watch(ctx context.Context, before []flow.StepRecord) *progress
 			}
 		}
 	}
-	p := newProgress(s.c.Stderr, s.c.errLook(), rows)
+	l := s.c.errLook()
+	l.live = l.live && !s.flags.verbose // what is sent and answered stands between the lines
+	p := newProgress(s.c.Stderr, l, widestOf(s.outline), rows)
 	p.verbose = s.flags.verbose
 	context.AfterFunc(ctx, func() { p.notice(stopping) })
 	return p
@@ -207,6 +213,9 @@ func plannedTitle(s flow.OutlineStep) string {
 		if f.Name == "base_url" {
 			url = strings.TrimPrefix(url, strings.TrimSuffix(f.Text, "/"))
 		}
+	}
+	if end := strings.Index(url, "}/"); strings.HasPrefix(url, "{") && end > 0 {
+		url = url[end+1:]
 	}
 	return method + " " + url
 }

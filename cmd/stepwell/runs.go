@@ -14,7 +14,7 @@ import (
 
 func (c *Command) runsVerb() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "runs", Short: "List, show and remove runs", Args: cobra.NoArgs,
+		Use: "runs", Short: "List, show and remove runs", Args: verbs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(c.runsListVerb(), c.runsShowVerb(), c.runsRemoveVerb())
@@ -58,17 +58,20 @@ type runSummary struct {
 
 func summaryOf(r datapoints.Run, state datapoints.State) runSummary {
 	s := runSummary{RunID: r.ID, Flow: r.Flow, Batch: r.Batch, Status: string(state), Kind: r.Kind, Step: r.At,
-		Created: r.Created.UTC(), Steps: r.Steps, Done: r.Done}
+		Created: millis(r.Created), Steps: r.Steps, Done: r.Done}
 	if !r.Started.IsZero() {
-		started := r.Started.UTC()
+		started := millis(r.Started)
 		s.Started = &started
 	}
 	if !r.Ended.IsZero() {
-		ended := r.Ended.UTC()
+		ended := millis(r.Ended)
 		s.Ended = &ended
 	}
 	return s
 }
+
+// millis is a time as JSON shows it.
+func millis(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 
 func (c *Command) listRuns(ctx context.Context, f storeFlags, filter datapoints.Filter, state datapoints.State, asJSON bool) error {
 	k, err := c.open(ctx, f, toRead)

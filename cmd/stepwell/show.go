@@ -188,7 +188,7 @@ func (w *showWriter) title(path string) string {
 	if strings.HasSuffix(path, "]") {
 		path = path[:strings.LastIndexByte(path, '[')]
 	}
-	return w.titles[pattern(path)].Title
+	return plannedTitle(w.titles[pattern(path)])
 }
 
 // pattern is a path with [i] for each iteration.

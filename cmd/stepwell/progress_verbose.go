@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow"
+)
+
+// shownBody is how much of a body -v shows.
+const shownBody = 4 << 10
+
+// Verbose implements flow.Verbose: headers and bodies are wanted.
+func (p *progress) Verbose() bool { return p.verbose }
+
+// exchange writes what was sent and what came back, secrets masked.
+func (p *progress) exchange(e flow.End) {
+	if !p.verbose || e.Request == nil {
+		return
+	}
+	k := p.look
+	line := func(mark, text string) {
+		fmt.Fprintf(p.out, "      %s %s\n", k.paint(dim, mark), clean(text))
+	}
+	r := e.Request
+	line(">", r.Method+" "+r.URL)
+	for _, h := range r.Headers {
+		line(">", h[0]+": "+headerText(h[0], h[1]))
+	}
+	for _, text := range bodyLines(r.Body) {
+		line(">", text)
+	}
+	if a := e.Answer; a != nil && a.Status != 0 {
+		line("<", fmt.Sprintf("%d, %s", a.Status, short(a.Took)))
+		for _, name := range slices.Sorted(maps.Keys(a.Headers)) {
+			for _, v := range a.Headers[name] {
+				line("<", name+": "+headerText(name, v))
+			}
+		}
+		for _, text := range bodyLines(a.Body) {
+			line("<", text)
+		}
+		for _, note := range a.Notes {
+			line("<", "("+note+")")
+		}
+	}
+}
+
+// headerText masks what is a secret by its name, however short it is.
+func headerText(name, value string) string {
+	if at := strings.LastIndex(value, "[secret "); at >= 0 {
+		if scheme, _, ok := strings.Cut(value, " "); ok && strings.EqualFold(scheme, "basic") {
+			return scheme + " " + value[at:] // what is before it is the user's name in base64
+		}
+		return value
+	}
+	if datapoints.SensitiveName(name) {
+		scheme, _, ok := strings.Cut(value, " ")
+		if ok {
+			return scheme + " [secret " + name + "]"
+		}
+		return "[secret " + name + "]"
+	}
+	return value
+}
+
+// bodyLines are the lines of a body as it may be shown.
+func bodyLines(body []byte) []string {
+	text := string(body)
+	if len(text) == 0 {
+		return nil
+	}
+	more := ""
+	if flow.CheckJSON(body) == nil {
+		text = datapoints.MaskMembers(text)
+	} else {
+		text = maskForm(text)
+	}
+	if len(text) > shownBody {
+		more = fmt.Sprintf("(%d bytes more)", len(text)-shownBody)
+		text = strings.ToValidUTF8(text[:shownBody], "")
+	}
+	lines := strings.Split(strings.TrimRight(text, "\r\n"), "\n")
+	if more != "" {
+		lines = append(lines, more)
+	}
+	return lines
+}
+
+// maskForm masks the values of a form body that are secrets by their name.
+func maskForm(text string) string {
+	if strings.ContainsAny(text, " \n{<") {
+		return text
+	}
+	pairs := strings.Split(text, "&")
+	for i, pair := range pairs {
+		name, value, ok := strings.Cut(pair, "=")
+		plain, err := url.QueryUnescape(name)
+		if ok && err == nil && value != "" && datapoints.SensitiveName(plain) {
+			pairs[i] = name + "=[secret " + plain + "]"
+		}
+	}
+	return strings.Join(pairs, "&")
+}
