@@ -260,7 +260,7 @@ func (c *calling) failed(ctx context.Context, cause error, result *Result) (Outc
 	e.Facts = append(e.Facts, c.facts(&e, result)...)
 	until, asked, again := c.again(&e)
 	c.r.Tries++
-	end := End{Outcome: "failed", Status: e.Status, Error: c.w.fault(&e, c.t.Path, c.n.Span).error(), Again: until, Asked: asked}
+	end := End{Outcome: "failed", Status: e.Status, Error: c.w.told(c.w.fault(&e, c.t.Path, c.n.Span)), Again: until, Asked: asked}
 	c.end(end, result)
 	if !again {
 		return c.w.fail(ctx, c.n, c.r, c.t, &e, c.record(&e)...)

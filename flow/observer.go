@@ -221,6 +221,13 @@ type merged struct {
 
 func (m merged) Value(key any) any { return m.values.Value(key) }
 
+// told is a failure that people may see, with the answer's body.
+func (w *work) told(f *fault) *Error {
+	e := f.error()
+	e.Body = []byte(w.redact(f.Body))
+	return e
+}
+
 // shown is a request that people may see.
 func (w *work) shown(r Request) Request {
 	r.URL = w.redact(r.URL)

@@ -129,7 +129,13 @@ func (x *Executor) drive(ctx context.Context, p *Plan, run string, decisions Ass
 	err = j.walk(ctx, p, run, !w.state.Complete)
 	w.spans.close("stopped")
 	result, err := w.end(context.WithoutCancel(hard), err)
-	ended(End{Outcome: string(result.State), Error: asErrorOrNil(err), Took: result.Ended.Sub(w.run.Started)})
+	seen := asErrorOrNil(err)
+	if seen != nil {
+		told := *seen
+		told.Body = []byte(w.redact(string(seen.Body)))
+		seen = &told
+	}
+	ended(End{Outcome: string(result.State), Error: seen, Took: result.Ended.Sub(w.run.Started)})
 	return result, err
 }
 

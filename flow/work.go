@@ -108,7 +108,7 @@ func (w *work) fail(ctx context.Context, n *plan.Node, r datapoints.Row, t Task,
 	}
 	wait := f.Kind == KindUnknown || r.Intent == r.N && r.Intent > 0 && !r.IntentSafe
 	err = w.add(ctx, datapoints.Record{Path: t.Path, Row: r, Attempts: tries, At: r.Ended}, wait)
-	w.spans.ended(n, t.Path, End{Outcome: outcome(&r), Status: r.Status, Error: f.error(), Took: r.Ended.Sub(r.Started)})
+	w.spans.ended(n, t.Path, End{Outcome: outcome(&r), Status: r.Status, Error: w.told(f), Took: r.Ended.Sub(r.Started)})
 	return out, err
 }
 
@@ -245,7 +245,7 @@ func (w *work) leave(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 	if w.spans.watched() {
 		end := End{Outcome: outcome(&r), Saved: saved(rec.Points), Took: rec.At.Sub(r.Started)}
 		if t.Cause != "" {
-			end.Error = w.faultAt(t.Cause).error()
+			end.Error = w.told(w.faultAt(t.Cause))
 		}
 		w.spans.ended(n, t.Path, end)
 	}
