@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -256,6 +257,7 @@ func evil(t *testing.T) string {
 		fmt.Fprint(w, `{"ok": true}`)
 	})
 	m.HandleFunc("/slow", func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // else the server does not see that the client left
 		select {
 		case <-r.Context().Done():
 		case <-time.After(10 * time.Second):
@@ -281,7 +283,7 @@ func parrot(w http.ResponseWriter, r *http.Request) {
 	switch r.PathValue("how") {
 	case "json":
 		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(map[string]any{"error": "invalid_client", "error_description": told, "message": told, "form": r.PostForm, "authorization": told})
+		_ = json.NewEncoder(w).Encode(map[string]any{"error": "invalid_client", "error_description": told, "message": told, "form": r.PostForm, "authorization": r.Header.Get("Authorization")})
 	case "graphql":
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(map[string]any{"data": nil, "errors": []any{map[string]any{"message": told, "path": []string{told}, "extensions": map[string]any{"code": told}}}})
