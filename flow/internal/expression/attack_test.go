@@ -18,6 +18,9 @@ func bounded(t *testing.T, name string, f func()) {
 	start := time.Now()
 	f()
 	took := time.Since(start)
+	if took > 200*time.Millisecond {
+		t.Logf("%s: %v", name, took)
+	}
 	runtime.ReadMemStats(&after)
 	if took > 10*time.Second {
 		t.Errorf("%s takes %v", name, took)
@@ -96,9 +99,11 @@ func TestNoExpressionRunsForEverOrExhaustsTheMemory(t *testing.T) {
 			if len(problems) > 0 {
 				return
 			}
-			if v, err := program.Eval(p); err == nil {
-				v.JSON()
-				v.Text()
+			v, err := program.Eval(p)
+			v.JSON()
+			v.Text()
+			if err != nil && strings.HasSuffix(err.Error(), "` cannot be evaluated") {
+				t.Errorf("%s panics", source)
 			}
 			program.Parts(p)
 		})
@@ -136,6 +141,9 @@ func compileAll(t *testing.T, text string) {
 		}
 	}
 	failed := func(what string, err error) {
+		if err != nil && strings.HasSuffix(err.Error(), "` cannot be evaluated") {
+			t.Errorf("%s of %q panics", what, text)
+		}
 		if e, ok := err.(*expression.Error); ok && (e.From < 0 || e.To < e.From || e.To > length || e.Message == "") {
 			t.Errorf("%s of %q: an error at %d to %d of %d: %+v", what, text, e.From, e.To, length, e)
 		}
@@ -148,7 +156,11 @@ func compileAll(t *testing.T, text string) {
 			failed("evaluating", err)
 			v.JSON()
 			v.Text()
-			program.Parts(p)
+			for _, part := range program.Parts(p) {
+				if part.Value == "(cannot be evaluated)" {
+					t.Errorf("the part %q of %q panics", part.Source, text)
+				}
+			}
 			program.WhenTrue()
 			program.OnlyUnset()
 		}

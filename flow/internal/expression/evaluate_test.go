@@ -1,6 +1,13 @@
 package expression_test
 
-import "testing"
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stepwell/stepwell/flow/internal/expression"
+)
 
 func TestExpressionsGiveWhatTheLanguageSays(t *testing.T) {
 	t.Parallel()
@@ -85,4 +92,79 @@ func TestExpressionsGiveWhatTheLanguageSays(t *testing.T) {
 			t.Errorf("%s\n got  %s\n want %s", test.source, got, test.want)
 		}
 	}
+}
+
+func TestErrorsNameThePartAndItsPlace(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ text, message, hint string }{
+		{"日本 ${{ data.any.zip.«zap» }}", "`data.any.zip` is null, so it has no `zap`", "?.zap"},
+		{"日本 ${{ «data.nothing» + 1 }}x", "`data.nothing` is null: `+` needs a value", "need(data.nothing)"},
+		{"x ${{ upper(«data.nothing») }}", "`data.nothing` is null: upper() takes text", "need(data.nothing)"},
+		{"x ${{ upper(«data.any») }}", "`data.any` is an object, but upper() takes text", ""},
+		{"x ${{ «data.nothing» }}", "`data.nothing` is null", "need(…)"},
+		{"x ${{ need(«data.nothing») }}", "there is no `data.nothing`, and need() asks for it", ""},
+		{"x ${{ «data.any.b + 1» }}", "`+` does not fit between an object and an integer", ""},
+		{"x ${{ «sum([1, nil])» }}", "sum(): item 1 is null", "compact("},
+		{"x ${{ max(«data.any.list») }}", "`data.any.list` is null", "need("},
+		{"x ${{ toJSON(map([nil], «.x»)) }}", "`#` is null, so it has no `x`", "compact("},
+		{"x ${{ 1 + («int(\"x\")» * 2) }}", "int(): the text is not an integer of 64 bits", ""},
+		{"x ${{ «(1 + 2) / 0» }}", "division by zero", ""},
+		{"x ${{ filter(data.orders, «.id»)[0] }}", "`.id` is an integer for item 0, not true or false", "`.id != 0`"},
+	}
+	for _, test := range tests {
+		text, from, to := marked(test.text)
+		tpl, problems := expression.CompileTemplate(text, clinic())
+		if len(problems) > 0 {
+			t.Errorf("%s: %+v", text, problems)
+			continue
+		}
+		_, err := tpl.Render(clinic())
+		var failed *expression.Error
+		if !errors.As(err, &failed) {
+			t.Errorf("%s: no error", text)
+			continue
+		}
+		if !strings.Contains(failed.Message, test.message) || !strings.Contains(strings.Join(failed.Hints, " "), test.hint) {
+			t.Errorf("%s\n got  %s %v\n want %s", text, failed.Message, failed.Hints, test.message)
+		}
+		if failed.From != from || failed.To != to {
+			t.Errorf("%s: the error stands at %d to %d, want %d to %d", text, failed.From, failed.To, from, to)
+		}
+	}
+}
+
+func TestAnErrorOfTheEnvIsHandedOn(t *testing.T) {
+	t.Parallel()
+	p := clinic()
+	delete(p.values, "data.any")
+	program, problems := expression.Compile(`1 + data.any.b`, p)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	_, err := program.Eval(p)
+	var failed *expression.Error
+	if !errors.As(err, &failed) || failed.Err == nil || failed.Message != "the test has no value for data.any" || failed.From != 4 {
+		t.Errorf("got %+v", failed)
+	}
+}
+
+func TestProgramsAreSharedBetweenGoroutines(t *testing.T) {
+	t.Parallel()
+	shared := clinic()
+	program, problems := expression.Compile(`len(filter(data.orders, .urgent)) + data.any.b.c[1] + sum(map(data.orders, .id))`, shared)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	var group sync.WaitGroup
+	for range 16 {
+		group.Go(func() {
+			p := &place{names: shared.names, values: shared.values}
+			for range 100 {
+				if v, err := program.Eval(p); err != nil || v.Unwrap() != 24 {
+					t.Errorf("got %v, %v", v, err)
+				}
+			}
+		})
+	}
+	group.Wait()
 }

@@ -366,36 +366,3 @@ func (k *method) eval(m *machine) (any, *Error) {
 	}
 	return found.Do(v, args), nil
 }
-
-// arguments evaluates arguments and makes them fit.
-func (m *machine) arguments(name string, nodes []node, take func(i int) value.Kinds) ([]any, *Error) {
-	args := make([]any, len(nodes))
-	for i, n := range nodes {
-		v, err := n.eval(m)
-		if err != nil {
-			return nil, err
-		}
-		takes := take(i)
-		if !takes.Has(value.KindOf(v)) {
-			return nil, m.misfit(name, n, v, takes)
-		}
-		if args[i], err = value.Fit(v, takes); err == nil {
-			err = m.argument(v)
-		}
-		if err != nil {
-			return nil, m.at(n, err)
-		}
-	}
-	return args, nil
-}
-
-// argument counts the reading of a text or of bytes.
-func (m *machine) argument(v any) *Error {
-	switch v := v.(type) {
-	case string:
-		return m.Read(len(v))
-	case []byte:
-		return m.Read(len(v))
-	}
-	return nil
-}

@@ -55,9 +55,13 @@ func (c *compiler) predicate(name string, p predicate, args []ast.Node, whole me
 		c.items = append(c.items, meta{typ: about.typ.Item(), taint: about.taint})
 		e.body = c.build(body, false)
 		c.items = c.items[:len(c.items)-1]
-		if p.boolean {
+		switch {
+		case p.boolean:
 			c.boolean(e.body)
-		} else {
+		case name == "sum":
+			c.argument(name, e.body, value.Numbers)
+		}
+		if !p.boolean {
 			e.taint = e.taint.and(e.body.about().taint)
 		}
 	}
@@ -94,6 +98,9 @@ func (e *each) result(list Type) Type {
 	case "sum":
 		if e.body == nil {
 			body = list.Item()
+		}
+		if body.Kind == Any {
+			return Type{Kind: Number}
 		}
 		return body
 	}

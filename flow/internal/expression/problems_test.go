@@ -139,6 +139,7 @@ func TestProblemsSayWhatIsWrongWhereAndWhatToDo(t *testing.T) {
 		{address, `«ftp»://x/y`, diag.BadURL, "scheme", "https://"},
 		{address, `${{ inputs.base }}${{ «data.name» }}`, diag.BadURL, "cannot be told", "put a `/`"},
 		{address, `https://u:p«@»x/`, diag.BadURL, "user name", "basic"},
+		{address, `${{ «data.orders» }}`, diag.TextOfObject, "is a list", ""},
 		{address, `https://x/${{ «data.orders» }}`, diag.TextOfObject, "is a list", ""},
 		// Paths.
 		{gpath, `«$.name.first»`, diag.BadPath, "JSONPath", "write name.first"},

@@ -33,7 +33,7 @@ type segment struct {
 // of severity diag.Error the template is nil.
 func CompileTemplate(text string, s Scope) (*Template, []Problem) {
 	t := &Template{source: text}
-	if strings.Index(text, "{{") < 0 {
+	if !strings.Contains(text, "{{") {
 		t.segments = []segment{{text: text}}
 		return t, nil
 	}
@@ -78,7 +78,7 @@ func (t *Template) compile(s Scope, inURL bool) (problems []Problem) {
 		text = text[stop+2:]
 	}
 	t.settle()
-	if !t.whole {
+	if !t.whole || inURL {
 		problems = append(problems, t.textProblems()...)
 	}
 	return problems

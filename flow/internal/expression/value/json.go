@@ -1,6 +1,7 @@
 package value
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,18 +51,18 @@ func CheckJSON(text []byte) error {
 }
 
 func explainJSON(text []byte) error {
-	var any json.RawMessage
-	err := json.Unmarshal(text, &any)
+	var raw json.RawMessage
+	err := json.Unmarshal(text, &raw)
 	var syntax *json.SyntaxError
 	if !errors.As(err, &syntax) {
 		return errNotJSON
 	}
-	if len(strings.TrimSpace(string(text[:min(len(text), 1<<16)]))) == 0 {
+	if len(bytes.TrimSpace(text)) == 0 {
 		return errors.New("it is empty")
 	}
 	at := min(max(int(syntax.Offset)-1, 0), len(text))
-	line := 1 + strings.Count(string(text[:at]), "\n")
-	column := 1 + utf8.RuneCount(text[strings.LastIndexByte(string(text[:at]), '\n')+1:at])
+	line := 1 + bytes.Count(text[:at], []byte("\n"))
+	column := 1 + utf8.RuneCount(text[bytes.LastIndexByte(text[:at], '\n')+1:at])
 	return fmt.Errorf("it is not valid JSON: %s (line %d, column %d)", strings.TrimPrefix(syntax.Error(), "json: "), line, column)
 }
 

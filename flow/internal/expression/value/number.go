@@ -26,7 +26,7 @@ func scanNumber(raw string) any {
 	return number(raw)
 }
 
-func (n number) isInteger() bool { return strings.IndexAny(string(n), ".eE") < 0 }
+func (n number) isInteger() bool { return !strings.ContainsAny(string(n), ".eE") }
 
 const beyond = "an integer beyond 64 bits can be passed on and compared, not computed with"
 
