@@ -47,7 +47,11 @@ func (m *machine) name(n node) string {
 // isNull is the error of a null where a value is needed.
 func (m *machine) isNull(n node, why string) *Error {
 	name := m.name(n)
-	return m.at(n, value.Failure(fmt.Sprintf("`%s` is null: %s", name, why), fmt.Sprintf("write need(%s), or `%s ?? other`", name, name)))
+	hint := fmt.Sprintf("write need(%s), or `%s ?? other`", name, name)
+	if _, item := n.(*pointer); item {
+		hint = "compact(…) leaves the nulls of a list away"
+	}
+	return m.at(n, value.Failure(fmt.Sprintf("`%s` is null: %s", name, why), hint))
 }
 
 type constant struct {

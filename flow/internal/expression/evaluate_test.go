@@ -107,6 +107,7 @@ func TestErrorsNameThePartAndItsPlace(t *testing.T) {
 		{"x ${{ «sum([1, nil])» }}", "sum(): item 1 is null", "compact("},
 		{"x ${{ max(«data.any.list») }}", "`data.any.list` is null", "need("},
 		{"x ${{ toJSON(map([nil], «.x»)) }}", "`#` is null, so it has no `x`", "compact("},
+		{"x ${{ toJSON(map([nil], «#» + 1)) }}", "`#` is null: `+` needs a value", "compact("},
 		{"x ${{ 1 + («int(\"x\")» * 2) }}", "int(): the text is not an integer of 64 bits", ""},
 		{"x ${{ «(1 + 2) / 0» }}", "division by zero", ""},
 		{"x ${{ filter(data.orders, «.id»)[0] }}", "`.id` is an integer for item 0, not true or false", "`.id != 0`"},
