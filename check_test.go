@@ -212,6 +212,7 @@ func insideTheFile(t *testing.T, file string, list diag.List) {
 			t.Errorf("%s: there are only %d lines", d.Span, len(lines))
 		case d.Text != lines[d.Line-1]:
 			t.Errorf("%s shows %q; the line is %q", d.Span, d.Text, lines[d.Line-1])
+		case d.Column == d.EndColumn && d.Column == len([]rune(d.Text))+1: // the line's end
 		case d.Column < 1 || d.EndColumn <= d.Column || d.EndColumn > len([]rune(d.Text))+1:
 			t.Errorf("%s up to %d is not a place on a line of %d characters", d.Span, d.EndColumn, len([]rune(d.Text)))
 		}

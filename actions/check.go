@@ -42,6 +42,11 @@ func (c *checker) complain(code diag.Code, path []string, message, hint string) 
 	c.found = append(c.found, flow.Complaint{Path: path, Code: code, Message: message, Hint: hint})
 }
 
+// complainKey complains about the key of a value.
+func (c *checker) complainKey(code diag.Code, path []string, message, hint string) {
+	c.found = append(c.found, flow.Complaint{Path: path, Key: true, Code: code, Message: message, Hint: hint})
+}
+
 func (c *checker) warn(code diag.Code, path []string, from, to int, message, hint string) {
 	c.found = append(c.found, flow.Complaint{Path: path, From: from, To: to, Severity: diag.Warning, Code: code, Message: message, Hint: hint})
 }

@@ -14,7 +14,7 @@ func (c *checker) headers() {
 	for _, name := range c.with.Keys("headers") {
 		path := []string{"headers", name}
 		if !token(name) {
-			c.complain(diag.BadHeader, path, "a header's name cannot hold "+notToken(name), "")
+			c.complainKey(diag.BadHeader, path, "a header's name cannot hold "+notToken(name), "")
 			continue
 		}
 		canonical := textproto.CanonicalMIMEHeaderKey(name)
@@ -23,7 +23,7 @@ func (c *checker) headers() {
 			continue
 		}
 		if why := computed(canonical); why != "" && text != "" {
-			c.complain(diag.BadHeader, path, "this header is "+why, "leave it out")
+			c.complainKey(diag.BadHeader, path, "this header is "+why, "leave it out")
 			continue
 		}
 		c.headerText(path, text)
@@ -32,10 +32,10 @@ func (c *checker) headers() {
 			c.authorization(path, text, constant)
 		case "Idempotency-Key":
 			if c.has("idempotency_key") {
-				c.complain(diag.KeysExclude, path, "`idempotency_key` sends this header already", "take one away")
+				c.complainKey(diag.KeysExclude, path, "`idempotency_key` sends this header already", "take one away")
 				continue
 			}
-			c.found = append(c.found, flow.Complaint{Path: path, Severity: diag.Note, Code: diag.BadHeader,
+			c.found = append(c.found, flow.Complaint{Path: path, Key: true, Severity: diag.Note, Code: diag.BadHeader,
 				Message: "as a header alone this does not let the call be repeated", Hint: "`idempotency_key: …` sends it and does"})
 		}
 	}
@@ -134,6 +134,6 @@ func (c *checker) credentials() {
 	}
 	if _, _, there := c.with.Text("headers", "Authorization"); there {
 		c.complain(diag.KeysExclude, []string{field}, "`"+field+"` and the header Authorization both say who asks",
-			"take one away; `headers: {Authorization: null}` removes the one from `defaults`")
+			"take one away; in a step `null` removes what comes from `defaults`")
 	}
 }

@@ -336,6 +336,6 @@ func (c *checker) variables(path []string, text string, d *document.Document, o 
 		if len(o.Variables) == 1 {
 			hint = "it declares $" + o.Variables[0].Name
 		}
-		c.complain(diag.BadGraphQL, []string{"variables", name}, "the document declares no variable $"+name, hint)
+		c.complainKey(diag.BadGraphQL, []string{"variables", name}, "the document declares no variable $"+name, hint)
 	}
 }

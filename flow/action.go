@@ -102,6 +102,7 @@ type Complaint struct {
 	Code          diag.Code
 	Severity      diag.Severity
 	Message, Hint string
+	Key           bool // it is about the key of the value, such as a header's name
 }
 
 // Input is what an action is planned with.

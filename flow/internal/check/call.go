@@ -166,10 +166,10 @@ func (c *checker) expect(s *syntax.Step, spec *Action) plan.Expect {
 		return e
 	}
 	if len(x.Status) > 0 && !spec.Web {
-		c.errorAt(x.Span, diag.KeyNotAllowed, "", "`expect.status` has no meaning for the action %q: its answers have no status", s.Action.Name)
+		c.errorAt(x.StatusSpan, diag.KeyNotAllowed, "", "`expect.status` has no meaning for the action %q: its answers have no status", s.Action.Name)
 	}
 	if x.AllowErrors && !spec.GraphQL {
-		c.errorAt(x.Span, diag.KeyNotAllowed, "", "`expect.errors` is for graphql steps, not for the action %q", s.Action.Name)
+		c.errorAt(x.ErrorsSpan, diag.KeyNotAllowed, "", "`expect.errors` is for graphql steps, not for the action %q", s.Action.Name)
 	}
 	e.AllowErrors = x.AllowErrors
 	e.Status = ranges(x.Status)

@@ -169,6 +169,9 @@ func (c *checker) finish() {
 // report notes a problem once: a part of the defaults is checked in each step.
 func (c *checker) report(d diag.Diagnostic) {
 	key := fmt.Sprint(d.Line, " ", d.Column, " ", d.Code, " ", d.Message)
+	if d.Code == diag.UsedBeforeSaved || d.Code == diag.MayBeUnset { // says in each step something else
+		key = fmt.Sprint(d.Line, " ", d.Column, " unset")
+	}
 	if c.reported[key] {
 		return
 	}
@@ -199,9 +202,20 @@ func (c *checker) expressionProblems(n *syntax.Node, problems []expression.Probl
 		}
 		d := diag.Diagnostic{Span: span, Severity: p.Severity, Code: p.Code, Message: p.Message, Hint: p.Hint, Notes: p.Notes}
 		if c.explain(&d, n.Text, p) {
+			if _, shared := c.shared[use{n, false}]; shared && (p.Code == diag.UsedBeforeSaved || p.Code == diag.MayBeUnset) {
+				d.Notes = append(d.Notes, c.takenBy())
+			}
 			c.report(d)
 		}
 	}
+}
+
+// takenBy says which step takes a part of the defaults.
+func (c *checker) takenBy() string {
+	if c.at.step == nil {
+		return "it stands in the defaults"
+	}
+	return fmt.Sprintf("step %q takes this from the defaults (line %d)", c.at.step.Name, c.at.step.Span.Line)
 }
 
 // explain adds what only the checker knows: another way that the name is
@@ -229,8 +243,16 @@ func (c *checker) explain(d *diag.Diagnostic, text string, p expression.Problem)
 			d.Notes = append(d.Notes, savedBy(v))
 		}
 	case diag.MayBeUnset:
-		if v := c.find(name); v != nil && len(v.sites) > 0 {
+		switch v := c.find(name); {
+		case v == nil || len(v.sites) == 0:
+		case v.sites[0].optional:
+			d.Notes = append(d.Notes, savedBy(v)+" if the answer has one")
+		default:
 			d.Notes = append(d.Notes, savedBy(v)+", but not on every way that leads here")
+		}
+	case diag.TextOfObject, diag.TypeMismatch:
+		if v := c.find(name); v != nil && v.ref.Point.List && len(v.sites) > 0 {
+			d.Notes = append(d.Notes, savedBy(v)+" in a loop: after it there is a list with one element for each item")
 		}
 	}
 	return true

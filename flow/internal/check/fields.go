@@ -15,7 +15,11 @@ import (
 func (r *rendering) value(f *Field, n *syntax.Node) plan.Value {
 	if f.Constant {
 		if at := expressionIn(n); at != nil {
-			r.errorAt(at.Span, diag.ConstantRequired, "", "%s must be constant: an expression cannot stand here", called(f))
+			hint := ""
+			if i := strings.Index(f.Doc, "It is constant; "); i >= 0 {
+				hint = strings.TrimSuffix(f.Doc[i+len("It is constant; "):], ".")
+			}
+			r.errorAt(at.Span, diag.ConstantRequired, hint, "%s must be constant: an expression cannot stand here", called(f))
 			return wrong(n)
 		}
 	}

@@ -39,7 +39,7 @@ func TestFieldsTakeWhatTheirActionSays(t *testing.T) {
 		{"auth", head + "http, with: { url: /a, auth: ehr } }", []string{"5:45 not-in-this-version"}, ""},
 		{"what the action itself finds", head + "http, with: { url: /a, headers: { Authorization: \"Bearer${{ inputs.s }}\" } } }", []string{"5:72 bad-bearer"}, ""},
 		{"what does not fit the action", head + "echo, expect: { status: 200 } }\n  - { id: b, action: http, with: { url: /a }, expect: { errors: allow } }\n  - { id: c, action: echo, save: { x: { header: A } } }",
-			[]string{"5:28 key-not-allowed", "6:47 key-not-allowed", "7:49 key-not-allowed"}, ""},
+			[]string{"5:38 key-not-allowed", "6:57 key-not-allowed", "7:49 key-not-allowed"}, ""},
 	})
 }
 

@@ -80,4 +80,5 @@ type Complaint struct {
 	Code          diag.Code
 	Severity      diag.Severity
 	Message, Hint string
+	Key           bool // it is about the key of the value, such as a header's name
 }

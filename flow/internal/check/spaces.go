@@ -32,6 +32,8 @@ type site struct {
 	step *syntax.Step
 	span diag.Span
 	loop *space // the innermost loop around it, nil outside of loops
+
+	optional bool // the answer may not have it
 }
 
 // A stop is a step as `steps.ID` knows it.
@@ -59,10 +61,10 @@ func (c *checker) collect(steps []*syntax.Step, sp *space) {
 			c.loops[s] = inner
 		}
 		for _, p := range s.Set {
-			c.saved(inner, p.Key, site{s, p.KeySpan, inner})
+			c.saved(inner, p.Key, site{step: s, span: p.KeySpan, loop: inner})
 		}
 		for _, save := range s.Save {
-			c.saved(inner, save.Name, site{s, save.Span, inner})
+			c.saved(inner, save.Name, site{s, save.Span, inner, save.Optional && save.Default == nil})
 		}
 		c.collect(s.Steps, inner)
 		if inner != sp {

@@ -238,6 +238,23 @@ func (args arguments) find(path []string) (n *syntax.Node, there bool) {
 	return n, n.Kind != syntax.Null
 }
 
+// keySpan is where the last key of a path stands; that of a field itself is not known.
+func (args arguments) keySpan(path []string) (diag.Span, bool) {
+	if len(path) < 2 {
+		return diag.Span{}, false
+	}
+	n, there := args.find(path[:len(path)-1])
+	if !there {
+		return diag.Span{}, false
+	}
+	for _, p := range n.Pairs {
+		if p.Key == path[len(path)-1] {
+			return p.KeySpan, true
+		}
+	}
+	return diag.Span{}, false
+}
+
 func member(n *syntax.Node, key string, anyCase bool) *syntax.Node {
 	for i := range n.Pairs {
 		if n.Pairs[i].Key == key || anyCase && strings.EqualFold(n.Pairs[i].Key, key) {
@@ -382,6 +399,15 @@ func (c *checker) complaint(s *syntax.Step, args arguments, p Complaint, before 
 		if there && p.To > p.From {
 			span = n.At(p.From, p.To)
 		}
+		if key, ok := args.keySpan(p.Path); ok && p.Key {
+			span = key
+		}
 	}
-	c.report(diag.Diagnostic{Span: span, Severity: p.Severity, Code: p.Code, Message: p.Message, Hint: p.Hint})
+	d := diag.Diagnostic{Span: span, Severity: p.Severity, Code: p.Code, Message: p.Message, Hint: p.Hint}
+	if n, _ := args.find(p.Path); n != nil && p.Code == diag.KeysExclude {
+		if _, shared := c.shared[use{n, false}]; shared {
+			d.Notes = append(d.Notes, c.takenBy())
+		}
+	}
+	c.report(d)
 }

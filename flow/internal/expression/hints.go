@@ -229,7 +229,7 @@ func (c *compiler) wholeRoot(root step) {
 	p := Problem{From: root.from, To: root.to, Code: diag.WholeRoot, Message: fmt.Sprintf("`%s` cannot be used as a whole", root.name)}
 	p.Hint = fmt.Sprintf("name what you need: `%s.NAME`", root.name)
 	if !named(root.name) {
-		p.Hint = "write " + memberList(root.name, root.name)
+		p.Hint = "write " + memberList(root.name, root.name, true)
 	}
 	c.report(p)
 }
@@ -257,7 +257,7 @@ func (c *compiler) unknownMember(root, name string, at step, loopOnly bool) {
 	if name != "" {
 		what += "." + name
 	}
-	p := Problem{From: at.from, To: at.to, Code: diag.UnknownName, Message: fmt.Sprintf("`%s` has no member %q", what, at.name), Hint: "it has " + memberList("", root)}
+	p := Problem{From: at.from, To: at.to, Code: diag.UnknownName, Message: fmt.Sprintf("`%s` has no member %q", what, at.name), Hint: "it has " + memberList("", root, c.isLoop(name))}
 	var names []string
 	for _, m := range members(root) {
 		names = append(names, m.name)
@@ -274,10 +274,20 @@ func (c *compiler) unknownMember(root, name string, at step, loopOnly bool) {
 	c.report(p)
 }
 
-// memberList names a root's members for a hint.
-func memberList(before, root string) string {
+// isLoop says whether a step is known to have for_each.
+func (c *compiler) isLoop(step string) bool {
+	n, ok := c.scope.Name("steps", step)
+	return ok && n.Type.Kind == List
+}
+
+// memberList names a root's members for a hint; of a step that is no loop
+// without those of loops.
+func memberList(before, root string, loop bool) string {
 	var names []string
-	for _, m := range members(root) {
+	for i, m := range members(root) {
+		if root == "steps" && i >= loopMembers && !loop {
+			break
+		}
 		name := m.name
 		if before != "" {
 			name = before + "." + name

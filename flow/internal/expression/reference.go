@@ -169,14 +169,14 @@ func (c *compiler) fixedMember(r *reference, root, at step, info *Name) bool {
 	if named(root.name) {
 		if len(r.steps) == 0 || r.steps[0].byIndex {
 			c.report(Problem{From: r.from, To: r.head, Code: diag.WholeRoot,
-				Message: fmt.Sprintf("`%s.%s` cannot be used as a whole", root.name, r.ref.Name), Hint: "write " + memberList(root.name+"."+r.ref.Name, root.name)})
+				Message: fmt.Sprintf("`%s.%s` cannot be used as a whole", root.name, r.ref.Name), Hint: "write " + memberList(root.name+"."+r.ref.Name, root.name, info.Type.Kind == List)})
 			return false
 		}
 		at, r.steps = r.steps[0], r.steps[1:]
 		r.ref.Member, r.head = at.name, at.to
 	}
 	i := memberIndex(root.name, at.name)
-	loopOnly := root.name == "steps" && i >= 5
+	loopOnly := root.name == "steps" && i >= loopMembers
 	if root.name == "run" && i >= 0 {
 		n, ok := c.scope.Name("run", at.name)
 		if !ok && i >= 3 {
@@ -198,6 +198,9 @@ func (c *compiler) fixedMember(r *reference, root, at step, info *Name) bool {
 	}
 	return true
 }
+
+// loopMembers is where the members begin that a step has only with for_each.
+const loopMembers = 5
 
 func memberIndex(root, name string) int {
 	for i, m := range members(root) {

@@ -82,11 +82,15 @@ func (f *fields) variable(key string) ID {
 
 // expect reads what an answer must be.
 func (r *reader) expect(p Pair) *Expect {
+	if n := p.Value; n.Kind == Number || n.Kind == String {
+		r.report(n.Span, diag.WrongShape, fmt.Sprintf("write `expect: { status: %s }`", short(n.Text)), "`expect` is a mapping with keys, not %s", describe(n))
+		return nil
+	}
 	f, ok := r.open(p.Value, &expectKeys, "`expect`")
 	if !ok {
 		return nil
 	}
-	e := &Expect{Span: p.KeySpan, Status: f.status("status")}
+	e := &Expect{Span: p.KeySpan, Status: f.status("status"), StatusSpan: f.place("status"), ErrorsSpan: f.place("errors")}
 	if that, has := f.get("that"); has {
 		for _, item := range each(that) {
 			if r.inSwallowed(item.Value.Span) {

@@ -91,6 +91,12 @@ func (f *fields) get(key string) (Pair, bool) {
 	return Pair{}, false
 }
 
+// place is where a key stands.
+func (f *fields) place(key string) diag.Span {
+	p, _ := f.get(key)
+	return p.KeySpan
+}
+
 // require reports the keys that the table requires and that are not there.
 func (f *fields) require(what string) {
 	for _, key := range f.table.Keys {

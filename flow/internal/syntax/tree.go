@@ -184,6 +184,8 @@ type Expect struct {
 	Schema      *Node // inline mapping, or a string: a file
 	AllowErrors bool  // errors: allow
 	Span        diag.Span
+	StatusSpan  diag.Span // of the key `status`, where it stands
+	ErrorsSpan  diag.Span // of the key `errors`
 }
 
 // A StatusRange is one status (From = To) or a class such as 2xx.
