@@ -141,6 +141,9 @@ func (p *Plan) Outline() Outline {
 	}
 	for _, out := range c.Root.Work.Outputs {
 		text, reads := w.value(&out.Value, len(c.Nodes))
+		if out.Class == plan.Sensitive || datapoints.SensitiveName(out.Name) {
+			text = withoutConstant(text, out.Name, &out.Value)
+		}
 		o.Outputs = append(o.Outputs, OutlineOutput{out.Name, text, className(out.Class), reads})
 	}
 	return o
@@ -275,6 +278,9 @@ func (w *outliner) body(s *OutlineStep, n *plan.Node, path string) {
 				continue
 			}
 			text, reads := w.value(&a.Value, s.Number)
+			if a.Class == plan.Sensitive || a.Point.Class == plan.Sensitive {
+				text = withoutConstant(text, name, &a.Value)
+			}
 			s.Fields = append(s.Fields, OutlineField{name, text, reads})
 			s.Saves = append(s.Saves, OutlineSave{Name: name, From: text, Type: a.Point.Type.String(),
 				Class: className(max(a.Class, a.Point.Class)), List: s.Loop != nil})

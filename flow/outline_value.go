@@ -23,22 +23,24 @@ func (w *outliner) field(s *OutlineStep, name, key string, v *plan.Value) {
 		}
 	default:
 		text, reads := w.value(v, s.Number)
-		if _, constant := constantText(v); constant && datapoints.SensitiveName(key) {
-			text = "[secret " + key + "]"
+		if datapoints.SensitiveName(key) {
+			text = withoutConstant(text, key, v)
 		}
 		s.Fields = append(s.Fields, OutlineField{name, text, reads})
 	}
 }
 
-// constantText is the text of a value that no expression is part of.
-func constantText(v *plan.Value) (string, bool) {
-	if v.Const != "" {
-		return datapoints.MaskMembers(v.Const), true
-	}
+// withoutConstant is the text of a sensitive value: masked, if the secret
+// itself stands in the file.
+func withoutConstant(text, name string, v *plan.Value) string {
+	constant := v.Const != ""
 	if v.Template != nil {
-		return v.Template.Constant()
+		_, constant = v.Template.Constant()
 	}
-	return "", false
+	if constant {
+		return "[secret " + name + "]"
+	}
+	return text
 }
 
 // value writes a value with {name} for what is not known, and says which data

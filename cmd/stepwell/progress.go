@@ -26,6 +26,7 @@ type progress struct {
 	widest layout
 	calls  int  // requests that were sent
 	begun  bool // the header is written
+	over   bool // nothing more is written
 	origin string
 	board  board
 }
@@ -217,7 +218,9 @@ func (p *progress) attemptEnded(r *row, e flow.End) {
 	p.sent(e)
 	p.exchange(e)
 	if e.Request != nil {
-		r.title = p.shown(e.Request)
+		if title := p.shown(e.Request); !r.loop || r.title == "" {
+			r.title = title // of a loop each has its own
+		}
 	}
 	if e.Status != 0 {
 		r.status = e.Status

@@ -85,6 +85,7 @@ func (r *row) container() bool {
 // close draws for the last time and leaves the lines as they are.
 func (p *progress) close() {
 	p.mu.Lock()
+	p.over = true
 	stop := p.board.stop
 	p.board.stop = nil
 	p.mu.Unlock()
@@ -174,8 +175,8 @@ func (p *progress) open(l layout) []string {
 func (p *progress) notice(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.begun && p.board.stop == nil && p.look.live {
-		return // it is over
+	if p.over {
+		return
 	}
 	p.board.note = text
 	if !p.look.live {

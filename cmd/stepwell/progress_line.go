@@ -15,17 +15,20 @@ type layout struct{ width, id, title int }
 // Columns that never change: the sign with its blanks; status and time with theirs.
 const (
 	signColumns   = 4
-	answerColumns = 2 + 3 + 8
+	answerColumns = 2 + 3 + 7
 )
 
 // widestOf is how wide the columns want to be: from what was planned, so that
 // every line of a run has the same columns.
 func widestOf(o flow.Outline) layout {
-	l := layout{id: 8, title: 40}
+	l := layout{id: 8}
 	eachStep(o, func(s flow.OutlineStep) {
 		if loopOf(s.Path) == s.Path {
 			l.id = max(l.id, columns(s.Path))
 			l.title = max(l.title, columns(requestText(plannedTitle(s))))
+			if s.Loop != nil { // "12 × " comes before it
+				l.title = max(l.title, columns(plannedTitle(s))+5)
+			}
 		}
 	})
 	return l
@@ -36,7 +39,7 @@ func (p *progress) layoutOf() layout {
 	l := layout{width: p.look.width() - 1, id: p.widest.id, title: p.widest.title}
 	l.id = min(l.id, max(8, l.width/4)) + 1
 	room := l.width - signColumns - l.id - 1 - answerColumns
-	l.title = max(8, min(l.title, 44, room-min(room/3, 26)))
+	l.title = max(8, min(max(l.title, l.width/4), 44, room-min(room/3, 26)))
 	return l
 }
 
@@ -107,7 +110,7 @@ func (p *progress) answer(r *row, l layout, say string) string {
 	if r.status != 0 {
 		status = strconv.Itoa(r.status)
 	}
-	text := pad(k.cutMiddle(title, l.title), l.title) + "  " + pad(status, 3) + padLeft(short(r.took), 8)
+	text := pad(k.cutMiddle(title, l.title), l.title) + "  " + pad(status, 3) + padLeft(short(r.took), 7)
 	room := l.width - signColumns - l.id - 1 - columns(text) - 2
 	switch {
 	case room < 6:
@@ -125,11 +128,11 @@ func (p *progress) running(r *row, l layout) string {
 	if took < 100*time.Millisecond {
 		return text
 	}
-	text += "     " + padLeft(tenths(took), 8)
+	text += "     " + padLeft(tenths(took), 7)
 	if r.attempt > 1 {
-		text += p.look.paint(dim, fmt.Sprintf("  attempt %d of %d", r.attempt, r.limit))
+		text += fmt.Sprintf("  attempt %d of %d", r.attempt, r.limit)
 	}
-	return text
+	return p.look.cut(text, l.width-signColumns-l.id-1)
 }
 
 // counter is a loop on its way: how many, a bar, the time.
@@ -186,7 +189,11 @@ func (k look) saved(saved []flow.Saved, room int) string {
 			more = fmt.Sprintf(", %d more", left)
 		}
 		if columns(text+name+more) > room && i > 0 {
-			return text + fmt.Sprintf(", %d more", len(saved)-i)
+			more = fmt.Sprintf(", %d more", len(saved)-i)
+			if room < columns(more)+8 {
+				return k.cut(text, room)
+			}
+			return k.cut(text, room-columns(more)) + more
 		}
 		text += name
 	}
