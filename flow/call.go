@@ -22,18 +22,17 @@ const maxSteps = 100_000
 // try does what a leaf does, once.
 func (w *work) try(ctx context.Context, n *plan.Node, r datapoints.Row, t Task) (Outcome, error) {
 	now := time.Now()
-	if w.state.Len() > maxSteps {
+	if r.Started.IsZero() && w.state.Steps() >= maxSteps {
 		return w.fail(ctx, n, r, t, &Error{Kind: KindLimit, Message: "the run has done 100,000 steps; more are not allowed"})
 	}
-	first := r.N == 0 || r.Started.IsZero() // `if` was not yet true
+	first := r.Started.IsZero() || r.N == 0 && r.Intent == 0 // `if` was not yet true
 	if r.Started.IsZero() {
 		r.Started = now
 	}
 	w.spans.begin(w, n, t.Path)
-	if r.Intent == r.N+1 && !r.IntentSafe {
+	if record.InDoubt(&r) {
 		r.N++
-		return w.fail(ctx, n, r, t, &Error{Kind: KindUnknown, Sent: true,
-			Message: "it is not known whether the call was processed: the process ended after the request may have been sent and before an answer was recorded"})
+		return w.fail(ctx, n, r, t, unknownCall(&Error{Sent: true, Message: processEnded}, t.Path))
 	}
 	if r.Deadline.IsZero() {
 		limit := n.Work.Timeout
@@ -43,8 +42,11 @@ func (w *work) try(ctx context.Context, n *plan.Node, r datapoints.Row, t Task) 
 		r.Deadline = nearer(time.Time{}, now, limit)
 	}
 	deadline := earlier(r.Deadline, t.Deadline)
-	if late(deadline, now) {
+	switch {
+	case late(t.Deadline, now):
 		return w.fail(ctx, n, r, t, overdue())
+	case late(deadline, now):
+		return w.fail(ctx, n, r, t, overdueItself())
 	}
 	if first {
 		ok, err := w.condition(ctx, n, t.Path)
@@ -92,11 +94,11 @@ func (w *work) set(ctx context.Context, n *plan.Node, r datapoints.Row, t Task, 
 // done records that a leaf went well, with what it saved.
 func (w *work) done(ctx context.Context, r datapoints.Row, t Task, points []datapoints.Point, tries []datapoints.Attempt, wait bool) (Outcome, error) {
 	if err := w.admit(points); err != nil {
-		return w.fail(ctx, w.plan.compiled.Nodes[t.Node], r, t, err)
+		return w.fail(ctx, w.plan.compiled.Nodes[t.Node], r, t, err, tries...)
 	}
 	r.Ended = time.Now()
 	r.Last = Outcome{Status: datapoints.Done}
-	err := w.add(ctx, datapoints.Record{Path: t.Path, Row: r, Points: points, Attempts: tries, At: r.Ended}, wait)
+	err := w.add(datapoints.Record{Path: t.Path, Row: r, Points: points, Attempts: tries, At: r.Ended}, wait)
 	if w.spans.watched() {
 		w.spans.end(t.Path, End{Outcome: "done", Status: r.Status, Saved: saved(points), Took: r.Ended.Sub(r.Started)})
 	}
@@ -116,6 +118,7 @@ type calling struct {
 	call     Call
 	began    time.Time
 	ended    func(End)
+	asked    bool // the answer has Retry-After
 }
 
 func (c *calling) attempt(ctx context.Context) (Outcome, error) {
@@ -142,7 +145,7 @@ func (c *calling) attempt(ctx context.Context) (Outcome, error) {
 	if err != nil && ctx.Err() != nil {
 		if e := asError(err); !e.Sent || c.call.Repeatable {
 			c.ended(End{Outcome: "stopped"})
-			return Outcome{}, ErrInterrupted // cut off: nothing is known to have happened
+			return Outcome{}, c.cutOff()
 		}
 	}
 	if err == nil {
@@ -190,7 +193,7 @@ func (c *calling) plan() error {
 		return err
 	}
 	known := len(c.uploads)
-	c.call, err = c.w.plan.actions[c.spec.Action].Plan(in)
+	c.call, err = planned(c.w.plan.actions[c.spec.Action], in)
 	if err != nil {
 		return err
 	}
@@ -212,7 +215,21 @@ func (c *calling) intend(ctx context.Context) error {
 		return nil
 	}
 	c.r.Intent, c.r.IntentSafe = c.r.N+1, c.call.Repeatable
-	return c.w.add(ctx, datapoints.Record{Path: c.t.Path, Row: c.r, At: time.Now()}, true)
+	return c.w.add(datapoints.Record{Path: c.t.Path, Row: c.r, At: time.Now()}, true)
+}
+
+// cutOff takes an intent back: nothing is known to have happened, or it does
+// no harm to do it again.
+func (c *calling) cutOff() error {
+	if c.r.Intent == 0 || c.r.IntentSafe {
+		return ErrInterrupted
+	}
+	r := c.r
+	r.N, r.Intent = r.N-1, 0
+	if err := c.w.add(datapoints.Record{Path: c.t.Path, Row: r, At: time.Now()}, true); err != nil {
+		return err
+	}
+	return ErrInterrupted
 }
 
 // accept judges a complete answer: its status, then the action's and the author's expectations.
@@ -226,6 +243,7 @@ func (c *calling) accept(result Result) error {
 // refused makes the error of an answer whose status was not expected.
 func (c *calling) refused(result Result) error {
 	after, asked := retryAfter(result)
+	c.asked = asked
 	e := &Error{Kind: KindHTTP, Status: result.Status, Body: result.Body, After: after}
 	e.Message = "the server answered " + statusText(result.Status)
 	if result.Status/100 == 2 {
@@ -250,9 +268,7 @@ func (c *calling) failed(ctx context.Context, cause error, result *Result) (Outc
 		return Outcome{}, &e
 	}
 	if e.Sent && !e.Refused && !c.call.Repeatable {
-		e.Message = "it is not known whether the call was processed: " + e.Message
-		e.Hints = append(e.Hints, "look up at the server whether it was processed, then: resume with --assume "+c.t.Path+"=sent or "+c.t.Path+"=not-sent")
-		e.Kind = KindUnknown
+		unknownCall(&e, c.t.Path)
 	}
 	if result != nil {
 		c.w.learn(c.spec, c.env)
@@ -265,10 +281,12 @@ func (c *calling) failed(ctx context.Context, cause error, result *Result) (Outc
 	if !again {
 		return c.w.fail(ctx, c.n, c.r, c.t, &e, c.record(&e)...)
 	}
-	c.r.Status = max(c.r.Status, e.Status)
+	if e.Status != 0 {
+		c.r.Status = e.Status
+	}
 	c.r.Last = Outcome{Status: datapoints.Again, Next: c.r.N + 1, Until: until}
 	rec := datapoints.Record{Path: c.t.Path, Row: c.r, Attempts: c.record(&e), At: time.Now()}
-	return c.r.Last, c.w.add(ctx, rec, !c.call.Repeatable)
+	return c.r.Last, c.w.add(rec, !c.call.Repeatable)
 }
 
 // end ends the attempt's span, with what observers may see of both sides.
@@ -365,10 +383,42 @@ func guarded(ctx context.Context, do func(context.Context) (Result, error)) (r R
 		return r, nil
 	}
 	var known *Error
-	if !errors.As(err, &known) && ctx.Err() != nil {
+	switch {
+	case errors.As(err, &known):
+		return r, proper(known)
+	case errors.Is(ctx.Err(), context.Canceled):
+		err = &Error{Kind: KindInterrupted, Message: "the action was cut off", Sent: true, Err: err}
+	case ctx.Err() != nil:
 		err = &Error{Kind: KindTimeout, Message: "the action did not end in time", Sent: true, Err: err}
 	}
 	return r, err
+}
+
+// planned asks an action what it would do; its panic is an error of the step.
+func planned(a Action, in Input) (c Call, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &Error{Kind: KindInternal, Message: fmt.Sprintf("the action panicked: %v", p)}
+		}
+	}()
+	c, err = a.Plan(in)
+	var known *Error
+	if errors.As(err, &known) {
+		return c, proper(known)
+	}
+	return c, err
+}
+
+// proper is an action's error, but not of a kind that says something of the
+// run or its store: that an action cannot know.
+func proper(e *Error) *Error {
+	switch e.Kind {
+	case "", KindStore, KindFlow, KindInput, KindSecret, KindPaused, KindInterrupted:
+		fixed := *e
+		fixed.Kind = KindAction
+		return &fixed
+	}
+	return e
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -149,6 +149,9 @@ func findPath(s *plan.Save, a *answer) (text string, there bool, err error) {
 	if strings.HasPrefix(s.Path.Source(), "..") {
 		for line := range strings.Lines(body) {
 			if line = strings.TrimSpace(line); line != "" && expression.CheckJSON([]byte(line)) != nil {
+				if a.result.Status/100 != 2 && a.result.Status != 0 {
+					return "", false, nil
+				}
 				return "", false, &Error{Kind: KindExtract, Message: "the answer's body is not JSON lines: " + (&answer{result: Result{Body: []byte(line)}}).describeSafely()}
 			}
 		}
@@ -320,29 +323,43 @@ func newPoint(p *plan.Point, t expression.Type, c plan.Class, text string, e *en
 // admit makes sensitive values known to the redactor, and refuses what may not
 // be stored as things are.
 func (w *work) admit(points []datapoints.Point) error {
-	traits := w.x.store().Traits()
+	size := w.state.Size()
 	for i := range points {
 		v := points[i].Value
-		inside := v.Class() == datapoints.Sensitive
-		if inside {
-			w.protect(points[i].Name, v.Reveal())
-		}
-		for name, secret := range datapoints.SensitiveMembers(v.Reveal()) {
-			inside = true
-			w.protect(name, secret)
-		}
+		size += len(v.Reveal())
+		inside := w.mask(points[i].Name, v.Reveal(), v.Class() == datapoints.Sensitive)
 		if text := datapoints.MaskMembers(v.Reveal()); v.Class() != datapoints.Sensitive && w.redactor.Text(text) != text {
 			inside = true // a server told it a secret
 			points[i].Value = v.Mark(datapoints.Sensitive, points[i].Name)
 		}
-		if inside && traits.Lasts && !traits.Sealed {
+		if inside && w.open() {
 			return &Error{Kind: KindStore, Message: fmt.Sprintf("%s holds something sensitive and the store is not encrypted", points[i].Name), Hints: []string{keyHelp}}
 		}
 	}
-	if w.state.Size() > maxRun {
+	if size > maxRun {
 		return &Error{Kind: KindLimit, Message: "the data points of this run are larger than 256 MiB"}
 	}
 	return nil
+}
+
+// mask makes what is sensitive in a JSON text known to the redactor, and says
+// whether anything is.
+func (w *work) mask(name, text string, sensitive bool) bool {
+	if sensitive {
+		w.protect(name, text)
+	}
+	for name, secret := range datapoints.SensitiveMembers(text) {
+		sensitive = true
+		w.redactor.Add(name, secret)
+	}
+	return sensitive
+}
+
+// open says that what is recorded could be read by others: the store lasts and
+// is not encrypted.
+func (w *work) open() bool {
+	t := w.x.store().Traits()
+	return t.Lasts && !t.Sealed
 }
 
 // keyHelp says how to give a key.

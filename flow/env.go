@@ -96,7 +96,7 @@ func (e *env) loop(h *plan.Ref) (expression.Value, error) {
 	if h.Index {
 		return expression.Of(i), nil
 	}
-	items, err := e.w.loopItems(body[:strings.LastIndexByte(body, '[')])
+	items, err := e.w.loopItems(h.Loop, body[:strings.LastIndexByte(body, '[')])
 	if err != nil {
 		return expression.Value{}, err
 	}
@@ -119,7 +119,7 @@ func (e *env) step(n *plan.Node, member string) expression.Value {
 	case "attempts":
 		return expression.Of(r.N - r.Base)
 	case "duration":
-		return expression.Of(r.Ended.Sub(r.Started).Seconds())
+		return expression.Of(max(r.Ended.Sub(r.Started), 0).Seconds()) // 0 in finally, of what was stopped
 	case "count":
 		return expression.Of(r.Enter.Count)
 	}
@@ -168,7 +168,7 @@ func (e *env) run(member string) (expression.Value, error) {
 		}
 		return expression.Of(nil), nil
 	}
-	f := e.w.faultAt("")
+	f := e.w.verdict("")
 	if member == "status" {
 		return expression.FromText(string(stateOf(f.Kind))), nil
 	}

@@ -102,6 +102,9 @@ func (w *work) fault(err error, path string, at diag.Span) *fault {
 		f.Facts = append(f.Facts, Fact{fact.Name, w.redact(fact.Text)})
 	}
 	f.Body = string(e.Body[:min(len(e.Body), maxErrorBody)])
+	if w.open() {
+		f.Body = datapoints.MaskMembers(w.redact(f.Body))
+	}
 	return f
 }
 

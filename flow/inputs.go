@@ -2,7 +2,6 @@ package flow
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sort"
@@ -14,8 +13,8 @@ import (
 )
 
 // inputs converts and checks what a run is started with. It gives them as one
-// JSON object, and what is wrong, all of it.
-func (p *Plan) inputs(given Inputs) (datapoints.Value, []Fact) {
+// JSON object, whether anything sensitive is inside, and what is wrong, all of it.
+func (p *Plan) inputs(given Inputs) (_ datapoints.Value, inside bool, _ []Fact) {
 	var b strings.Builder
 	var wrong []Fact
 	class := datapoints.Plain
@@ -31,9 +30,10 @@ func (p *Plan) inputs(given Inputs) (datapoints.Value, []Fact) {
 		}
 		b.WriteString(jsonString(in.Name) + ":" + text)
 		class = max(class, datapoints.Class(in.Class))
+		inside = inside || in.Class == plan.Sensitive || datapoints.HasSensitiveMember(text)
 	}
 	b.WriteByte('}')
-	return datapoints.JSON(b.String()).Mark(class, "inputs"), append(wrong, p.strangers(given)...)
+	return datapoints.JSON(b.String()).Mark(class, "inputs"), inside, append(wrong, p.strangers(given)...)
 }
 
 // takeInput is the JSON of one input: given, or its default, or null.
@@ -53,9 +53,9 @@ func takeInput(in *plan.Input, given Inputs) (string, error) {
 	if s, isText := v.(string); isText {
 		text, err = plan.FromText(s, in.Rule.Type)
 	} else {
-		var raw []byte
-		raw, err = json.Marshal(v)
-		text = string(raw)
+		var whole datapoints.Value
+		whole, err = datapoints.Of(v)
+		text = whole.Reveal()
 	}
 	if err == nil {
 		err = in.Rule.Fits(text)
@@ -63,8 +63,11 @@ func takeInput(in *plan.Input, given Inputs) (string, error) {
 	if err == nil {
 		return text, nil
 	}
-	if in.Class == plan.Sensitive {
+	switch in.Class {
+	case plan.Sensitive:
 		return "", err
+	case plan.PII:
+		return "", fmt.Errorf("%w; it is [pii %s]", err, in.Name)
 	}
 	return "", fmt.Errorf("%w; it is %s", err, firstRunes(fmt.Sprint(v), 80))
 }

@@ -163,7 +163,11 @@ func (j *journal) Do(ctx context.Context, t Task) (Outcome, error) {
 	case stopped:
 		return Outcome{}, ErrStopped
 	}
-	return j.work(j.hard, t)
+	out, err := j.work(j.hard, t)
+	if err != nil {
+		j.interrupt() // the engine is broken, or cut off: nobody waits for anything any more
+	}
+	return out, err
 }
 
 // SleepUntil implements Engine.

@@ -33,7 +33,7 @@ func (w *work) openLoop(ctx context.Context, n *plan.Node, path string) ([]expre
 }
 
 // loopItems gives the items of an open loop, read back if this process did not open it.
-func (w *work) loopItems(path string) ([]expression.Value, error) {
+func (w *work) loopItems(loop *plan.Node, path string) ([]expression.Value, error) {
 	if items, ok := w.state.OpenItems(path); ok {
 		return items, nil
 	}
@@ -41,6 +41,11 @@ func (w *work) loopItems(path string) ([]expression.Value, error) {
 	items, ok := expression.FromJSON(string(unseal(r.Hidden).Items)).Items()
 	if !ok {
 		return nil, storeError("the items of the loop "+path+" cannot be read back", datapoints.ErrCorrupt)
+	}
+	for _, item := range items { // in this process nobody has seen yet what they were made of
+		if text, err := item.JSON(); err == nil {
+			w.mask(loop.Work.Loop.As, text, loop.Work.Loop.In.Sensitive())
+		}
 	}
 	w.state.SetItems(path, items)
 	return items, nil
@@ -84,7 +89,7 @@ func (w *work) lists(ctx context.Context, n *plan.Node, path string, count int) 
 				return nil, err
 			}
 			b.WriteString(text)
-			if b.Len() > maxList {
+			if b.Len()+1 > maxList {
 				return nil, &Error{Kind: KindLimit, Message: fmt.Sprintf("the list %s is larger than %d MiB", l.Outer.Name, maxList>>20)}
 			}
 		}
@@ -103,12 +108,37 @@ const maxList = 32 << 20
 
 func elementText(c *record.Cell, p *plan.Point) (string, error) {
 	switch {
-	case c != nil:
+	case c != nil && !c.Value.IsNull():
 		return c.Value.JSON()
 	case p.Default != nil:
 		return p.Default.JSON()
 	}
 	return "null", nil
+}
+
+// outOfTime says of a loop that goes on after failures that its own time was
+// over: then it has failed, whatever became of the items.
+func (w *work) outOfTime(n *plan.Node, t Task, count int) error {
+	if !n.Go || !late(t.Deadline, time.Now()) {
+		return nil
+	}
+	over := 0
+	for i := range count {
+		r := w.state.Row(t.Path + "[" + strconv.Itoa(i) + "]")
+		if timedOut(&r) {
+			over++
+		}
+	}
+	if over == 0 {
+		return nil
+	}
+	return &Error{Kind: KindTimeout, Message: fmt.Sprintf("the step's time was over: %d of %d items were not finished", over, count)}
+}
+
+// timedOut says of an item that time was up for it.
+func timedOut(r *datapoints.Row) bool {
+	timeout := string(KindTimeout)
+	return r.Last.Status == datapoints.Broke && r.Last.Kind == timeout || r.Enter.Status == datapoints.Broke && r.Enter.Kind == timeout
 }
 
 // failures lists the items of a loop that failed and were passed over.

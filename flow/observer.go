@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
@@ -18,7 +19,8 @@ import (
 // call when it ends, and the context under which what is inside it runs.
 // Both may be called from many goroutines. All texts are redacted before.
 //
-// What a resumed run finds recorded is not begun again.
+// What a resumed run finds recorded is not begun again. An observer that
+// panics is told nothing more of that run; the run goes on.
 type Observer interface {
 	Begin(ctx context.Context, s Span) (context.Context, func(End))
 }
@@ -71,6 +73,37 @@ type Saved struct {
 
 // Verbose is implemented by observers that want headers and bodies.
 type Verbose interface{ Verbose() bool }
+
+// careful passes on to an observer until that panics.
+type careful struct {
+	Observer
+	gone atomic.Bool
+}
+
+func (c *careful) survive() {
+	if recover() != nil {
+		c.gone.Store(true)
+	}
+}
+
+// Begin implements Observer.
+func (c *careful) Begin(ctx context.Context, s Span) (inner context.Context, end func(End)) {
+	inner, end = ctx, func(End) {}
+	if c.gone.Load() {
+		return inner, end
+	}
+	defer c.survive()
+	seen, told := c.Observer.Begin(ctx, s)
+	if seen == nil || told == nil {
+		return inner, end
+	}
+	return seen, func(e End) {
+		if !c.gone.Load() {
+			defer c.survive()
+			told(e)
+		}
+	}
+}
 
 // spans are what an observer was told has begun and not yet ended.
 type spans struct {

@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -12,12 +11,13 @@ import (
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
+	"github.com/stepwell/stepwell/flow/internal/record"
 )
 
 // prepare makes a recorded run ready for another walk, in one transaction.
 // What is done, skipped or caught stays. A failed step gets a new series of
 // attempts; the ends of what encloses it, and finally, are opened again.
-func (w *work) prepare(ctx context.Context, decisions Assume) error {
+func (w *work) prepare(decisions Assume) error {
 	switch w.run.State {
 	case datapoints.Succeeded, datapoints.Cancelled:
 		return fmt.Errorf("%w: it has %s", ErrNotResumable, w.run.State)
@@ -28,11 +28,13 @@ func (w *work) prepare(ctx context.Context, decisions Assume) error {
 	}
 	if w.run.State == datapoints.Failed || w.run.State == datapoints.Unknown {
 		again.node(w.plan.compiled.Root, "", time.Time{})
+	} else {
+		again.retime(w.plan.compiled.Root, "", time.Time{})
 	}
 	run := w.run
 	run.State, run.Kind, run.At, run.Failure, run.Ended = datapoints.Running, "", "", datapoints.Value{}, time.Time{}
 	again.records = append(again.records, datapoints.Record{Bare: true, End: &run, At: again.now})
-	if err := w.rec.AddAll(ctx, again.records); err != nil {
+	if err := w.rec.AddAll(again.records); err != nil {
 		return storeError("the run cannot be recorded", err)
 	}
 	return nil
@@ -191,7 +193,7 @@ func (o *reopening) node(n *plan.Node, path string, deadline time.Time) (ok bool
 	r := o.w.state.Row(path)
 	switch {
 	case n.Bare:
-		ok = o.parts(n, path, deadline)
+		ok = o.parts(n, path, deadline, false)
 	case r.Enter.Status == datapoints.Skipped || r.Last.Status == datapoints.Skipped:
 		ok = n.Else == nil || o.node(n.Else, join(path, "else"), deadline)
 	case r.Caught.Status == datapoints.Done && r.Caught.Next >= 0:
@@ -224,22 +226,25 @@ func (o *reopening) node(n *plan.Node, path string, deadline time.Time) (ok bool
 }
 
 func (o *reopening) compound(n *plan.Node, path string, r datapoints.Row, deadline time.Time) {
+	overdue := timedOut(&r)
 	r.Enter.Deadline = nearer(deadline, o.now, n.Work.Timeout)
 	if r.Last.Status == datapoints.Broke {
 		r.Last = Outcome{}
 	}
 	r.Caught, r.Origin = Outcome{}, ""
 	o.put(path, r)
-	o.parts(n, path, r.Enter.Deadline)
+	o.parts(n, path, r.Enter.Deadline, overdue)
 }
 
-func (o *reopening) parts(n *plan.Node, path string, deadline time.Time) bool {
+// parts opens what is inside. Items that a loop passed over stay, unless time
+// was up for them because it was for the loop: overdue.
+func (o *reopening) parts(n *plan.Node, path string, deadline time.Time, overdue bool) bool {
 	if n.Kind == plan.Loop {
 		count := o.w.state.Row(path).Enter.Count
 		for i := range count {
 			at := path + "[" + strconv.Itoa(i) + "]"
 			item := o.w.state.Row(at)
-			if n.Go && item.Last.Status == datapoints.Broke && item.Last.Kind != string(KindUnknown) {
+			if n.Go && item.Last.Status == datapoints.Broke && item.Last.Kind != string(KindUnknown) && !(overdue && timedOut(&item)) {
 				continue // passed over by the loop
 			}
 			o.node(n.Steps[0], at, deadline)
@@ -253,10 +258,49 @@ func (o *reopening) parts(n *plan.Node, path string, deadline time.Time) bool {
 	return ok
 }
 
+// retime gives what is open in an interrupted run its full time again.
+func (o *reopening) retime(n *plan.Node, path string, deadline time.Time) {
+	r := o.w.state.Row(path)
+	goesOn, inner := n.Bare, deadline
+	switch {
+	case n.Bare || record.Final(&r):
+	case n.Kind < plan.Block:
+		if !r.Deadline.IsZero() {
+			r.Deadline = time.Time{}
+			o.put(path, r)
+		}
+	case r.Enter.Status == datapoints.Open:
+		goesOn, inner = true, nearer(deadline, o.now, n.Work.Timeout)
+		if !inner.Equal(r.Enter.Deadline) {
+			r.Enter.Deadline = inner
+			o.put(path, r)
+		}
+	}
+	if n.Else != nil {
+		o.retime(n.Else, join(path, "else"), deadline)
+	}
+	for i, c := range n.Catch {
+		o.retime(c, join(path, "catch["+strconv.Itoa(i)+"]"), deadline)
+	}
+	if n.Finally != nil {
+		o.retime(n.Finally, join(path, "finally"), time.Time{})
+	}
+	for i := 0; goesOn && n.Kind == plan.Loop && i < r.Enter.Count; i++ {
+		o.retime(n.Steps[0], path+"["+strconv.Itoa(i)+"]", inner)
+	}
+	for i := 0; goesOn && n.Kind != plan.Loop && i < len(n.Steps); i++ {
+		o.retime(n.Steps[i], join(path, n.Steps[i].ID), inner)
+	}
+}
+
 // reset opens everything at and below a path. Numbers go on growing.
 func (o *reopening) reset(path string) {
 	for _, at := range o.w.state.Below(path) {
-		n := o.w.state.Row(at).N
-		o.put(at, datapoints.Row{N: n, Base: n})
+		r := datapoints.Row{}
+		if n := o.w.plan.at(at); n == nil || n.Kind != plan.Loop {
+			r.N = o.w.state.Row(at).N
+			r.Base = r.N
+		}
+		o.put(at, r)
 	}
 }

@@ -1,6 +1,8 @@
 package flow
 
 import (
+	"fmt"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -25,11 +27,16 @@ func (c *calling) again(e *Error) (until time.Time, asked, ok bool) {
 		return time.Time{}, false, false
 	}
 	wait := backoff(rt, c.r.Tries)
-	if e.After > 0 {
+	if c.asked || e.After > 0 {
 		wait, asked = e.After, true
 	}
+	if asked && wait > maxRetryAfter {
+		e.Hints = append(e.Hints, fmt.Sprintf("the server asks to wait %s; a run waits at most %s: resume it then", wait.Round(time.Second), maxRetryAfter))
+		return time.Time{}, false, false
+	}
 	until = time.Now().Add(wait)
-	if wait > maxRetryAfter || late(c.deadline, until) {
+	if late(c.deadline, until) {
+		e.Hints = append(e.Hints, "it was not tried again: the step's time would be over before")
 		return time.Time{}, false, false
 	}
 	return until, asked, true
@@ -88,7 +95,12 @@ func backoff(rt *plan.Retry, tries int) time.Duration {
 // retryAfter reads Retry-After: seconds or a date (RFC 9110 §10.2.3).
 func retryAfter(r Result) (wait time.Duration, there bool) {
 	for _, v := range r.Headers["Retry-After"] {
-		if n, err := strconv.Atoi(strings.TrimSpace(v)); err == nil && n >= 0 {
+		v = strings.TrimSpace(v)
+		if v != "" && strings.Trim(v, "0123456789") == "" {
+			n, err := strconv.ParseInt(v, 10, 64)
+			if err != nil || n > int64(math.MaxInt64/time.Second) {
+				return math.MaxInt64, true // a number that large is for ever
+			}
 			return time.Duration(n) * time.Second, true
 		}
 		for _, layout := range []string{"Mon, 02 Jan 2006 15:04:05 GMT", "Monday, 02-Jan-06 15:04:05 MST", "Mon Jan _2 15:04:05 2006"} {

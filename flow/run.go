@@ -41,7 +41,10 @@ func (x *Executor) Create(ctx context.Context, p *Plan, batch string, in ...Inpu
 	files, digest := p.Files(), p.Digest()
 	now := time.Now()
 	for i, given := range in {
-		values, bad := p.inputs(given)
+		values, inside, bad := p.inputs(given)
+		if t := x.store().Traits(); inside && t.Lasts && !t.Sealed {
+			return nil, &Error{Kind: KindStore, Message: "the inputs hold something sensitive and the store is not encrypted", Hints: []string{keyHelp}}
+		}
 		for _, b := range bad {
 			if batch != "" {
 				b.Name = fmt.Sprintf("row %d, %s", i+1, b.Name)
@@ -59,6 +62,9 @@ func (x *Executor) Create(ctx context.Context, p *Plan, batch string, in ...Inpu
 		return nil, inputError(wrong)
 	}
 	if err := x.store().Create(ctx, runs...); err != nil {
+		if ctx.Err() != nil {
+			return nil, &Error{Kind: KindInterrupted, Message: "interrupted before the run was recorded", Err: err}
+		}
 		return nil, storeError("the run cannot be recorded", err)
 	}
 	return runs, nil
@@ -110,23 +116,28 @@ func (x *Executor) drive(ctx context.Context, p *Plan, run string, decisions Ass
 	if err != nil {
 		return datapoints.Run{}, err
 	}
-	stop := x.renew(hard, lease)
+	soft, stop := context.WithCancel(ctx)
 	defer stop()
+	keep := x.renew(hard, lease, func() { stop(); abort() })
+	defer keep()
 	w, err := x.open(hard, p, lease)
-	if err == nil && decisions != nil {
-		err = w.prepare(hard, decisions)
+	switch {
+	case err != nil:
+	case decisions != nil:
+		err = w.prepare(decisions)
+	case isOver(w.run.State):
+		err = fmt.Errorf("%w as if it were new: it has %s", ErrNotResumable, w.run.State)
 	}
 	if err != nil {
 		return x.giveUp(hard, w, lease, err)
 	}
-	if err := w.begin(hard, decisions == nil); err != nil {
+	if err := w.begin(decisions == nil); err != nil {
 		return w.run, err
 	}
 	hard, ended := w.watch(hard, x.Observer)
-	cut := context.AfterFunc(ctx, func() { time.AfterFunc(x.grace(), abort) })
-	defer cut()
+	defer afterGrace(ctx, x.grace(), abort)()
 	j := &journal{recorded: w.recorded, work: w.do, hard: hard}
-	err = j.walk(ctx, p, run, !w.state.Complete)
+	err = j.walk(soft, p, run, !w.state.Complete)
 	w.spans.close("stopped")
 	result, err := w.end(context.WithoutCancel(hard), err)
 	seen := asErrorOrNil(err)
@@ -137,6 +148,34 @@ func (x *Executor) drive(ctx context.Context, p *Plan, run string, decisions Ass
 	}
 	ended(End{Outcome: string(result.State), Error: seen, Took: result.Ended.Sub(w.run.Started)})
 	return result, err
+}
+
+// isOver says of a run that Start has nothing to begin with.
+func isOver(s datapoints.State) bool {
+	return s == datapoints.Succeeded || s == datapoints.Cancelled || s == datapoints.Failed || s == datapoints.Unknown
+}
+
+// afterGrace calls abort when ctx has been over for a while, unless the run is
+// over before: then the function that it gives is called.
+func afterGrace(ctx context.Context, grace time.Duration, abort func()) (over func()) {
+	var mu sync.Mutex
+	var timer *time.Timer
+	ended := false
+	unhook := context.AfterFunc(ctx, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !ended {
+			timer = time.AfterFunc(grace, abort)
+		}
+	})
+	return func() {
+		unhook()
+		mu.Lock()
+		defer mu.Unlock()
+		if ended = true; timer != nil {
+			timer.Stop()
+		}
+	}
 }
 
 // giveUp leaves a run that was claimed but cannot be begun as it was.
@@ -161,7 +200,8 @@ func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease) (*work
 		return nil, storeError("the run cannot be read", err)
 	}
 	w := &work{x: x, plan: p, run: run, state: record.NewState(x.store(), run.ID), redactor: x.redactor(), inputs: map[string]expression.Value{}}
-	w.rec = record.NewRecorder(x.store(), l, w.state)
+	w.rec = record.NewRecorder(ctx, x.store(), l, w.state)
+	w.state.Seen = func(p *datapoints.Point) { w.mask(p.Name, p.Value.Reveal(), p.Value.Class() == datapoints.Sensitive) }
 	if err := w.state.Load(ctx); err != nil {
 		return w, storeError("the run cannot be read", err)
 	}
@@ -175,9 +215,7 @@ func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease) (*work
 			text = json.RawMessage("null")
 		}
 		w.inputs[in.Name] = expression.FromJSON(string(text))
-		if in.Sensitive {
-			w.protect(in.Name, string(text))
-		}
+		w.mask(in.Name, string(text), in.Sensitive)
 	}
 	w.secrets, err = x.secrets(ctx, p, w.redactor)
 	if err == nil && w.run.Started.IsZero() {
@@ -187,13 +225,13 @@ func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease) (*work
 }
 
 // begin records that the run has begun.
-func (w *work) begin(ctx context.Context, first bool) error {
+func (w *work) begin(first bool) error {
 	w.run.State = datapoints.Running
 	if !first {
 		return nil
 	}
 	run := w.run
-	return w.add(ctx, datapoints.Record{Bare: true, End: &run, At: run.Started}, false)
+	return w.add(datapoints.Record{Bare: true, End: &run, At: run.Started}, false)
 }
 
 // watch begins the run's span.
@@ -202,6 +240,7 @@ func (w *work) watch(ctx context.Context, o Observer) (context.Context, func(End
 		return ctx, func(End) {}
 	}
 	v, ok := o.(Verbose)
+	o = &careful{Observer: o}
 	seen, end := o.Begin(ctx, Span{Kind: RunSpan, Run: w.run.ID, Flow: w.run.Flow, Time: time.Now()})
 	w.spans = spans{observer: o, verbose: ok && v.Verbose(), root: seen, open: map[string]*openSpan{}}
 	return merged{ctx, seen}, end
@@ -209,6 +248,11 @@ func (w *work) watch(ctx context.Context, o Observer) (context.Context, func(End
 
 // end records how the walk ended and gives the run as it is now.
 func (w *work) end(ctx context.Context, walked error) (datapoints.Run, error) {
+	if failure(walked) != nil {
+		if err := w.doubts(ctx); err != nil {
+			walked = err
+		}
+	}
 	run := w.run
 	run.Ended, run.Kind, run.At, run.Wake = time.Now(), "", "", time.Time{}
 	run.Failure, run.Outputs = datapoints.Value{}, datapoints.Value{}
@@ -220,10 +264,7 @@ func (w *work) end(ctx context.Context, walked error) (datapoints.Run, error) {
 		root := w.state.Row("")
 		run.Outputs = w.markOutputs(unseal(root.Hidden).Outputs)
 	case f != nil:
-		fault := w.faultAt(f.Path)
-		if path := w.state.FirstUnknown(); path != "" {
-			fault = w.faultAt(path)
-		}
+		fault := w.verdict(f.Path)
 		run.State, run.Kind, run.At = stateOf(fault.Kind), string(fault.Kind), fault.Step
 		run.Failure = fault.shown()
 		result = fault.error()
@@ -234,11 +275,19 @@ func (w *work) end(ctx context.Context, walked error) (datapoints.Run, error) {
 		run.State, run.Kind = datapoints.Interrupted, string(KindStore)
 		result = asError(walked)
 	}
-	err := w.add(ctx, datapoints.Record{Bare: true, End: &run, At: run.Ended}, true)
-	if err != nil {
-		return run, err
+	if err := w.rec.End(run); err != nil {
+		return run, storeError("the run cannot be recorded", err)
 	}
 	return run, result
+}
+
+// verdict is why the run failed, if a failure at a path ended it: whatever
+// else failed, a call that is unknown.
+func (w *work) verdict(path string) *fault {
+	if unknown := w.state.FirstUnknown(); unknown != "" {
+		path = unknown
+	}
+	return w.faultAt(path)
 }
 
 // markOutputs is the run's outputs as a value that does not show what is sensitive.
@@ -268,8 +317,9 @@ func (x *Executor) claim(ctx context.Context, run string) (datapoints.Lease, err
 	return l, storeError("the run cannot be claimed", err)
 }
 
-// renew keeps the lease while the run goes on.
-func (x *Executor) renew(ctx context.Context, l datapoints.Lease) (stop func()) {
+// renew keeps the lease while the run goes on. lost is called when another
+// process has taken the run over.
+func (x *Executor) renew(ctx context.Context, l datapoints.Lease, lost func()) (stop func()) {
 	var mu sync.Mutex
 	stopped := false
 	var timer *time.Timer
@@ -279,9 +329,13 @@ func (x *Executor) renew(ctx context.Context, l datapoints.Lease) (stop func()) 
 		if stopped {
 			return
 		}
+		if errors.Is(x.store().Commit(ctx, l), datapoints.ErrLeaseLost) {
+			lost()
+			return
+		}
 		now := time.Now()
 		l.Until = now.Add(x.ttl())
-		_, _ = x.store().Claim(ctx, l, now, nil) // a lost lease is seen at the next commit
+		_, _ = x.store().Claim(ctx, l, now, nil) // of other errors the next commit tells
 		timer.Reset(x.ttl() / 3)
 	}
 	mu.Lock()

@@ -29,8 +29,8 @@ type work struct {
 }
 
 // add records; wait returns only when that is durable.
-func (w *work) add(ctx context.Context, r datapoints.Record, wait bool) error {
-	if err := w.rec.Add(ctx, r, wait); err != nil {
+func (w *work) add(r datapoints.Record, wait bool) error {
+	if err := w.rec.Add(&r, wait); err != nil {
 		return storeError("the run cannot be recorded", err)
 	}
 	return nil
@@ -65,12 +65,16 @@ func (w *work) recorded(t Task) (Outcome, bool) {
 
 // do does one task. A panic is a failure of the step, never the process's.
 func (w *work) do(ctx context.Context, t Task) (out Outcome, err error) {
+	if err := w.rec.Err(); err != nil {
+		return Outcome{}, storeError("the run cannot be recorded", err) // what would be sent now could not be
+	}
 	n, r := w.plan.compiled.Nodes[t.Node], w.state.Row(t.Path)
 	defer func() {
 		if p := recover(); p != nil {
-			bug := &Error{Kind: KindInternal, Message: fmt.Sprintf("a bug in Stepwell: %v", p),
-				Facts: []Fact{{"stack", firstRunes(string(debug.Stack()), 2000)}}}
-			out, err = w.fail(ctx, n, w.state.Row(t.Path), t, bug)
+			out, err = w.panicked(ctx, n, t, p)
+		}
+		if err != nil && ctx.Err() != nil {
+			err = ErrInterrupted // what was cut off says nothing of the store
 		}
 	}()
 	switch t.Phase {
@@ -84,6 +88,45 @@ func (w *work) do(ctx context.Context, t Task) (out Outcome, err error) {
 	return w.try(ctx, n, r, t)
 }
 
+// panicked records that a task panicked. If its call may have been sent, that
+// is what matters.
+func (w *work) panicked(ctx context.Context, n *plan.Node, t Task, p any) (Outcome, error) {
+	e := &Error{Kind: KindInternal, Message: fmt.Sprintf("a bug in Stepwell: %v", p),
+		Facts: []Fact{{"stack", firstRunes(string(debug.Stack()), 2000)}}}
+	if n.Work.Call != nil {
+		e.Message = fmt.Sprintf("a bug in Stepwell or in the action %s: %v", n.Work.Call.Action, p)
+	}
+	r := w.state.Row(t.Path)
+	if record.InDoubt(&r) {
+		r.N = r.Intent
+		e = unknownCall(e, t.Path)
+	}
+	return w.fail(ctx, n, r, t, e)
+}
+
+// unknownCall makes e say that it is not known whether a call was processed.
+func unknownCall(e *Error, path string) *Error {
+	e.Kind, e.Message = KindUnknown, "it is not known whether the call was processed: "+e.Message
+	e.Hints = append(e.Hints, "look up at the server whether it was processed, then: resume with --assume "+path+"=sent or "+path+"=not-sent")
+	return e
+}
+
+// doubts makes each call unknown that was under way in a process that ended,
+// and whose branch is not walked any more.
+func (w *work) doubts(ctx context.Context) error {
+	for _, path := range w.state.Doubts() {
+		n, r := w.plan.at(path), w.state.Row(path)
+		r.N = r.Intent
+		t := Task{Run: w.run.ID, Path: path, Node: n.Index, Phase: Try}
+		if _, err := w.fail(ctx, n, r, t, unknownCall(&Error{Sent: true, Message: processEnded}, path)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const processEnded = "the process ended after the request may have been sent and before an answer was recorded"
+
 // fail records that a task failed.
 func (w *work) fail(ctx context.Context, n *plan.Node, r datapoints.Row, t Task, err error, tries ...datapoints.Attempt) (Outcome, error) {
 	f := w.fault(err, t.Path, n.Span)
@@ -93,7 +136,9 @@ func (w *work) fail(ctx context.Context, n *plan.Node, r datapoints.Row, t Task,
 	h := unseal(r.Hidden)
 	h.Fault = f
 	r.Hidden, r.Origin, r.Ended = h.seal(), t.Path, time.Now()
-	r.Status = max(r.Status, f.Status)
+	if f.Status != 0 {
+		r.Status = f.Status
+	}
 	out := Outcome{Status: datapoints.Broke, Kind: string(f.Kind)}
 	switch t.Phase {
 	case Enter:
@@ -107,7 +152,7 @@ func (w *work) fail(ctx context.Context, n *plan.Node, r datapoints.Row, t Task,
 		r.Started = r.Ended
 	}
 	wait := f.Kind == KindUnknown || r.Intent == r.N && r.Intent > 0 && !r.IntentSafe
-	err = w.add(ctx, datapoints.Record{Path: t.Path, Row: r, Attempts: tries, At: r.Ended}, wait)
+	err = w.add(datapoints.Record{Path: t.Path, Row: r, Attempts: tries, At: r.Ended}, wait)
 	w.spans.ended(n, t.Path, End{Outcome: outcome(&r), Status: r.Status, Error: w.told(f), Took: r.Ended.Sub(r.Started)})
 	return out, err
 }
@@ -143,7 +188,7 @@ func (w *work) skip(ctx context.Context, n *plan.Node, r datapoints.Row, t Task)
 	} else {
 		r.Last = out
 	}
-	err := w.add(ctx, datapoints.Record{Path: t.Path, Row: r, At: now}, false)
+	err := w.add(datapoints.Record{Path: t.Path, Row: r, At: now}, false)
 	w.spans.end(t.Path, End{Outcome: "skipped", Why: n.Work.If.Source() + " is false"})
 	return out, err
 }
@@ -177,7 +222,7 @@ func (w *work) enter(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 		w.spans.count(w, t.Path, len(items), out.Next)
 	}
 	r.Enter = out
-	return out, w.add(ctx, datapoints.Record{Path: t.Path, Row: r, At: now}, false)
+	return out, w.add(datapoints.Record{Path: t.Path, Row: r, At: now}, false)
 }
 
 // caught decides which clause takes a failure.
@@ -191,7 +236,7 @@ func (w *work) caught(ctx context.Context, n *plan.Node, r datapoints.Row, t Tas
 		}
 	}
 	w.spans.decided(t.Path, r.Caught.Next >= 0)
-	return r.Caught, w.add(ctx, datapoints.Record{Path: t.Path, Row: r, At: time.Now()}, false)
+	return r.Caught, w.add(datapoints.Record{Path: t.Path, Row: r, At: time.Now()}, false)
 }
 
 // takes says whether a clause takes a failure. An error in `when` counts as false.
@@ -224,11 +269,19 @@ func (w *work) leave(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 	var err error
 	switch {
 	case t.Cause != "":
+		if n == w.plan.compiled.Root {
+			if err := w.doubts(ctx); err != nil {
+				return Outcome{}, err
+			}
+		}
 		f := w.faultAt(t.Cause)
 		r.Last = Outcome{Status: datapoints.Broke, Kind: string(f.Kind)}
 		r.Origin = w.origin(t.Cause)
 	case n.Kind == plan.Loop:
 		h.Failures, err = w.failures(n, t.Path, r.Enter.Count)
+		if err == nil {
+			err = w.outOfTime(n, t, r.Enter.Count)
+		}
 		if err == nil {
 			rec.Points, err = w.lists(ctx, n, t.Path, r.Enter.Count)
 		}
@@ -241,7 +294,7 @@ func (w *work) leave(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 	}
 	r.Hidden = h.seal()
 	rec.Row = r
-	err = w.add(ctx, rec, false)
+	err = w.add(rec, false)
 	if w.spans.watched() {
 		end := End{Outcome: outcome(&r), Saved: saved(rec.Points), Took: rec.At.Sub(r.Started)}
 		if t.Cause != "" {
@@ -293,6 +346,10 @@ func (w *work) outputs(ctx context.Context) (json.RawMessage, error) {
 
 func overdue() error {
 	return &Error{Kind: KindTimeout, Message: "the time of an enclosing step was over before this one began"}
+}
+
+func overdueItself() error {
+	return &Error{Kind: KindTimeout, Message: "the step's time was over before it could be tried again"}
 }
 
 func late(deadline, now time.Time) bool { return !deadline.IsZero() && !now.Before(deadline) }

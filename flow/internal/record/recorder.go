@@ -10,14 +10,16 @@ import (
 
 // A Recorder writes records in order. Those that somebody waits for take the
 // earlier ones with them; the others go with the next, at most 5 ms later.
+// Calls in flight may be cut, what became of them is written all the same.
 type Recorder struct {
+	ctx   context.Context // never ends
 	store datapoints.Store
 	lease datapoints.Lease
 	state *State
 	lasts bool
 
 	mu       sync.Mutex
-	ended    *sync.Cond
+	ended    sync.Cond
 	pending  []datapoints.Record
 	added    int // records ever added
 	durable  int // of them, written
@@ -26,54 +28,74 @@ type Recorder struct {
 	err      error
 }
 
-func NewRecorder(s datapoints.Store, l datapoints.Lease, st *State) *Recorder {
-	r := &Recorder{store: s, lease: l, state: st, lasts: s.Traits().Lasts}
-	r.ended = sync.NewCond(&r.mu)
+// NewRecorder makes a recorder for the run of a lease. Only the values of ctx count.
+func NewRecorder(ctx context.Context, s datapoints.Store, l datapoints.Lease, st *State) *Recorder {
+	r := &Recorder{ctx: context.WithoutCancel(ctx), store: s, lease: l, state: st, lasts: s.Traits().Lasts}
+	r.ended.L = &r.mu
 	return r
 }
 
 // ride is how long a record may wait for company.
 const ride = 5 * time.Millisecond
 
+// Err is why nothing can be written any more, or nil.
+func (r *Recorder) Err() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
 // Add records; wait returns only when it is durable. What was written is a
 // prefix of what was added, always.
-func (r *Recorder) Add(ctx context.Context, rec datapoints.Record, wait bool) error {
+func (r *Recorder) Add(rec *datapoints.Record, wait bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.err != nil {
 		return r.err
 	}
-	r.state.Put(&rec)
-	r.pending = append(r.pending, rec)
+	r.state.Put(rec)
+	r.pending = append(r.pending, *rec)
 	r.added++
 	switch {
 	case wait || !r.lasts:
-		return r.flush(ctx, r.added)
+		return r.flush(r.added)
 	case r.timer == nil:
-		r.timer = time.AfterFunc(ride, func() { _ = r.Close(context.WithoutCancel(ctx)) })
+		r.timer = time.AfterFunc(ride, r.depart)
 	}
 	return nil
 }
 
-// AddAll records in one transaction and returns when that is durable.
-func (r *Recorder) AddAll(ctx context.Context, records []datapoints.Record) error {
+// AddAll records in one transaction, what the state knows already, and returns
+// when that is durable.
+func (r *Recorder) AddAll(records []datapoints.Record) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.pending = append(r.pending, records...)
 	r.added += len(records)
-	return r.flush(ctx, r.added)
+	return r.flush(r.added)
 }
 
-// Close writes all that is pending.
-func (r *Recorder) Close(ctx context.Context) error {
+// End writes how the run ended. It is tried also if nothing else could be
+// written: then it says less than happened, which resume makes up for.
+func (r *Recorder) End(run datapoints.Run) error {
+	rec := datapoints.Record{Bare: true, End: &run, At: run.Ended}
+	err := r.Add(&rec, true)
+	if err == nil {
+		return nil
+	}
+	_ = r.store.Commit(r.ctx, r.lease, rec) // of two errors the first says more
+	return err
+}
+
+func (r *Recorder) depart() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.flush(ctx, r.added)
+	_ = r.flush(r.added)
 }
 
 // flush, with mu held, returns when upTo records are written. One caller
 // writes for all that wait.
-func (r *Recorder) flush(ctx context.Context, upTo int) error {
+func (r *Recorder) flush(upTo int) error {
 	for r.err == nil && r.durable < upTo {
 		if r.flushing {
 			r.ended.Wait()
@@ -86,7 +108,7 @@ func (r *Recorder) flush(ctx context.Context, upTo int) error {
 			r.timer = nil
 		}
 		r.mu.Unlock()
-		err := r.store.Commit(ctx, r.lease, batch...)
+		err := r.store.Commit(r.ctx, r.lease, batch...)
 		r.mu.Lock()
 		r.flushing = false
 		if r.durable += len(batch); err != nil {

@@ -31,8 +31,12 @@ type State struct {
 	Complete bool                          // nothing is in the store that is not here
 	written  map[string]string             // files of save_to, with the path of the step
 	unknown  bool                          // a call is recorded as unknown
-	done     int                           // steps that ended well or were skipped
+	steps    int                           // leaves that were begun
 	bytes    int                           // of all values
+
+	// Seen is told of each data point that is read back from the store, once
+	// or more often. nil: nobody is.
+	Seen func(p *datapoints.Point)
 }
 
 // A Cell is a data point's newest version, with its decoded form.
@@ -58,7 +62,7 @@ func (s *State) Load(ctx context.Context) error {
 	for _, e := range got.Rows {
 		row := e.Row
 		s.rows[e.Path] = &row
-		s.count(&row)
+		s.count(nil, &row)
 	}
 	return nil
 }
@@ -79,8 +83,8 @@ func (s *State) Put(rec *datapoints.Record) {
 	defer s.mu.Unlock()
 	if !rec.Bare {
 		row := rec.Row
+		s.count(s.rows[rec.Path], &row)
 		s.rows[rec.Path] = &row
-		s.count(&row)
 	}
 	for i := range rec.Points {
 		p := &rec.Points[i]
@@ -89,7 +93,10 @@ func (s *State) Put(rec *datapoints.Record) {
 	}
 }
 
-func (s *State) count(r *datapoints.Row) {
+func (s *State) count(before, r *datapoints.Row) {
+	if before == nil && r.Enter.Status == 0 {
+		s.steps++
+	}
 	if r.Last.Status == datapoints.Broke && r.Last.Kind == Unknown {
 		s.unknown = true
 	}
@@ -109,7 +116,10 @@ func (s *State) Get(ctx context.Context, slot datapoints.Slot) (*Cell, error) {
 		return nil, err
 	}
 	if len(got.Points) > 0 {
-		p := got.Points[len(got.Points)-1]
+		p := &got.Points[len(got.Points)-1]
+		if s.Seen != nil {
+			s.Seen(p)
+		}
 		c = &Cell{expression.FromJSON(p.Value.Reveal()), p.Value.Class(), p.Step, p.At}
 	}
 	s.mu.Lock()
@@ -197,11 +207,11 @@ func (s *State) Claim(file, step string) string {
 	return s.written[file]
 }
 
-// Len is how many rows are recorded.
-func (s *State) Len() int {
+// Steps is how many steps were begun: iterations count, blocks and loops do not.
+func (s *State) Steps() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.rows)
+	return s.steps
 }
 
 // Finished counts the leading iterations of a loop that are over, from a known number on.
@@ -257,7 +267,25 @@ func (s *State) Unknowns() []string {
 	var paths []string
 	for path, r := range s.rows {
 		broke := r.Last.Status == datapoints.Broke && r.Last.Kind == Unknown && r.Origin == path
-		if broke || r.Intent == r.N+1 && !r.IntentSafe && !Final(r) {
+		if broke || InDoubt(r) {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// InDoubt says of a row that its call may have been sent and nothing is
+// recorded of an answer.
+func InDoubt(r *datapoints.Row) bool { return r.Intent == r.N+1 && !r.IntentSafe && !Final(r) }
+
+// Doubts are the paths of rows that are in doubt, sorted.
+func (s *State) Doubts() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var paths []string
+	for path, r := range s.rows {
+		if InDoubt(r) {
 			paths = append(paths, path)
 		}
 	}
