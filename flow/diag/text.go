@@ -33,8 +33,10 @@ func (d Diagnostic) Frame(style Style) string {
 	f := frame{style: style, gutter: max(2, len(strconv.Itoa(d.Line)))}
 	head := d.Severity.String() + "[" + string(d.Code) + "]"
 	f.head(d.Severity, head, style.plain(d.Message))
-	// A place is for terminals and editors to open: it is never cut.
-	f.line(f.blank(0) + f.paint(dim, "-->") + " " + f.paint(cyan, visible(d.Span.String())))
+	if d.File != "" {
+		// A place is for terminals and editors to open: it is never cut.
+		f.line(f.blank(0) + f.paint(dim, "-->") + " " + f.paint(cyan, visible(d.Span.String())))
+	}
 	behind := false
 	if d.Line > 0 {
 		behind = f.excerpt(d)

@@ -35,6 +35,17 @@ warning[empty-file]: the file is empty
 	}
 }
 
+func TestAProblemOfNoFileHasNoPlace(t *testing.T) {
+	t.Parallel()
+	d := Diagnostic{Code: "secret", Message: "a secret is missing", Notes: []string{"client_secret: it is not set"}}
+	want := `error[secret]: a secret is missing
+   = client_secret: it is not set
+`
+	if got := d.Frame(Style{}); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 // caretLine gives excerpt and caret line of a problem at the first NAME of a line.
 func caretLine(line, hint string, style Style) (excerpt, caret string) {
 	before, _, _ := strings.Cut(line, "NAME")

@@ -173,7 +173,12 @@ func FromText(s string, t expression.Type) (string, error) {
 	switch t.Kind {
 	case expression.String, expression.Any, expression.Date, expression.DateTime, expression.Telephone:
 		return quote(s), nil
-	case expression.Integer, expression.Number, expression.Boolean:
+	case expression.Integer:
+		if !isInteger(s) {
+			return "", fitsType("", t)
+		}
+		return withoutZeros(s), nil
+	case expression.Number, expression.Boolean:
 		if !json.Valid([]byte(s)) || strings.TrimSpace(s) != s {
 			return "", fitsType("", t)
 		}
@@ -189,6 +194,16 @@ func FromText(s string, t expression.Type) (string, error) {
 func isInteger(text string) bool {
 	digits := strings.TrimPrefix(text, "-")
 	return digits != "" && strings.Trim(digits, "0123456789") == ""
+}
+
+// withoutZeros takes the zeros away that JSON does not allow before a number.
+func withoutZeros(integer string) string {
+	digits := strings.TrimPrefix(integer, "-")
+	sign := integer[:len(integer)-len(digits)]
+	if digits = strings.TrimLeft(digits, "0"); digits == "" {
+		return "0"
+	}
+	return sign + digits
 }
 
 // isTelephone checks E.164 after blanks are removed: +, then 2 to 15 digits
