@@ -19,8 +19,9 @@ import (
 // call when it ends, and the context under which what is inside it runs.
 // Both may be called from many goroutines. All texts are redacted before.
 //
-// What a resumed run finds recorded is not begun again. An observer that
-// panics is told nothing more of that run; the run goes on.
+// A step that a resumed run finds ended is not begun again; a block or a loop
+// that it finds open is, with its Skip. An observer that panics is told nothing
+// more of that run; the run goes on.
 type Observer interface {
 	Begin(ctx context.Context, s Span) (context.Context, func(End))
 }
@@ -53,16 +54,16 @@ type Span struct {
 
 // An End is how it ended.
 type End struct {
-	Outcome string    // of a step: done, skipped, failed, caught, unknown, stopped; of a run its state
-	Status  int       // of the last answer, or 0
-	Error   *Error    // redacted; nil if it did not fail
-	Saved   []Saved   // what it saved
-	Again   time.Time // attempt: when the next begins; zero: there is none
-	Asked   bool      // attempt: the server asked for that time (Retry-After)
-	Why     string    // skipped: the condition
-	Request *Request  // attempt: what was sent, redacted; nil if nothing was
-	Answer  *Result   // attempt: what came back, redacted; Body only if the observer is Verbose
-	Took    time.Duration
+	Outcome string        // of a step: done, skipped, failed, caught, unknown, stopped; of a run its state
+	Status  int           // of the last answer, or 0
+	Error   *Error        // redacted; nil if it did not fail
+	Saved   []Saved       // what it saved
+	Again   time.Time     // attempt: when the next begins; zero: there is none
+	Asked   bool          // attempt: the server asked for that time (Retry-After)
+	Why     string        // skipped: the condition
+	Request *Request      // attempt: what was sent, redacted; nil if nothing was
+	Answer  *Result       // attempt: what came back, redacted; Body only if the observer is Verbose
+	Took    time.Duration // in this process
 }
 
 // Saved is a data point that a step saved.
@@ -120,6 +121,7 @@ type openSpan struct {
 	span Span
 	end  func(End)
 	held *End // of a failure that a clause may yet take
+	late bool // it began before the run was resumed
 }
 
 func (s *spans) watched() bool { return s.observer != nil }
@@ -152,6 +154,22 @@ func (s *spans) count(w *work, path string, count, skip int) {
 	if o := s.open[path]; o != nil && o.end == nil {
 		o.span.Count, o.span.Skip = count, skip
 		o.ctx, o.end = s.observer.Begin(o.ctx, o.span)
+	}
+}
+
+// again tells of a block or a loop that a resumed run goes on with.
+func (s *spans) again(w *work, n *plan.Node, path string, open Outcome) {
+	if s.observer == nil {
+		return
+	}
+	s.begin(w, n, path)
+	if n.Kind == plan.Loop {
+		s.count(w, path, open.Count, open.Next)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o := s.open[path]; o != nil {
+		o.late = true
 	}
 }
 
@@ -217,6 +235,9 @@ func (s *spans) end(path string, e End) {
 			held.Outcome = e.Outcome
 		}
 		e = held
+	}
+	if o.late {
+		e.Took = time.Since(o.span.Time)
 	}
 	o.end(e)
 }

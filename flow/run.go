@@ -256,7 +256,7 @@ func (w *work) end(ctx context.Context, walked error) (datapoints.Run, error) {
 	run := w.run
 	run.Ended, run.Kind, run.At, run.Wake = time.Now(), "", "", time.Time{}
 	run.Failure, run.Outputs = datapoints.Value{}, datapoints.Value{}
-	run.Done = w.state.Ended(w.plan.at)
+	run.Done = w.state.Ended(w.plan.compiled.Root)
 	var result error
 	switch f := failure(walked); {
 	case walked == nil:

@@ -48,8 +48,11 @@ func (w *work) recorded(t Task) (Outcome, bool) {
 		if out.Status == datapoints.Open && r.Last.Status == datapoints.Again {
 			out.Next, out.Until = r.Last.Next, r.Last.Until
 		}
-		if out.Status == datapoints.Open && n.Kind == plan.Loop {
-			out.Next = w.state.Finished(n, t.Path, r.Finished, out.Count)
+		if out.Status == datapoints.Open {
+			if n.Kind == plan.Loop {
+				out.Next = w.state.Finished(n, t.Path, r.Finished, out.Count)
+			}
+			w.spans.again(w, n, t.Path, out)
 		}
 		return out, out.Status != 0
 	case Catch:

@@ -131,22 +131,83 @@ func (s *State) Get(ctx context.Context, slot datapoints.Slot) (*Cell, error) {
 	return c, nil
 }
 
-// Ended counts the steps that ended well or were skipped, in any iteration.
-func (s *State) Ended(at func(path string) *plan.Node) int {
+// Ended counts the steps below root that need no more doing: those that ended
+// well, that were passed over, and that lie in a part of the flow not taken.
+// Of a loop that goes on its first item counts.
+func (s *State) Ended(root *plan.Node) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	over := map[int]bool{}
-	for path, r := range s.rows {
-		well := r.Last.Status == datapoints.Done || r.Last.Status == datapoints.Skipped || r.Enter.Status == datapoints.Skipped ||
-			r.Caught.Status == datapoints.Done && r.Caught.Next >= 0
-		if !well || strings.Contains(path, "[") && !strings.Contains(path, "[0]") {
-			continue
+	return s.ended(root, "")
+}
+
+func (s *State) ended(n *plan.Node, path string) int {
+	var r datapoints.Row
+	if row := s.rows[path]; row != nil {
+		r = *row
+	}
+	over := 0
+	switch {
+	case r.Enter.Status == datapoints.Skipped || r.Last.Status == datapoints.Skipped:
+		over = itself(n) + every(n.Steps) + every(n.Catch)
+		if n.Else != nil {
+			over += s.ended(n.Else, below(path, "else"))
 		}
-		if n := at(path); n != nil && n.ID != "" {
-			over[n.Index] = true
+	case r.Caught.Status == datapoints.Done && r.Caught.Next >= 0:
+		over = itself(n) + every(n.Steps) + size(n.Else)
+		for i, c := range n.Catch {
+			if i == r.Caught.Next {
+				over += s.ended(c, below(path, "catch["+strconv.Itoa(i)+"]"))
+			} else {
+				over += size(c)
+			}
+		}
+	case r.Last.Status == datapoints.Done:
+		over = itself(n) + every(n.Steps) + size(n.Else) + every(n.Catch)
+	case n.Kind == plan.Loop:
+		over = s.ended(n.Steps[0], path+"[0]")
+	default:
+		for _, c := range n.Steps {
+			over += s.ended(c, below(path, c.ID))
+		}
+		if n.Bare && over == every(n.Steps) { // it has no record of its own
+			over += itself(n)
 		}
 	}
-	return len(over)
+	if n.Finally != nil {
+		over += s.ended(n.Finally, below(path, "finally"))
+	}
+	return over
+}
+
+// size is how many steps a part of the plan has.
+func size(n *plan.Node) int {
+	if n == nil {
+		return 0
+	}
+	return itself(n) + every(n.Steps) + size(n.Else) + every(n.Catch) + size(n.Finally)
+}
+
+func every(nodes []*plan.Node) int {
+	total := 0
+	for _, n := range nodes {
+		total += size(n)
+	}
+	return total
+}
+
+// itself is 1 if a node is a step, 0 if it is a part of one.
+func itself(n *plan.Node) int {
+	if n.ID == "" {
+		return 0
+	}
+	return 1
+}
+
+func below(path, id string) string {
+	if path == "" {
+		return id
+	}
+	return path + "." + id
 }
 
 // FirstUnknown is the path of the call that became unknown first, or "".

@@ -1,0 +1,146 @@
+package flow_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow"
+)
+
+// told notes the steps that an observer is told of, as they begin and end.
+type told struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *told) Begin(ctx context.Context, s flow.Span) (context.Context, func(flow.End)) {
+	if s.Kind != flow.StepSpan {
+		return ctx, func(flow.End) {}
+	}
+	line := s.Path
+	if s.Count > 0 {
+		line += fmt.Sprintf(" %d of %d", s.Skip, s.Count)
+	}
+	l.note("begins " + line)
+	return ctx, func(e flow.End) { l.note(s.Path + " " + e.Outcome) }
+}
+
+func (l *told) note(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, line)
+}
+
+// A loop and a block around what failed are open when the run is resumed:
+// whoever watches must see them go on and end.
+func TestAnObserverIsToldOfTheBlocksAndLoopsThatAResumeGoesOnWith(t *testing.T) {
+	t.Parallel()
+	w := &world{}
+	fails := true
+	w.script = func(path string, _ int) error {
+		if fails && path == "all[1].send" {
+			return errors.New("no")
+		}
+		return nil
+	}
+	p := compile(t, w, `
+steps:
+  - { id: first, action: call }
+  - id: all
+    for_each: { in: "[1, 2, 3]" }
+    steps:
+      - { id: send, action: call }
+`)
+	x := &flow.Executor{Store: &datapoints.Memory{}}
+	run, err := x.Run(t.Context(), p, nil)
+	if err == nil {
+		t.Fatal("the run did not fail")
+	}
+	fails = false
+	seen := &told{}
+	x = &flow.Executor{Store: x.Store, Observer: seen}
+	if _, err := x.Resume(t.Context(), p, run.ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	outer := slices.DeleteFunc(seen.lines, func(l string) bool { return l != "begins all 1 of 3" && l != "all done" && l != "begins first" })
+	if diff := cmp.Diff([]string{"begins all 1 of 3", "all done"}, outer); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What is shown as "5 of 6 steps" counts what is over, whatever its kind: a
+// run that succeeded has nothing left.
+func TestARunThatSucceededHasDoneAllOfItsSteps(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"a block": `
+steps:
+  - id: block
+    steps: [ { id: one, action: call }, { id: two, set: { a: 1 } } ]
+`,
+		"a block that is skipped": `
+inputs: { go: { type: boolean, default: false } }
+steps:
+  - id: block
+    if: inputs.go
+    steps: [ { id: one, action: call } ]
+`,
+		"a side not taken": `
+inputs: { go: { type: boolean, default: true } }
+steps:
+  - id: step
+    if: inputs.go
+    set: { a: 1 }
+    else: [ { id: other, action: call } ]
+`,
+		"a loop over nothing": `
+steps:
+  - id: loop
+    for_each: { in: "[]" }
+    steps: [ { id: one, action: call } ]
+`,
+		"a loop whose first item failed": `
+steps:
+  - id: loop
+    for_each: { in: "[1, 2]", on_error: continue }
+    steps: [ { id: one, fail: no } ]
+`,
+		"finally": `
+steps: [ { id: one, action: call } ]
+finally: [ { id: block, steps: [ { id: two, action: call } ] } ]
+`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := compile(t, &world{}, text)
+			run, err := (&flow.Executor{}).Run(t.Context(), p, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if run.Done != run.Steps || run.Steps != p.Steps() {
+				t.Errorf("%d of %d steps are done, the plan has %d", run.Done, run.Steps, p.Steps())
+			}
+		})
+	}
+}
+
+func TestAFailedRunCountsTheStepsThatEnded(t *testing.T) {
+	t.Parallel()
+	run, err := (&flow.Executor{}).Run(t.Context(), compile(t, &world{}, `
+steps:
+  - { id: one, action: call }
+  - id: block
+    steps: [ { id: two, action: call }, { id: three, fail: no }, { id: four, action: call } ]
+finally: [ { id: five, action: call } ]
+`), nil)
+	if err == nil || run.Done != 3 || run.Steps != 6 {
+		t.Errorf("%d of %d steps are done (%v), want 3 of 6", run.Done, run.Steps, err)
+	}
+}
