@@ -212,11 +212,11 @@ type hidden struct {
 
 // seal makes the value that a row keeps.
 func (h *hidden) seal() datapoints.Value {
-	text, err := json.Marshal(h)
-	if err != nil || string(text) == "{}" {
+	v, err := datapoints.Of(h)
+	if err != nil || v.Reveal() == "{}" {
 		return datapoints.Value{}
 	}
-	return datapoints.JSON(string(text)).Mark(datapoints.Sensitive, "record")
+	return v.Mark(datapoints.Sensitive, "record")
 }
 
 func unseal(v datapoints.Value) hidden {

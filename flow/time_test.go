@@ -384,3 +384,15 @@ func TestABrokenStoreEndsTheRunAtOnceAlsoForThoseWhoSleep(t *testing.T) {
 		}
 	})
 }
+
+func TestDurationsAreTimesToComputeWith(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &web{answer: func(h hit) (flow.Result, error) { return waits(h, 90*time.Second, true) }}
+		p := compileWeb(t, w, "steps:\n  - { id: a, action: web, save: { took: '${{ response.duration.Seconds() }}' } }\noutputs: { d: '${{ steps.a.duration.Seconds() }} ${{ data.took }} ${{ steps.a.duration > duration(\"1m\") }}' }\n")
+		run, err := (&flow.Executor{}).Run(t.Context(), p, nil)
+		if got := end(run, err); got != `succeeded {"d":"90 90 true"}` {
+			t.Error(got, err)
+		}
+	})
+}
