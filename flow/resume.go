@@ -3,12 +3,14 @@ package flow
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/diag"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
@@ -81,7 +83,7 @@ func (o *reopening) decide() error {
 	if len(undecided) == 0 || goesOn(o.w.run.State) {
 		return nil
 	}
-	e := &Error{Kind: KindUnknown, Step: undecided[0], Message: "it is not known whether the call of " + strings.Join(undecided, ", ") + " was processed; nothing was sent"}
+	e := &Error{Kind: KindUnknown, Step: undecided[0], Place: o.place(undecided[0]), Message: "it is not known whether the call of " + strings.Join(undecided, ", ") + " was processed; nothing was sent"}
 	for _, path := range undecided {
 		e.Hints = append(e.Hints, "look it up at the server, then add --assume "+path+"=sent or --assume "+path+"=not-sent")
 	}
@@ -118,7 +120,9 @@ func (o *reopening) assumeSent(path string, d Assumption) error {
 	r.Hidden = h.seal()
 	points, err := o.w.given(n, path, r.N, d.Values)
 	if err != nil {
-		return err
+		e := *asError(err)
+		e.Step, e.Place = path, o.place(path)
+		return &e
 	}
 	if err := o.w.admit(points); err != nil {
 		return err
@@ -127,10 +131,27 @@ func (o *reopening) assumeSent(path string, d Assumption) error {
 	return nil
 }
 
+// place is where a step stands in the author's file.
+func (o *reopening) place(path string) diag.Span {
+	if n := o.w.plan.at(path); n != nil {
+		return n.Span
+	}
+	return diag.Span{}
+}
+
 // given makes the points of a step that is assumed to be done.
 func (w *work) given(n *plan.Node, path string, attempt int, values map[string]any) ([]datapoints.Point, error) {
 	var points []datapoints.Point
-	taken := 0
+	saves := make([]string, len(n.Work.Call.Save))
+	for i, s := range n.Work.Call.Save {
+		saves[i] = s.Point.Name
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if !slices.Contains(saves, name) {
+			return nil, &Error{Kind: KindInput, Message: fmt.Sprintf("step %s saves nothing that is called %s", path, name),
+				Facts: []Fact{{"saves", orNothing(saves)}}}
+		}
+	}
 	for i := range n.Work.Call.Save {
 		s := &n.Work.Call.Save[i]
 		v, ok := values[s.Point.Name]
@@ -142,7 +163,6 @@ func (w *work) given(n *plan.Node, path string, attempt int, values map[string]a
 				return nil, &Error{Kind: KindInput, Message: fmt.Sprintf("step %s saves %s: give its value with -d %s:%s=VALUE", path, s.Point.Name, path, s.Point.Name)}
 			}
 		}
-		taken++
 		text, err := givenText(v, ok, s)
 		if err != nil {
 			return nil, &Error{Kind: KindInput, Message: s.Point.Name + " " + err.Error()}
@@ -153,9 +173,6 @@ func (w *work) given(n *plan.Node, path string, attempt int, values map[string]a
 		}
 		p.Attempt, p.Source = attempt, "given by the operator"
 		points = append(points, p)
-	}
-	if taken < len(values) {
-		return nil, &Error{Kind: KindInput, Message: fmt.Sprintf("step %s does not save all of the values given for it", path)}
 	}
 	return points, nil
 }

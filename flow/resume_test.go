@@ -144,3 +144,34 @@ finally: [ { id: five, action: call } ]
 		t.Errorf("%d of %d steps are done (%v), want 3 of 6", run.Done, run.Steps, err)
 	}
 }
+
+func TestADecisionThatIsMissingOrWrongPointsAtItsStep(t *testing.T) {
+	t.Parallel()
+	w := &world{script: func(string, int) error { return lost() }}
+	p := compile(t, w, `
+steps:
+  - id: all
+    for_each: { in: "[1]" }
+    action: call
+    save: { a: path, b: { path: say, optional: true } }
+`)
+	x := &flow.Executor{Store: &datapoints.Memory{}}
+	run, err := x.Run(t.Context(), p, nil)
+	if failureOf(t, err).Kind != flow.KindUnknown {
+		t.Fatal(err)
+	}
+	sent := func(values map[string]any) flow.Assume { return flow.Assume{"all[0]": {Sent: true, Values: values}} }
+	for want, decisions := range map[string]flow.Assume{
+		"it is not known whether the call of all[0] was processed; nothing was sent": nil,
+		"step all[0] saves a: give its value with -d all[0]:a=VALUE":                 sent(nil),
+		"step all[0] saves nothing that is called c":                                 sent(map[string]any{"a": "1", "c": "2"}),
+	} {
+		_, err := x.Resume(t.Context(), p, run.ID, decisions)
+		if e := failureOf(t, err); e.Message != want || e.Place.Line != 5 || e.Step != "all[0]" {
+			t.Errorf("%s at line %d (%s), want: %s", e.Message, e.Place.Line, e.Step, want)
+		}
+	}
+	if w.sent("all[0]") != 1 {
+		t.Errorf("sent %d times", w.sent("all[0]"))
+	}
+}
