@@ -235,6 +235,9 @@ func (c *checker) explain(d *diag.Diagnostic, text string, p expression.Problem)
 	if !inData {
 		return true
 	}
+	if v := c.find(name); v != nil && p.Code == diag.UsedBeforeSaved && savedByHole(v) {
+		return false
+	}
 	switch p.Code {
 	case diag.UnknownName, diag.UsedBeforeSaved:
 		if c.at.graphql && c.at.response {
@@ -256,6 +259,16 @@ func (c *checker) explain(d *diag.Diagnostic, text string, p expression.Problem)
 		}
 	}
 	return true
+}
+
+// savedByHole says whether a step that could not be read saves the name.
+func savedByHole(v *variable) bool {
+	for _, s := range v.sites {
+		if s.step.Verb == syntax.NoVerb {
+			return true
+		}
+	}
+	return false
 }
 
 func savedBy(v *variable) string {

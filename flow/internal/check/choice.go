@@ -165,3 +165,33 @@ func either(parts []string) string {
 	}
 	return strings.Join(parts[:last], ", ") + " or " + parts[last]
 }
+
+// mustBeText refuses what has no text: a template that is one expression may
+// be of any type. Mixed text was checked when it was compiled.
+func (c *checker) mustBeText(n *syntax.Node, t *expression.Template) {
+	switch kind := t.Type().Kind; kind {
+	case expression.Object, expression.List:
+		c.errorAt(n.Span, diag.TextOfObject, "write toJSON(…) for its JSON", "this must be text, and the expression gives %s", typeName(t.Type()))
+	case expression.Null:
+		c.errorAt(n.Span, diag.TextOfObject, "", "this must be text, and the expression gives null")
+	case expression.Duration, expression.Bytes:
+		hint := ""
+		if kind == expression.Bytes {
+			hint = "write hex(…) or base64(…) of it"
+		}
+		c.errorAt(n.Span, diag.TypeMismatch, hint, "this must be text, and the expression gives %s", typeName(t.Type()))
+	}
+}
+
+// mustBeValue refuses what has no JSON.
+func (c *checker) mustBeValue(n *syntax.Node, t *expression.Template) {
+	hint := "write hex(…) or base64(…) of it"
+	switch t.Type().Kind {
+	case expression.Duration:
+		hint = "write .Seconds() or .Milliseconds() of it for a number, string(…) for text"
+	case expression.Bytes:
+	default:
+		return
+	}
+	c.errorAt(n.Span, diag.TypeMismatch, hint, "%s has no form as JSON", typeName(t.Type()))
+}

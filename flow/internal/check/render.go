@@ -151,23 +151,6 @@ func (c *checker) text(n *syntax.Node) *expression.Template {
 	return t
 }
 
-// mustBeText refuses what has no text: a template that is one expression may
-// be of any type. Mixed text was checked when it was compiled.
-func (c *checker) mustBeText(n *syntax.Node, t *expression.Template) {
-	switch kind := t.Type().Kind; kind {
-	case expression.Object, expression.List:
-		c.errorAt(n.Span, diag.TextOfObject, "write toJSON(…) for its JSON", "this must be text, and the expression gives %s", typeName(t.Type()))
-	case expression.Null:
-		c.errorAt(n.Span, diag.TextOfObject, "", "this must be text, and the expression gives null")
-	case expression.Duration, expression.Bytes:
-		hint := ""
-		if kind == expression.Bytes {
-			hint = "write hex(…) or base64(…) of it"
-		}
-		c.errorAt(n.Span, diag.TypeMismatch, hint, "this must be text, and the expression gives %s", typeName(t.Type()))
-	}
-}
-
 // json compiles any value.
 func (r *rendering) json(n *syntax.Node) plan.Value {
 	v := plan.Value{Span: n.Span}
@@ -190,6 +173,7 @@ func (r *rendering) json(n *syntax.Node) plan.Value {
 			v.Const = quote(text)
 			break
 		}
+		r.mustBeValue(n, t)
 		v.Template = t
 	default:
 		v.Const = scalar(n)

@@ -1,14 +1,17 @@
 package check
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"github.com/stepwell/stepwell/flow/diag"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
@@ -24,10 +27,12 @@ func (c *checker) schema(n *syntax.Node) plan.Schema {
 		if !ok {
 			return nil
 		}
-		compiled, problem := compileSchema([]byte(text))
-		if problem != nil {
+		compiled, problems := compileSchema([]byte(text))
+		for _, problem := range problems {
 			at := pointed(n, problem.pointer)
 			c.errorAt(at.Span, diag.BadSchema, problem.hint, "the schema is not valid: %s", problem.message)
+		}
+		if len(problems) > 0 {
 			return nil
 		}
 		return compiled
@@ -50,9 +55,11 @@ func (c *checker) schemaFile(n *syntax.Node) plan.Schema {
 	if !ok {
 		return nil
 	}
-	compiled, problem := compileSchema(text)
-	if problem != nil {
+	compiled, problems := compileSchema(text)
+	for _, problem := range problems {
 		c.errorAt(n.Span, diag.BadSchema, problem.hint, "the schema in %s is not valid: %s", n.Text, problem.message)
+	}
+	if len(problems) > 0 {
 		return nil
 	}
 	c.schemas[n.Text] = compiled
@@ -110,33 +117,33 @@ type schemaProblem struct {
 const schemaURL = "schema:///schema"
 
 // compileSchema compiles the JSON text of a schema. Nothing outside of it is read.
-func compileSchema(text []byte) (s *schema, problem *schemaProblem) {
+func compileSchema(text []byte) (s *schema, problems []schemaProblem) {
 	defer func() {
 		if recover() != nil {
-			s, problem = nil, &schemaProblem{message: "it cannot be compiled"}
+			s, problems = nil, []schemaProblem{{message: "it cannot be compiled"}}
 		}
 	}()
 	if err := expression.CheckJSON(text); err != nil {
-		return nil, &schemaProblem{message: "it is not JSON: " + err.Error()}
+		return nil, []schemaProblem{{message: "it is not JSON: " + err.Error()}}
 	}
 	document, err := decodeJSON(string(text))
 	if err != nil {
-		return nil, &schemaProblem{message: err.Error()}
+		return nil, []schemaProblem{{message: err.Error()}}
 	}
 	switch document.(type) {
 	case map[string]any, bool:
 	default:
-		return nil, &schemaProblem{message: "a schema is an object"}
+		return nil, []schemaProblem{{message: "a schema is an object"}}
 	}
 	compiler := jsonschema.NewCompiler()
 	compiler.AssertFormat()
 	compiler.UseLoader(closed{})
 	if err := compiler.AddResource(schemaURL, document); err != nil {
-		return nil, problemOf(err)
+		return nil, problemsOf(err)
 	}
 	compiled, err := compiler.Compile(schemaURL)
 	if err != nil {
-		return nil, problemOf(err)
+		return nil, problemsOf(err)
 	}
 	return &schema{compiled}, nil
 }
@@ -149,40 +156,63 @@ type closed struct{}
 // Load implements jsonschema.URLLoader.
 func (closed) Load(string) (any, error) { return nil, errElsewhere }
 
-// problemOf puts the library's errors into words for the author.
-func problemOf(err error) *schemaProblem {
+// problemsOf puts the library's errors into words for the author, in an order
+// that is the same each time.
+func problemsOf(err error) []schemaProblem {
 	var invalid *jsonschema.SchemaValidationError
+	var failed *jsonschema.ValidationError
+	if !errors.As(err, &invalid) || !errors.As(invalid.Err, &failed) {
+		return []schemaProblem{problemOf(err)}
+	}
+	var problems []schemaProblem
+	for _, leaf := range findings(failed) {
+		problems = append(problems, schemaProblem{pointer: jsonPointer(leaf.InstanceLocation), message: spot(leaf.InstanceLocation) + " " + requirement(leaf)})
+	}
+	slices.SortFunc(problems, func(a, b schemaProblem) int {
+		return cmp.Or(strings.Compare(a.pointer, b.pointer), strings.Compare(a.message, b.message))
+	})
+	return slices.Compact(problems)
+}
+
+// findings are the places of a schema that are wrong. Of alternatives, such as
+// a type's one name or a list of them, the first is what was meant.
+func findings(e *jsonschema.ValidationError) []*jsonschema.ValidationError {
+	switch e.ErrorKind.(type) {
+	case *kind.AnyOf, *kind.OneOf:
+		if len(e.Causes) > 0 {
+			return findings(e.Causes[0])
+		}
+	}
+	if len(e.Causes) == 0 {
+		return []*jsonschema.ValidationError{e}
+	}
+	var all []*jsonschema.ValidationError
+	for _, cause := range e.Causes {
+		all = append(all, findings(cause)...)
+	}
+	return all
+}
+
+// problemOf is one error of the library in words for the author.
+func problemOf(err error) schemaProblem {
 	var elsewhere *jsonschema.LoadURLError
 	var regex *jsonschema.InvalidRegexError
 	var pointer *jsonschema.JSONPointerNotFoundError
 	var anchor *jsonschema.AnchorNotFoundError
-	var failed *jsonschema.ValidationError
 	switch {
-	case errors.As(err, &invalid) && errors.As(invalid.Err, &failed):
-		leaf := deepest(failed)
-		return &schemaProblem{pointer: jsonPointer(leaf.InstanceLocation), message: spot(leaf.InstanceLocation) + " " + requirement(leaf)}
 	case errors.As(err, &elsewhere):
-		return &schemaProblem{
+		return schemaProblem{
 			message: fmt.Sprintf("it refers to %s, which is not in it", strings.TrimPrefix(elsewhere.URL, "schema:///")),
 			hint:    "put what it refers to under `$defs` and refer to `#/$defs/NAME`",
 		}
 	case errors.As(err, &regex):
-		return &schemaProblem{pointer: fragment(regex.URL), message: fmt.Sprintf("%s: %q is not a regular expression in RE2's syntax", fragment(regex.URL), regex.Regex)}
+		return schemaProblem{pointer: fragment(regex.URL), message: fmt.Sprintf("%s: %q is not a regular expression in RE2's syntax", fragment(regex.URL), regex.Regex)}
 	case errors.As(err, &pointer):
-		return &schemaProblem{message: fmt.Sprintf("it refers to #%s, which it does not have", fragment(pointer.URL))}
+		return schemaProblem{message: fmt.Sprintf("it refers to #%s, which it does not have", fragment(pointer.URL))}
 	case errors.As(err, &anchor):
-		return &schemaProblem{message: fmt.Sprintf("it refers to %s, which it does not have", fragmentOf(anchor.Reference))}
+		return schemaProblem{message: fmt.Sprintf("it refers to %s, which it does not have", fragmentOf(anchor.Reference))}
 	}
-	return &schemaProblem{message: strings.ReplaceAll(err.Error(), schemaURL, "schema")}
-}
-
-// deepest is the finding that says most: of alternatives, such as a type's one
-// name or a list of them, the first.
-func deepest(e *jsonschema.ValidationError) *jsonschema.ValidationError {
-	for len(e.Causes) > 0 {
-		e = e.Causes[0]
-	}
-	return e
+	return schemaProblem{message: strings.ReplaceAll(err.Error(), schemaURL, "schema")}
 }
 
 func fragment(url string) string {

@@ -378,36 +378,3 @@ func (c *checker) trust(args arguments, fields []plan.Field) {
 		"name the origin in `allow_secrets_to`, or build the URL from an input",
 		"this step sends something sensitive in `%s`, and only data says where to", sent.Name)
 }
-
-// complaint puts what an action's Check found at its place. Of a value with
-// which something was wrong already, from the problem before on, it says nothing.
-func (c *checker) complaint(s *syntax.Step, args arguments, p Complaint, before int) {
-	span := whereWith(s)
-	if s.With != nil && s.With.Kind != syntax.Mapping {
-		return
-	}
-	if n, there := args.find(p.Path); n != nil {
-		if p.Code == diag.UnreadableFile && outside(n.Text) {
-			p.Code = diag.OutsideProject
-		}
-		span = n.Span
-		for _, d := range c.problems[before:] {
-			if d.Severity == diag.Error && d.Line == span.Line && d.Column >= span.Column && d.Column < max(span.EndColumn, span.Column+1) {
-				return
-			}
-		}
-		if there && p.To > p.From {
-			span = n.At(p.From, p.To)
-		}
-		if key, ok := args.keySpan(p.Path); ok && p.Key {
-			span = key
-		}
-	}
-	d := diag.Diagnostic{Span: span, Severity: p.Severity, Code: p.Code, Message: p.Message, Hint: p.Hint}
-	if n, _ := args.find(p.Path); n != nil && p.Code == diag.KeysExclude {
-		if _, shared := c.shared[use{n, false}]; shared {
-			d.Notes = append(d.Notes, c.takenBy())
-		}
-	}
-	c.report(d)
-}

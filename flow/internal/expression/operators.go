@@ -135,16 +135,18 @@ func comparable(l, r Type) bool {
 		l.IsNumber() && r.IsNumber() || l.IsString() && r.IsString()
 }
 
+func isTime(t Type) bool { return t.Kind == Time || t.Kind == Duration }
+
 // operatorProblem reports sides that cannot fit.
 func (c *compiler) operatorProblem(b *binary, written string) {
 	l, r := b.left.about().typ, b.right.about().typ
 	hint := ""
 	switch {
-	case l.Kind == Time && r.IsString() || l.IsString() && r.Kind == Time:
+	case isTime(l) && r.IsString() || l.IsString() && isTime(r):
 		hint = "write date(…) to compute with text that is a time"
 	case b.op == "+" && (l.IsString() || r.IsString()):
 		hint = "write string(…) to join a number to text"
-	case l.IsNumber() && r.IsString() || l.IsString() && r.IsNumber():
+	case b.op != "in" && (l.IsNumber() && r.IsString() || l.IsString() && r.IsNumber()):
 		hint = "write int(…) or float(…) to make a number of text"
 	case b.op == "in" && r.IsString():
 		hint = "write … contains … to look into text"

@@ -122,7 +122,7 @@ func (c *converter) tooDeep(span diag.Span) {
 func (c *converter) list(y *yaml.Node, n *Node, depth int) {
 	n.Kind = List
 	if depth > maxDepth {
-		c.tooDeep(n.Span)
+		c.tooDeep(c.src.span(n.marks.start, n.marks.start+1))
 		return
 	}
 	c.enter(y)
@@ -178,7 +178,7 @@ func (c *converter) leave(y *yaml.Node, n *Node) {
 func (c *converter) mapping(y *yaml.Node, n *Node, depth int) {
 	n.Kind = Mapping
 	if depth > maxDepth {
-		c.tooDeep(n.Span)
+		c.tooDeep(c.src.span(n.marks.start, n.marks.start+1))
 		return
 	}
 	if c.braces(y, n) {

@@ -154,6 +154,7 @@ var foreignKeys = map[string]map[string]foreign{
 		"dependsOn":         {"", "steps run in the order written"},
 		"env":               {"", "declare `inputs: { NAME: { env: VARIABLE } }` and use inputs.NAME"},
 		"shell":             {"", "a flow starts no programs"},
+		"retries":           {"", "write `retry`"},
 		"continue-on-error": {"", "write `on_error: continue`"},
 		"timeout-minutes":   {"", "write `timeout`, with a unit: 10m"},
 		"strategy":          {"", "write `for_each`"},

@@ -278,6 +278,18 @@ func flowEndOf(line string, from int) int {
 	return len(strings.TrimRight(line[from:from+flowEnd(line[from:])], " \t"))
 }
 
+// indentingTab finds the tab before the text of a line, counted from 0, or of
+// one of the two below, of which YAML complains; else it is where the line stops.
+func (s *source) indentingTab(line, stop int) int {
+	for n := line; n < min(line+3, len(s.lines)); n++ {
+		text := s.lineText(n)
+		if i := strings.IndexByte(text[:len(text)-len(strings.TrimLeft(text, " \t"))], '\t'); i >= 0 {
+			return s.lines[n] + i
+		}
+	}
+	return stop
+}
+
 // valueEnd is where the value that begins at a byte ends, on its line.
 func (s *source) valueEnd(at int) int {
 	n := s.line(at)

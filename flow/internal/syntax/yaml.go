@@ -266,7 +266,8 @@ func (s *source) explainToken(x refusal, d diag.Diagnostic) diag.Diagnostic {
 	}
 	switch {
 	case has("tab character"), has("cannot start any token") && at == '\t':
-		d.Span = s.span(x.at, x.at+1)
+		at := s.indentingTab(x.line, x.at)
+		d.Span = s.span(at, at+1)
 		d.Message, d.Hint = "a tab indents this line", "indent with blanks"
 	case has("cannot start any token"):
 		d.Message = fmt.Sprintf("a value cannot begin with %c in YAML", at)
