@@ -58,7 +58,7 @@ func resumeCommand(r *result, f storeFlags) string {
 		text += " --key-file " + quoted(f.key)
 	}
 	if r.run.State == datapoints.Unknown {
-		text += " --assume " + r.run.At + "=sent   (or =not-sent)"
+		text += " --assume " + quoted(r.run.At+"=sent") + "   (or =not-sent)"
 	}
 	return text
 }

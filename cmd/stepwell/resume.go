@@ -106,7 +106,7 @@ func (c *Command) resume(ctx context.Context, id string, decisions flow.Assume, 
 			}
 		}
 	}
-	p := s.watch(ctx, before)
+	p := s.watch(ctx, before, run.State == datapoints.Failed || run.State == datapoints.Unknown)
 	s.begin(p)
 	began := time.Now()
 	result, err := s.executor.Resume(ctx, s.plan, run.ID, decisions)

@@ -112,7 +112,7 @@ func (c *Command) run(ctx context.Context, file string, o runOptions) error {
 
 // startOne makes one run and drives it to its end.
 func (s *session) startOne(ctx context.Context, in flow.Inputs) error {
-	p := s.watch(ctx, nil)
+	p := s.watch(ctx, nil, false)
 	s.begin(p)
 	runs, err := s.executor.Create(ctx, s.plan, "", in)
 	if err != nil {
@@ -159,12 +159,12 @@ func (s *session) finish(ctx context.Context, p *progress, r *result) error {
 const stopping = "stopping: calls in flight may end; once more stops at once"
 
 // watch shows the run that begins now, until its progress is closed. before
-// are steps that are recorded already.
-func (s *session) watch(ctx context.Context, before []flow.StepRecord) *progress {
+// are the steps that are recorded already of a run that is resumed, failed or not.
+func (s *session) watch(ctx context.Context, before []flow.StepRecord, failed bool) *progress {
 	rows := plannedRows(s.outline)
 	for _, b := range before {
-		if b.Outcome != "done" && b.Outcome != "skipped" && b.Outcome != "caught" {
-			continue
+		if b.Outcome != "done" && b.Outcome != "skipped" && b.Outcome != "caught" || failed && strings.HasPrefix(b.Path, "finally.") {
+			continue // after a failure finally runs again
 		}
 		for i := range rows {
 			if rows[i].path == b.Path && !b.Ended.IsZero() {
