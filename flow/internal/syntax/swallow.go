@@ -316,6 +316,29 @@ func unquotedIndex(line, what string, from int) int {
 	return -1
 }
 
+// questionMark finds the unquoted value in brackets that a ? ends, from the
+// bracket to the end of a line, counted from 0: where it begins and ends, or
+// nothing.
+func (s *source) questionMark(line, open, last int) (from, to int) {
+	for n := line; n <= min(last, len(s.lines)-1); n++ {
+		text, value := s.lineText(n), open
+		if n > line {
+			value = valueStart(s.lineText(n))
+		}
+		for i := unquotedIndex(text, "?", value); i >= 0; i = unquotedIndex(text, "?", i+1) {
+			if from, _ := flowStart(text, value, i); from < i {
+				return s.lines[n] + from, s.lines[n] + from + flowEndOf(text, from)
+			}
+		}
+	}
+	return 0, 0
+}
+
+func (s *source) endedByQuestionMark(from, to int) diag.Diagnostic {
+	return diag.Diagnostic{Span: s.span(from, to), Code: diag.YAMLSyntax,
+		Message: "a ? ends an unquoted text in [ ] or { }", Hint: "write " + quoted(s.text[from:to])}
+}
+
 // bareBraces finds {{ x }} where a value begins.
 func bareBraces(line string) int {
 	for i := unquotedIndex(line, "{{", 0); i >= 0; i = unquotedIndex(line, "{{", i+2) {

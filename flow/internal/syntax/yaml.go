@@ -356,6 +356,9 @@ func (s *source) openBracket(x refusal, d diag.Diagnostic) diag.Diagnostic {
 		d.Message, d.Hint = "a comma or a closing bracket is missing before this", "quote the text if it belongs to the value"
 		return d
 	}
+	if from, to := s.questionMark(context, open, x.line); from < to {
+		return s.endedByQuestionMark(from, to)
+	}
 	at := s.lines[context] + open
 	end := map[byte]string{'[': "]", '{': "}"}[line[open]]
 	if x.line > context {
