@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"testing"
+	"time"
 )
 
 func plainLook(width int) look {
@@ -109,5 +110,23 @@ func TestWrappedTextKeepsItsWordsAndItsMargin(t *testing.T) {
 	}
 	if got := wrapped("http://127.0.0.1/a/very/long/path", 16, 0); got != "http://127.0.0.1\n/a/very/long/pat\nh" {
 		t.Errorf("a long word became %q", got)
+	}
+}
+
+func TestTimesAreSeenFromNow(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration][2]string{
+		time.Second:      {"just now", "just now"},
+		45 * time.Second: {"45 seconds ago", "45s ago"},
+		2 * time.Minute:  {"2 minutes ago", "2m ago"},
+		time.Hour:        {"1 hour ago", "1h ago"},
+		50 * time.Hour:   {"2 days ago", "2 days ago"},
+	} {
+		if got := plainLook(120).ago(noon.Add(-d), noon); got != want[0] {
+			t.Errorf("%v: %q, not %q", d, got, want[0])
+		}
+		if got := plainLook(80).ago(noon.Add(-d), noon); got != want[1] {
+			t.Errorf("%v on a narrow terminal: %q, not %q", d, got, want[1])
+		}
 	}
 }

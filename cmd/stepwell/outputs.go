@@ -174,5 +174,9 @@ func (d folder) Open(name string) (fs.File, error) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
 	defer func() { _ = root.Close() }()
+	// before it is opened: opening a pipe waits for somebody who writes
+	if info, err := root.Stat(name); err == nil && !info.IsDir() && !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("it is a pipe or a device, not a file")}
+	}
 	return root.FS().Open(name)
 }

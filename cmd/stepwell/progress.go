@@ -147,7 +147,7 @@ func (p *progress) step(s flow.Span) *row {
 	if r.begun.IsZero() {
 		r.begun = p.now()
 	}
-	if s.Title != "" {
+	if r.title == "" {
 		r.title = clean(s.Title)
 	}
 	if s.Count > 0 || s.Skip > 0 {

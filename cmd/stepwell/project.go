@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"gopkg.in/yaml.v3"
 
@@ -51,6 +52,9 @@ func projectOf(dir string) (*project, error) {
 		}
 	}
 	root, err := os.OpenRoot(top)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, wrong("there is no folder " + top)
+	}
 	if err != nil {
 		return nil, wrong("the folder " + top + " cannot be read: " + reason(err))
 	}
@@ -129,6 +133,8 @@ func reason(err error) string {
 		return "there is no such file"
 	case errors.Is(err, fs.ErrPermission):
 		return "permission denied"
+	case errors.Is(err, syscall.ENOTDIR):
+		return "a part of its path is a file, not a folder"
 	}
 	var p *fs.PathError
 	if errors.As(err, &p) {

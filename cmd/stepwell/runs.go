@@ -98,10 +98,10 @@ func (c *Command) listRuns(ctx context.Context, f storeFlags, filter datapoints.
 		return c.printJSON(list, false)
 	}
 	l := c.outLook()
-	t := table{head: []string{"RUN", "FLOW", "STATUS", "STARTED", "TOOK", "STEPS", ""}, most: map[int]int{1: 30, 6: 40}, tint: listTint}
+	t := table{head: []string{"RUN", "FLOW", "STATUS", "STARTED", "TOOK", "STEPS", ""}, most: map[int]int{1: 30, 6: 40}, keep: []int{0, 2, 5}, tint: listTint}
 	ids := distinct(runs)
 	for i, r := range runs {
-		row := []string{ids[i], clean(r.Flow), string(r.State), ago(r.Created, time.Now()), "", fmt.Sprintf("%d of %d", r.Done, r.Steps), ""}
+		row := []string{ids[i], clean(r.Flow), string(r.State), l.ago(r.Created, time.Now()), "", fmt.Sprintf("%d of %d", r.Done, r.Steps), ""}
 		if !r.Ended.IsZero() && !r.Started.IsZero() {
 			row[4] = short(r.Ended.Sub(r.Started))
 		}
@@ -139,16 +139,19 @@ func (c *Command) matching(ctx context.Context, k *keeping, filter datapoints.Fi
 	return kept, err
 }
 
-// distinct shortens ids as far as they stay apart.
+// distinct shortens ids as far as they stay apart: the runs of one batch were
+// made in the same millisecond and begin alike.
 func distinct(runs []datapoints.Run) []string {
-	n := map[string]int{}
-	for _, r := range runs {
-		n[shortID(r.ID)]++
-	}
 	ids := make([]string, len(runs))
-	for i, r := range runs {
-		if ids[i] = shortID(r.ID); n[ids[i]] > 1 {
-			ids[i] = r.ID
+	for _, size := range []int{13, 18, 23, 36} {
+		n := map[string]int{}
+		for _, r := range runs {
+			n[r.ID[:min(size, len(r.ID))]]++
+		}
+		for i, r := range runs {
+			if id := r.ID[:min(size, len(r.ID))]; ids[i] == "" && n[id] == 1 {
+				ids[i] = id
+			}
 		}
 	}
 	return ids

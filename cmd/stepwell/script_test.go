@@ -147,6 +147,7 @@ var changing = []struct {
 	{regexp.MustCompile(`\b\d\d:\d\d:\d\d\.\d{3}\b`), "CLOCK"},
 	{regexp.MustCompile(` *[▏▎▍▌▋▊▉█][ ▏▎▍▌▋▊▉█]*`), " BAR "},
 	{regexp.MustCompile(` *([+ ])\d+(\.\d+)?(ms|s)\b *`), " ${1}TIME "},
+	{regexp.MustCompile(`TOOK +`), "TOOK  "},
 	{regexp.MustCompile(`(?m) +$`), ""},
 	{regexp.MustCompile(`"duration_ms": [0-9.]+`), `"duration_ms": 0`},
 	{regexp.MustCompile(`stepwell/[^ ,\n]*(development|v[0-9])[^ ,\n]*`), "stepwell/VERSION"},

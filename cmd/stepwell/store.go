@@ -161,7 +161,7 @@ func openFile(ctx context.Context, file string) (*keeping, error) {
 
 // storeTrouble says what is wrong with a store and what to do.
 func (c *Command) storeTrouble(file string, err error) error {
-	s := &stop{code: exitStore, text: "the store " + c.shown(file) + " cannot be used: " + reason(err)}
+	s := &stop{code: exitStore, text: "the store " + c.shown(file) + " cannot be used: " + strings.TrimPrefix(reason(err), "the store cannot be opened: ")}
 	switch {
 	case errors.Is(err, datapoints.ErrKey):
 		s.help = []string{"give the key that it was made with: --key-file, STEPWELL_KEY_FILE or STEPWELL_KEY"}

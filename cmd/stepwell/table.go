@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -11,6 +12,7 @@ type table struct {
 	head []string
 	rows [][]string
 	most map[int]int // columns that are never wider; what is longer is cut in the middle
+	keep []int       // columns that are never cut
 	tint func(column int, cell string) string
 }
 
@@ -27,7 +29,7 @@ func (l look) write(t table) string {
 			widths[i] = max(widths[i], w)
 		}
 	}
-	l.fit(widths)
+	l.fit(widths, t.keep)
 	var b strings.Builder
 	for n, row := range all {
 		line := ""
@@ -51,26 +53,32 @@ func (l look) write(t table) string {
 }
 
 // fit makes the widest columns narrower until all fit.
-func (l look) fit(widths []int) {
+func (l look) fit(widths, keep []int) {
 	for {
-		total, widest := -2, 0
+		total, widest := -2, -1
 		for i, w := range widths {
 			total += w + 2
-			if w > widths[widest] {
+			if !slices.Contains(keep, i) && (widest < 0 || w > widths[widest]) {
 				widest = i
 			}
 		}
-		if total < l.width() || widths[widest] <= 10 {
+		if total < l.width() || widest < 0 || widths[widest] <= 6 {
 			return
 		}
 		widths[widest]--
 	}
 }
 
-// ago is a time as seen from now: "2 minutes ago".
-func ago(t, now time.Time) string {
+// ago is a time as seen from now: "2 minutes ago", on a narrow terminal "2m ago".
+func (l look) ago(t, now time.Time) string {
 	d := now.Sub(t)
 	switch {
+	case l.width() < 100 && d >= 10*time.Second && d < time.Minute:
+		return fmt.Sprintf("%ds ago", int(d.Seconds()))
+	case l.width() < 100 && d >= time.Minute && d < time.Hour:
+		return fmt.Sprintf("%dm ago", int(d.Minutes()))
+	case l.width() < 100 && d >= time.Hour && d < 48*time.Hour:
+		return fmt.Sprintf("%dh ago", int(d.Hours()))
 	case t.IsZero():
 		return "not yet"
 	case d < 0:
