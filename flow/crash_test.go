@@ -82,9 +82,7 @@ func (w *writer) call(indent int, around string) {
 	pad, id := strings.Repeat("  ", indent), w.id()
 	safe := rapid.Bool().Draw(w.t, "safe")
 	fmt.Fprintf(&w.b, "%s- id: %s\n%s%s  action: call\n%s  with: { safe: %v, say: %s-said }\n", pad, id, around, pad, pad, safe, id)
-	if safe {
-		fmt.Fprintf(&w.b, "%s  retry: { attempts: 3, backoff: { initial: 1ms } }\n", pad)
-	}
+	fmt.Fprintf(&w.b, "%s  retry: { attempts: 3, backoff: { initial: 1ms } }\n", pad)
 	fmt.Fprintf(&w.b, "%s  save: { p_%s: say }\n", pad, id)
 }
 

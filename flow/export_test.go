@@ -1,0 +1,43 @@
+package flow
+
+import (
+	"context"
+	"sync"
+
+	"github.com/stepwell/stepwell/datapoints"
+)
+
+// Traced drives a run as Start and Resume do, and gives the tasks that Walk
+// asked for, in their order, and those of them that were not recorded before.
+func Traced(ctx context.Context, x *Executor, p *Plan, run string, resume bool) (asked, done []Task, _ datapoints.Run, _ error) {
+	l, err := x.claim(ctx, run)
+	if err != nil {
+		return nil, nil, datapoints.Run{}, err
+	}
+	w, err := x.open(ctx, p, l)
+	switch {
+	case err == nil && resume:
+		err = w.prepare(Assume{})
+	case err == nil:
+		err = w.begin(true)
+	}
+	if err != nil {
+		return nil, nil, datapoints.Run{}, err
+	}
+	var mu sync.Mutex
+	note := func(list *[]Task, t Task) {
+		mu.Lock()
+		defer mu.Unlock()
+		*list = append(*list, t)
+	}
+	j := &journal{hard: ctx, recorded: func(t Task) (Outcome, bool) {
+		note(&asked, t)
+		return w.recorded(t)
+	}, work: func(ctx context.Context, t Task) (Outcome, error) {
+		note(&done, t)
+		return w.do(ctx, t)
+	}}
+	err = j.walk(ctx, p, run, !w.state.Complete)
+	ended, err := w.end(ctx, err)
+	return asked, done, ended, err
+}

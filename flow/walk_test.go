@@ -1,0 +1,377 @@
+package flow_test
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow"
+)
+
+func TestAnEngineSeesControlInformationOnly(t *testing.T) {
+	t.Parallel()
+	texts := []string{"Run", "Path", "Cause", "Kind"}
+	for _, typ := range []reflect.Type{reflect.TypeFor[flow.Task](), reflect.TypeFor[flow.Outcome](), reflect.TypeFor[flow.Failure]()} {
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			switch k := f.Type.Kind(); {
+			case f.Type == reflect.TypeFor[time.Time](), k == reflect.Int, k == reflect.Uint8:
+			case k == reflect.String && slices.Contains(texts, f.Name):
+			default:
+				t.Errorf("%s.%s is a %s", typ.Name(), f.Name, f.Type)
+			}
+		}
+	}
+}
+
+// traced makes a run and gives the tasks of its walk, without their times.
+func traced(t testing.TB, s datapoints.Store, p *flow.Plan) (tasks []flow.Task, run datapoints.Run, err error) {
+	t.Helper()
+	x := &flow.Executor{Store: s}
+	runs, err := x.Create(t.Context(), p, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tasks, _, run, err = flow.Traced(t.Context(), x, p, runs[0].ID, false)
+	if run.ID == "" {
+		run = runs[0]
+	}
+	return timeless(tasks), run, err
+}
+
+func timeless(tasks []flow.Task) []flow.Task {
+	for i := range tasks {
+		tasks[i].Run, tasks[i].Deadline = "", time.Time{}
+	}
+	return tasks
+}
+
+func TestWithoutConcurrencyEveryWalkAsksForTheSameTasksInTheSameOrder(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		text := (&writer{t: rt}).flow()
+		var want []flow.Task
+		for i := range 100 {
+			w := &world{}
+			w.script = replies(w, false)
+			got, _, _ := traced(t, &datapoints.Memory{}, compile(t, w, text))
+			if i == 0 {
+				want = got
+			} else if !slices.Equal(want, got) {
+				rt.Fatalf("walk %d differs\n%s\n%s", i, cmp.Diff(want, got), text)
+			}
+			if i == 4 && testing.Short() {
+				return
+			}
+		}
+	})
+}
+
+func TestWhatIsFinishedIsNotAskedForAgain(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		author := &writer{t: rt, calm: rapid.Bool().Draw(rt, "calm")}
+		text := author.flow()
+		w := &world{}
+		w.script = replies(w, author.calm)
+		p := compile(t, w, text)
+		s := &mortal{Store: &datapoints.Memory{}, lives: rapid.IntRange(0, 20).Draw(rt, "crash")}
+		_, run, err := traced(t, s, p)
+		if flowKind(err) != flow.KindStore {
+			return
+		}
+		s.revive()
+		got, err := s.Read(t.Context(), run.ID, datapoints.Query{Rows: true})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		var left []string
+		for _, e := range got.Rows {
+			if l := e.Row.Last.Status; e.Row.Enter.Status != 0 && (l == datapoints.Done || l == datapoints.Broke) {
+				left = append(left, e.Path)
+			}
+		}
+		asked, done, _, _ := flow.Traced(t.Context(), successor(s), p, run.ID, true)
+		for _, task := range asked {
+			for _, path := range left {
+				if rest, ok := strings.CutPrefix(task.Path, path); ok && path != "" && rest != "" && strings.ContainsAny(rest[:1], ".[#") {
+					rt.Fatalf("%s was asked for, %s is over\n%s", task.Path, path, text)
+				}
+			}
+		}
+		seen := map[string]bool{}
+		for _, task := range timeless(done) {
+			key := fmt.Sprint(task)
+			if seen[key] {
+				rt.Fatalf("%s was done twice\n%s", key, text)
+			}
+			seen[key] = true
+		}
+	})
+}
+
+func TestAResumedLoopAsksForItsUnfinishedItemsOnly(t *testing.T) {
+	t.Parallel()
+	s := &mortal{Store: &datapoints.Memory{}, lives: -1}
+	w := &world{}
+	w.during = func(_ context.Context, path string) {
+		if path == "each[990]" {
+			s.mu.Lock()
+			s.lives = 0 // its intent is written
+			s.mu.Unlock()
+		}
+	}
+	p := compile(t, w, "steps:\n  - { id: each, for_each: { in: '1..1000' }, action: call }\n  - { id: next, action: call }\n")
+	run, _ := (&flow.Executor{Store: s}).Run(t.Context(), p, nil)
+	s.revive()
+	w.during = nil
+	asked, _, run, err := flow.Traced(t.Context(), successor(s), p, run.ID, true)
+	if got := end(run, err); got != "unknown unknown at each[990]" || len(asked) > 10 {
+		t.Errorf("%d tasks were asked for; %s", len(asked), got)
+	}
+}
+
+// doomed dies with the commit of a certain failure.
+type doomed struct {
+	datapoints.Store
+	path string
+	mu   sync.Mutex
+	died chan struct{} // nil: it lives on
+}
+
+func (d *doomed) Traits() datapoints.Traits { return datapoints.Traits{Lasts: true, Sealed: true} }
+
+func (d *doomed) Commit(ctx context.Context, l datapoints.Lease, records ...datapoints.Record) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.died == nil {
+		return d.Store.Commit(ctx, l, records...)
+	}
+	select {
+	case <-d.died:
+		return errDead
+	default:
+	}
+	for i, r := range records {
+		if r.Path == d.path && r.Row.Last.Status == datapoints.Broke {
+			if err := d.Store.Commit(ctx, l, records[:i+1]...); err != nil {
+				return err
+			}
+			close(d.died)
+			return errDead
+		}
+	}
+	return d.Store.Commit(ctx, l, records...)
+}
+
+func TestABranchThatWasStoppedSendsNothingMoreAlsoOnResume(t *testing.T) {
+	t.Parallel()
+	const steps = `
+steps:
+  - id: each
+    for_each: { in: "1..2", concurrency: 2 }
+    steps:
+      - { id: first, if: item == 1, action: call, with: { safe: true } }
+      - { id: held, if: item == 1, action: call, with: { safe: true } }
+      - { id: fails, if: item == 2, action: call }
+      - { id: last, action: call }
+`
+	tries := 1000
+	if testing.Short() {
+		tries = 50
+	}
+	for i := range tries {
+		s := &doomed{Store: &datapoints.Memory{}, path: "each[1].fails", died: make(chan struct{})}
+		atHeld := make(chan struct{})
+		w := &world{script: func(path string, _ int) error {
+			if path == "each[1].fails" {
+				return refused(404)
+			}
+			return nil
+		}}
+		w.during = func(_ context.Context, path string) {
+			switch path {
+			case "each[0].held":
+				close(atHeld)
+				<-s.died // its record is lost
+			case "each[1].fails":
+				<-atHeld
+			}
+		}
+		p := compile(t, w, steps)
+		run, _ := (&flow.Executor{Store: s}).Run(t.Context(), p, nil)
+		s.died, w.during = nil, nil
+		before := w.sent("each[0].held")
+		run, err := successor(s).Resume(t.Context(), p, run.ID, nil)
+		if got := end(run, err); got != "failed http at each[1].fails" || before != 1 {
+			t.Fatal(got, before)
+		}
+		if w.sent("each[0].held") != 1 || w.sent("each[0].last") != 0 || w.sent("each[1].fails") != 1 {
+			t.Fatalf("try %d: %v", i, w.sends)
+		}
+	}
+}
+
+func TestABranchIsStoppedWhenItsSiblingFailsAndFinishesWhatIsInFlight(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		inFlight := make(chan struct{})
+		w := &world{script: func(path string, _ int) error {
+			if path == "each[1].a" {
+				return refused(404)
+			}
+			return nil
+		}}
+		w.during = func(_ context.Context, path string) {
+			switch path {
+			case "each[0].a":
+				<-inFlight
+			case "each[1].a":
+				time.AfterFunc(time.Millisecond, func() { close(inFlight) })
+			}
+		}
+		p := compile(t, w, "steps:\n  - id: each\n    for_each: { in: '1..9', concurrency: 2 }\n    steps:\n      - { id: a, action: call, with: { safe: true }, save: { p: path } }\n      - { id: b, action: call }\n")
+		s := &datapoints.Memory{}
+		run, err := (&flow.Executor{Store: s}).Run(t.Context(), p, nil)
+		if got := end(run, err); got != "failed http at each[1].a" {
+			t.Fatal(got)
+		}
+		if diff := cmp.Diff(map[string]int{"each[0].a": 1, "each[1].a": 1}, w.sends); diff != "" {
+			t.Fatal(diff)
+		}
+		if values(t, s, run.ID)["each[0]|p"] != `"each[0].a"` {
+			t.Fatal("what was in flight was not recorded")
+		}
+	}
+}
+
+func TestTheFirstFailureInSourceOrderIsTheRuns(t *testing.T) {
+	t.Parallel()
+	for range 50 {
+		var all sync.WaitGroup
+		all.Add(4)
+		w := &world{script: func(string, int) error { return refused(404) }}
+		w.during = func(context.Context, string) { all.Done(); all.Wait() }
+		p := compile(t, w, "steps:\n  - { id: each, for_each: { in: '1..4', concurrency: 4 }, action: call }\n")
+		run, err := (&flow.Executor{}).Run(t.Context(), p, nil)
+		if got := end(run, err); got != "failed http at each[0]" {
+			t.Fatal(got)
+		}
+	}
+}
+
+func TestFinallyIsOpenedWholeWhenAFailedRunIsResumed(t *testing.T) {
+	t.Parallel()
+	broken := true
+	w := &world{script: func(path string, _ int) error {
+		if broken && path == "b" {
+			return refused(404)
+		}
+		return nil
+	}}
+	p := compile(t, w, `
+steps:
+  - { id: a, if: 1 == 1, action: call }
+  - { id: b, action: call }
+finally:
+  - { id: f, set: { status: "${{ run.status }}" } }
+  - { id: each, for_each: { in: "1..2" }, action: call, with: { say: "${{ data.status }}" }, save: { said: say } }
+  - { id: n, set: { n: "${{ steps.each.count }}" } }
+`)
+	s := &datapoints.Memory{}
+	run, _ := (&flow.Executor{Store: s}).Run(t.Context(), p, nil)
+	if got := values(t, s, run.ID)["|said"]; got != `["failed","failed"]` {
+		t.Fatal(got)
+	}
+	broken = false
+	run, err := successor(s).Resume(t.Context(), p, run.ID, nil)
+	if got := end(run, err); got != "succeeded {}" {
+		t.Fatal(got, err)
+	}
+	if got := values(t, s, run.ID); got["|said"] != `["succeeded","succeeded"]` || got["|n"] != "2" {
+		t.Error(got)
+	}
+	if diff := cmp.Diff(map[string]int{"a": 1, "b": 2, "finally.each[0]": 2, "finally.each[1]": 2}, w.sends); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestConditionsItemsAndInputsAreKeptOnResume(t *testing.T) {
+	t.Parallel()
+	broken := true
+	w := &world{script: func(path string, _ int) error {
+		if broken && (path == "each[1].x" || path == "b") {
+			return refused(404)
+		}
+		return nil
+	}}
+	p := compile(t, w, `
+inputs: { go: boolean }
+steps:
+  - { id: s, set: { list: [1, 2] } }
+  - id: each
+    if: len(data.list) == 2
+    for_each: { in: data.list }
+    steps:
+      - { id: c, set: { count: "${{ item }}" } }
+      - { id: x, if: inputs.go, action: call, with: { say: "${{ item }}" }, save: { said: say } }
+outputs: { said: "${{ need(data.said) }}" }
+`)
+	s := &datapoints.Memory{}
+	run, err := (&flow.Executor{Store: s}).Run(t.Context(), p, flow.Inputs{"go": true})
+	if end(run, err) != "failed http at each[1].x" {
+		t.Fatal(end(run, err))
+	}
+	broken = false
+	run, err = successor(s).Resume(t.Context(), p, run.ID, nil)
+	if got := end(run, err); got != `succeeded {"said":[1,2]}` {
+		t.Error(got, err)
+	}
+	if diff := cmp.Diff(map[string]int{"each[0].x": 1, "each[1].x": 2}, w.sends); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestARepeatedCallHasTheSameBytes(t *testing.T) {
+	t.Parallel()
+	for _, with := range []string{"safe: true", "key: true"} {
+		s := &mortal{Store: &datapoints.Memory{}, lives: -1}
+		dead := false
+		w := &web{answer: func(h hit) (flow.Result, error) {
+			switch h.Nth {
+			case 1:
+				return status(503, "", "Retry-After", "0"), nil
+			case 2:
+				if strings.HasPrefix(with, "key") && !dead {
+					s.mu.Lock()
+					s.lives, dead = 0, true
+					s.mu.Unlock()
+				}
+			}
+			return ok(`{}`), nil
+		}}
+		p := compileWeb(t, w, "steps:\n  - { id: a, action: web, with: { "+with+", say: '${{ uuid() }} ${{ now() }} ${{ uuid() }}' } }\n")
+		run, err := (&flow.Executor{Store: s}).Run(t.Context(), p, nil)
+		if dead {
+			s.revive()
+			run, err = successor(s).Resume(t.Context(), p, run.ID, nil)
+		}
+		if got := end(run, err); got != "succeeded {}" || len(w.hits) < 2 {
+			t.Fatal(got, err, len(w.hits))
+		}
+		for _, h := range w.hits[1:] {
+			if h.Say != w.hits[0].Say {
+				t.Errorf("%s: %s, before %s", with, h.Say, w.hits[0].Say)
+			}
+		}
+	}
+}
