@@ -136,6 +136,6 @@ func (s *session) printBatchSummary(p *batchProgress, took time.Duration, code i
 	}
 	fmt.Fprintf(c.Stderr, "\n%s%s\n", l.paint(colour, l.sign(sign)+" "+word), dot+short(took))
 	if s.sandbox == nil && s.keep.file != "" {
-		fmt.Fprintf(c.Stderr, "  go on with: %s\n", l.paint(bold, resumeCommand(&result{run: datapoints.Run{ID: p.batch}}, s.flags.storeFlags)))
+		fmt.Fprintf(c.Stderr, "  go on with: %s\n", l.paint(bold, s.resumeCommand(datapoints.Run{ID: p.batch})))
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/stepwell/stepwell/datapoints"
@@ -11,7 +12,8 @@ import (
 
 // printSummary is the last line of a run: how it ended, how far it came, how
 // long it took, and how to go on.
-func (c *Command) printSummary(r *result, sandboxed, kept bool, f storeFlags) {
+func (s *session) printSummary(r *result) {
+	c := s.c
 	l := c.errLook()
 	run := r.run
 	done := fmt.Sprintf("%d of %s", run.Done, count(run.Steps, "step"))
@@ -43,24 +45,45 @@ func (c *Command) printSummary(r *result, sandboxed, kept bool, f storeFlags) {
 		at = " at " + run.At
 	}
 	fmt.Fprintf(c.Stderr, "\n%s%s%s%s%s\n", l.paint(colour, l.sign(sign)+" "+word), l.paint(bold, at), dot, done, tail)
-	if kept && !sandboxed {
-		fmt.Fprintf(c.Stderr, "  go on with: %s\n", l.paint(bold, resumeCommand(r, f)))
+	if s.keep.file != "" && s.sandbox == nil {
+		fmt.Fprintf(c.Stderr, "  go on with: %s\n", l.paint(bold, s.resumeCommand(run)))
 	}
 }
 
-// resumeCommand is what to type to go on with a run.
-func resumeCommand(r *result, f storeFlags) string {
-	text := "stepwell resume " + r.run.ID
+// resumeCommand is what to type to go on with a run or a batch.
+func (s *session) resumeCommand(run datapoints.Run) string {
+	text := "stepwell resume " + run.ID
+	f := s.flags
 	if f.store != "" {
 		text += " --store " + quoted(f.store)
 	}
 	if f.key != "" {
 		text += " --key-file " + quoted(f.key)
 	}
-	if r.run.State == datapoints.Unknown {
-		text += " --assume " + quoted(r.run.At+"=sent") + "   (or =not-sent)"
+	if s.readsFiles() && !s.c.isProject(s.dir) {
+		text += " --files " + quoted(s.c.shown(s.dir))
+	}
+	if run.State == datapoints.Unknown {
+		text += " --assume " + quoted(run.At+"=sent") + "   (or =not-sent)"
 	}
 	return text
+}
+
+// readsFiles says whether the flow's steps or secrets read files when it runs.
+func (s *session) readsFiles() bool {
+	for _, secret := range s.plan.Secrets() {
+		if secret.File != "" && !filepath.IsAbs(secret.File) || len(secret.Command) > 0 {
+			return true
+		}
+	}
+	found := false
+	eachStep(s.outline, func(step flow.OutlineStep) {
+		for _, f := range step.Fields {
+			name, rest, _ := strings.Cut(f.Name, ".")
+			found = found || name == "file" || name == "multipart" || name == "tls" && rest != "server_name"
+		}
+	})
+	return found
 }
 
 // quoted is a word for a POSIX shell.

@@ -61,6 +61,17 @@ func projectOf(dir string) (*project, error) {
 	return &project{top, root}, nil
 }
 
+// isProject says whether dir is the project of the current folder: then nobody
+// has to name it.
+func (c *Command) isProject(dir string) bool {
+	p, err := projectOf(c.Dir)
+	if err != nil {
+		return false
+	}
+	p.close()
+	return p.dir == dir
+}
+
 func checkProjectFile(text []byte) error {
 	var holds struct {
 		Stepwell int       `yaml:"stepwell"`

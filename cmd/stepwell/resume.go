@@ -121,7 +121,11 @@ func (c *Command) resume(ctx context.Context, id string, decisions flow.Assume, 
 
 // recall makes the plan of a recorded run, from the files as they were.
 func (s *session) recall(ctx context.Context, run string) error {
-	p, err := projectOf(s.c.Dir)
+	dir := s.c.Dir
+	if s.flags.files != "" {
+		dir = s.c.path(s.flags.files)
+	}
+	p, err := projectOf(dir)
 	if err != nil {
 		return err
 	}

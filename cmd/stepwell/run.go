@@ -58,11 +58,11 @@ func addRunFlags(cmd *cobra.Command, o *runFlags) {
 	f.BoolVar(&o.wait, "wait", false, "stay until a waiting run can go on, instead of pausing it")
 	f.IntVar(&o.jobs, "jobs", 1, "how many runs of --each at a time")
 	f.StringVar(&o.output, "output-dir", ".", "the `folder` for save_to")
-	f.StringVar(&o.files, "files", "", "a further `folder` from which steps may read files")
+	f.StringVar(&o.files, "files", "", "a further `folder` from which steps may read files; of resume: the project's folder, if it is not this one")
 }
 
 func addStoreFlags(cmd *cobra.Command, o *storeFlags) {
-	cmd.Flags().StringVar(&o.store, "store", "", "where runs are kept: sqlite:PATH, a path, or memory (`URL`)")
+	cmd.Flags().StringVar(&o.store, "store", "", "where runs are kept, as a `URL`: sqlite:PATH, the path of a file, or memory")
 	cmd.Flags().StringVar(&o.key, "key-file", "", "the `file` with the key that seals them")
 }
 
@@ -136,7 +136,7 @@ func (s *session) finish(ctx context.Context, p *progress, r *result) error {
 	if r.err != nil && r.err.Kind != flow.KindInterrupted {
 		c.printFailure(r.err)
 	}
-	c.printSummary(r, s.sandbox != nil, s.keep.file != "", s.flags.storeFlags)
+	s.printSummary(r)
 	s.sayShort()
 	if s.flags.json {
 		doc, err := s.document(ctx, r)

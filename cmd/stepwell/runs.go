@@ -90,6 +90,9 @@ func (c *Command) listRuns(ctx context.Context, f storeFlags, filter datapoints.
 	if trouble != nil && len(runs) == 0 {
 		return c.storeTrouble(k.file, trouble)
 	}
+	if trouble != nil {
+		c.note("warning", "not everything can be read: %v", trouble)
+	}
 	if asJSON {
 		list := make([]runSummary, len(runs))
 		for i, r := range runs {
