@@ -97,6 +97,26 @@ func TestEachLimitHoldsAtItsNumber(t *testing.T) {
 	}
 }
 
+func TestMaxOfALoopMayBe100000(t *testing.T) {
+	t.Parallel()
+	for n, fits := range map[int]bool{maxItems - 1: true, maxItems: true, maxItems + 1: false} {
+		text := fmt.Sprintf("stepwell: 1\nname: x\nsteps: [ { id: a, for_each: { in: data.x, max: %d }, set: { a: 1 } } ]\n", n)
+		if _, problems := Parse("f.yaml", []byte(text)); (len(problems) == 0) != fits {
+			t.Errorf("max: %d: %v", n, problems)
+		}
+	}
+}
+
+func TestANameMayHave64Characters(t *testing.T) {
+	t.Parallel()
+	for n, fits := range map[int]bool{maxName - 1: true, maxName: true, maxName + 1: false} {
+		text := fmt.Sprintf("stepwell: 1\nname: x\nsteps: [ { id: %s, set: { a: 1 } } ]\n", strings.Repeat("a", n))
+		if _, problems := Parse("f.yaml", []byte(text)); (len(problems) == 0) != fits {
+			t.Errorf("%d characters: %v", n, problems)
+		}
+	}
+}
+
 func TestAliasesThatMultiplyAreRefusedAtOnce(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
