@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -173,5 +174,18 @@ steps:
 	}
 	if w.sent("all[0]") != 1 {
 		t.Errorf("sent %d times", w.sent("all[0]"))
+	}
+}
+
+func TestTheRunsOfABatchSortByTheirRows(t *testing.T) {
+	t.Parallel()
+	x := &flow.Executor{}
+	p := compile(t, &world{}, "inputs: { n: integer }\nsteps: [ { id: a, set: { b: 1 } } ]")
+	runs, err := x.Create(t.Context(), p, "batch-1", slices.Repeat([]flow.Inputs{{"n": 1}}, 5000)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.IsSortedFunc(runs, func(a, b datapoints.Run) int { return strings.Compare(a.ID, b.ID) }) {
+		t.Error("the ids do not sort as the rows do")
 	}
 }

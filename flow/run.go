@@ -51,7 +51,7 @@ func (x *Executor) Create(ctx context.Context, p *Plan, batch string, in ...Inpu
 			}
 			wrong = append(wrong, b)
 		}
-		id, err := newID(now)
+		id, err := newID(now.Add(time.Duration(i) * tick))
 		if err != nil {
 			return nil, err
 		}
@@ -363,6 +363,9 @@ func (x *Executor) grace() time.Duration {
 	}
 	return 10 * time.Second
 }
+
+// tick is what the ids of two times must differ by to sort as those do: 1/4096 ms.
+const tick = 245 * time.Nanosecond
 
 // newID makes a UUIDv7 (RFC 9562 §5.7), with the time below a millisecond in
 // rand_a, so that ids sort by time.
