@@ -47,6 +47,9 @@ func refusal(name string, e *flow.Error, list diag.List) document {
 	for _, f := range e.Facts {
 		doc.Error.Diagnostics = append(doc.Error.Diagnostics, diag.Diagnostic{Code: diag.Code(e.Kind), Message: f.Name + " " + f.Text})
 	}
+	if len(doc.Error.Diagnostics) == 0 {
+		doc.Error.Diagnostics = diag.List{{Code: diag.Code(e.Kind), Message: e.Message, Span: e.Place}}
+	}
 	if len(list) > 0 && doc.Error.Line == 0 {
 		doc.Error.File, doc.Error.Line, doc.Error.Column = list[0].File, list[0].Line, list[0].Column
 	}
