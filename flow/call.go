@@ -188,7 +188,7 @@ func (c *calling) freeze(ctx context.Context) {
 
 // plan renders the step's fields and asks the action what it would do.
 func (c *calling) plan() error {
-	in, sensitive, trust, err := c.w.input(c)
+	in, sensitive, trusted, err := c.w.input(c)
 	if err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func (c *calling) plan() error {
 		c.r.Hidden = h.seal()
 	}
 	if sensitive != "" && c.call.Origin != "" {
-		return trust.check(c.call.Origin, sensitive)
+		return mayTell(trusted, c.call.Origin, sensitive)
 	}
 	return nil
 }

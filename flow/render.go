@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
-	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -15,6 +13,7 @@ import (
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
+	"github.com/stepwell/stepwell/flow/internal/trust"
 )
 
 // placed makes the error of a value that cannot be rendered.
@@ -35,10 +34,10 @@ func jsonString(s string) string { return datapoints.Text(s).Reveal() }
 
 // input renders the fields of a call. It also gives the name of a field that
 // holds something sensitive, and where such may go.
-func (w *work) input(c *calling) (in Input, sensitive string, t *trust, err error) {
-	t = &trust{}
+func (w *work) input(c *calling) (in Input, sensitive string, t *trust.Trust, err error) {
+	t = &trust.Trust{}
 	in = Input{Run: w.run.ID, Path: c.t.Path, Attempt: c.r.N + 1, Now: c.env.Now(), Place: c.n.Span,
-		AllowErrors: c.spec.Expect.AllowErrors, Trusted: t.allows, Create: c.create, File: c.file,
+		AllowErrors: c.spec.Expect.AllowErrors, Trusted: func(origin string) bool { return t.Check(origin) == nil }, Create: c.create, File: c.file,
 		Args: make([]Arg, 0, len(c.spec.Fields))}
 	for _, s := range c.spec.Expect.Status {
 		in.Status = append(in.Status, StatusRange(s))
@@ -57,7 +56,7 @@ func (w *work) input(c *calling) (in Input, sensitive string, t *trust, err erro
 			return in, "", nil, err
 		}
 		in.Args = append(in.Args, Arg{Name: f.Name, Value: v})
-		if err := t.learn(f, v); err != nil {
+		if err := learnOrigins(t, f, v); err != nil {
 			return in, "", nil, err
 		}
 	}
@@ -129,21 +128,13 @@ func (c *calling) create(name string) (Sink, error) {
 	return c.w.x.Output(name)
 }
 
-// A trust is where a call may carry something sensitive.
-type trust struct {
-	origins []string // of URLs that are made from the file, inputs and secrets
-	allowed []string // allow_secrets_to: these also over plain http
-}
-
-// learn takes over what a rendered field says about origins.
-func (t *trust) learn(f *plan.Field, v datapoints.Value) error {
+// learnOrigins takes over what a rendered field says about origins.
+func learnOrigins(t *trust.Trust, f *plan.Field, v datapoints.Value) error {
 	switch {
 	case f.Options.Destination && f.Origin == plan.Trusted:
-		origin, err := Origin(v.RevealText())
-		if err != nil {
+		if err := t.Trust(v.RevealText()); err != nil {
 			return &Error{Kind: KindData, Message: f.Name + " is not a URL: " + err.Error()}
 		}
-		t.origins = append(t.origins, origin)
 	case f.Options.Allows:
 		items, _ := expression.FromJSON(v.Reveal()).Items()
 		for _, item := range items {
@@ -151,73 +142,27 @@ func (t *trust) learn(f *plan.Field, v datapoints.Value) error {
 			if err != nil {
 				return err
 			}
-			origin, err := Origin(text)
-			if err != nil {
+			if err := t.Allow(text); err != nil {
 				return &Error{Kind: KindData, Message: f.Name + ": " + err.Error()}
 			}
-			t.allowed = append(t.allowed, origin)
 		}
 	}
 	return nil
 }
 
-// allows says whether something sensitive may go to an origin.
-func (t *trust) allows(origin string) bool { return t.check(origin, "") == nil }
-
-func (t *trust) check(origin, what string) error {
-	switch {
-	case slices.Contains(t.allowed, origin):
+// mayTell says whether a sensitive field may go to an origin.
+func mayTell(t *trust.Trust, origin, field string) error {
+	refused := t.Check(origin)
+	if refused == nil {
 		return nil
-	case !slices.Contains(t.origins, origin):
-		return &Error{Kind: KindData, Message: fmt.Sprintf("`%s` holds something sensitive and would go to %s, which is not trusted", what, origin),
-			Facts: []Fact{{"trusted", orNone(append(slices.Clone(t.origins), t.allowed...))}},
-			Hints: []string{"the address came from an answer: if it is right, add its origin to `allow_secrets_to`"}}
-	case strings.HasPrefix(origin, "http:") && !isLoopback(origin):
-		return &Error{Kind: KindData, Message: fmt.Sprintf("`%s` holds something sensitive and would go to %s in the clear", what, origin),
-			Hints: []string{"use https, or list this origin in `allow_secrets_to`"}}
 	}
-	return nil
-}
-
-func orNone(list []string) string {
-	if len(list) == 0 {
-		return "nothing: no address of this step comes from the file, its inputs or secrets"
+	e := &Error{Kind: KindData, Message: "`" + field + "` holds something sensitive and would go to " + refused.Error(), Hints: []string{refused.Hint}}
+	if refused.Trusted != "" {
+		e.Facts = []Fact{{"trusted", refused.Trusted}}
 	}
-	return strings.Join(slices.Compact(list), ", ")
+	return e
 }
 
 // Origin is the origin of a URL (RFC 6454): scheme://host:port in lower case,
 // without the scheme's default port, a final dot or user information.
-func Origin(rawURL string) (string, error) {
-	u, err := url.Parse(strings.TrimSpace(rawURL))
-	if err != nil {
-		return "", errors.New("it cannot be read as a URL")
-	}
-	scheme := strings.ToLower(u.Scheme)
-	if scheme != "http" && scheme != "https" {
-		return "", errors.New("it must begin with https:// or http://")
-	}
-	host, port := strings.TrimSuffix(strings.ToLower(u.Hostname()), "."), u.Port()
-	if host == "" {
-		return "", errors.New("it names no host")
-	}
-	if addr, err := netip.ParseAddr(host); err == nil {
-		if host = addr.String(); addr.Is6() {
-			host = "[" + host + "]"
-		}
-	}
-	if port == "" || scheme == "http" && port == "80" || scheme == "https" && port == "443" {
-		return scheme + "://" + host, nil
-	}
-	return scheme + "://" + host + ":" + port, nil
-}
-
-func isLoopback(origin string) bool {
-	u, err := url.Parse(origin)
-	if err != nil {
-		return false
-	}
-	host := u.Hostname()
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
-}
+func Origin(rawURL string) (string, error) { return trust.Origin(rawURL) }
