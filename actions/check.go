@@ -283,6 +283,9 @@ func (c *checker) body(method string) {
 	if field == "" {
 		return
 	}
+	if field == "multipart" {
+		c.parts()
+	}
 	if _, _, there := c.with.Text("method"); there && (method == "GET" || method == "HEAD") {
 		c.warn(diag.WrongValue, []string{"method"}, 0, 0, "a "+method+" with a body: many servers ignore it or refuse it", "without `method` this is a POST")
 	}
@@ -297,6 +300,17 @@ func (c *checker) body(method string) {
 			c.warn(diag.BadHeader, path, 0, 0, "the body is a form, and this says JSON", "`json` in place of `form`")
 		case field == "json" && strings.Contains(text, "x-www-form-urlencoded"):
 			c.warn(diag.BadHeader, path, 0, 0, "the body is JSON, and this says form", "`form` in place of `json`")
+		}
+	}
+}
+
+// parts checks that each part of a multipart body has something in it.
+func (c *checker) parts() {
+	for _, name := range c.with.Keys("multipart") {
+		keys := c.with.Keys("multipart", name)
+		holds := func(key string) bool { return slices.Contains(keys, key) }
+		if len(keys) > 0 && !holds("text") && !holds("json") && !holds("base64") && !holds("file") {
+			c.complain(diag.MissingKey, []string{"multipart", name}, "the part `"+name+"` has nothing in it", "give it `text`, `json`, `base64` or `file`")
 		}
 	}
 }

@@ -170,6 +170,7 @@ func TestMistakesAreFoundBeforeTheRun(t *testing.T) {
 		{"follow_redirects: true", append(with{"follow_redirects", "true"}, u...), "wrong-value follow_redirects 0-0 error: `follow_redirects` is false, same_origin, or how many: a number from 0 to 50 (same_origin follows those that stay on the server)"},
 		{"max_response", append(with{"max_response", "1GiB"}, u...), "over-limit max_response 0-0 error: `max_response` may be 256MiB at most ()"},
 		{"a key without its certificate", append(with{"tls", with{"key", "x"}}, u...), "missing-key tls 0-0 error: `cert` and `key` belong together, and one of them is missing ()"},
+		{"a part without content", append(with{"multipart", with{"a", with{"filename", "x"}, "b", "text"}}, u...), "missing-key multipart.a 0-0 error: the part `a` has nothing in it (give it `text`, `json`, `base64` or `file`)"},
 		{"a proxy", append(with{"proxy", "h:1"}, u...), "bad-url proxy 0-0 error: `proxy` is not a URL such as http://proxy.example.test:3128 ()"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -235,8 +235,13 @@ func (c *checker) explain(d *diag.Diagnostic, text string, p expression.Problem)
 	if !inData {
 		return true
 	}
-	if v := c.find(name); v != nil && p.Code == diag.UsedBeforeSaved && savedByHole(v) {
-		return false
+	if v := c.find(name); v != nil && p.Code == diag.UsedBeforeSaved && len(v.sites) > 0 {
+		if savedByHole(v) {
+			return false
+		}
+		if loop := v.sites[0].loop; loop != nil && loop.step != nil && loop.open {
+			d.Notes = append(d.Notes, "an iteration does not see what the one before it saved")
+		}
 	}
 	switch p.Code {
 	case diag.UnknownName, diag.UsedBeforeSaved:

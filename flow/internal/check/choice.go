@@ -142,8 +142,7 @@ func describe(f *Field) string {
 	case ObjectField:
 		return "a mapping with " + strings.Join(fieldNames(f.Fields), ", ")
 	case MapField:
-		part := element(f)
-		return "a mapping of names, each with " + describe(&part)
+		return "a mapping of names"
 	case ListField:
 		part := element(f)
 		return "a list, each element " + describe(&part)

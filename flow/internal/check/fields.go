@@ -60,9 +60,12 @@ func (r *rendering) mismatch(f *Field, n *syntax.Node) plan.Value {
 	return wrong(n)
 }
 
-// unquoted is the hint for a quoted number, and for other languages' booleans.
+// unquoted is the hint for a quoted number, for other languages' booleans and
+// for one value where a list belongs.
 func unquoted(f *Field, n *syntax.Node) string {
 	switch {
+	case f.Type == ListField && n.Kind < syntax.List && n.Text != "":
+		return fmt.Sprintf("write [ %s ]", n.Text)
 	case n.Kind != syntax.String:
 	case f.Type == IntegerField || f.Type == NumberField:
 		if n.Text != "" && strings.Trim(n.Text, "-.0123456789") == "" {
@@ -295,7 +298,10 @@ func (r *rendering) fieldObject(f *Field, n *syntax.Node) plan.Value {
 		i := slices.IndexFunc(f.Fields, func(g Field) bool { return g.Name == p.Key })
 		if i < 0 {
 			if !strings.HasPrefix(p.Key, "x-") {
-				r.unknownKey(p, fieldNames(f.Fields), called(f))
+				near := r.unknownKey(p, fieldNames(f.Fields), called(f))
+				if j := slices.IndexFunc(f.Fields, func(g Field) bool { return g.Name == near }); j >= 0 {
+					given[j] = true
+				}
 			}
 			continue
 		}

@@ -93,6 +93,11 @@ func (c *checker) complaint(s *syntax.Step, args arguments, p Complaint, before 
 	if s.With != nil && s.With.Kind != syntax.Mapping {
 		return
 	}
+	if len(p.Path) > 0 && p.Code == diag.MissingKey {
+		if a := args.of(p.Path[0]); a != nil && a.meant {
+			return
+		}
+	}
 	if n, there := args.find(p.Path); n != nil {
 		if p.Code == diag.UnreadableFile && outside(n.Text) {
 			p.Code = diag.OutsideProject

@@ -16,6 +16,7 @@ type argument struct {
 	field     *Field
 	node      *syntax.Node
 	inherited bool // from defaults
+	meant     bool // a key that is nearly its name was reported
 }
 
 // arguments are a step's, one for each field of its action, in that order.
@@ -74,14 +75,16 @@ func (c *checker) defaults() {
 	}
 }
 
-func (c *checker) unknownKey(p syntax.Pair, known []string, where string) {
+// unknownKey gives the key that was probably meant, or "": it is not missing too.
+func (c *checker) unknownKey(p syntax.Pair, known []string, where string) (near string) {
 	hint := ""
-	if near := expression.Suggest(p.Key, known); near != "" {
+	if near = expression.Suggest(p.Key, known); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	} else if len(known) > 0 {
 		hint = "the keys are " + strings.Join(known, ", ")
 	}
 	c.errorAt(p.KeySpan, diag.UnknownKey, hint, "there is no key %q in %s", p.Key, where)
+	return near
 }
 
 // arguments merges a step's `with` over the defaults.
@@ -105,7 +108,10 @@ func (c *checker) arguments(s *syntax.Step, spec *Action) arguments {
 		case a != nil:
 			c.argument(args, a, p)
 		case !strings.HasPrefix(p.Key, "x-"):
-			c.unknownKey(p, fieldNames(spec.Fields), fmt.Sprintf("`with` of the action %q", s.Action.Name))
+			near := c.unknownKey(p, fieldNames(spec.Fields), fmt.Sprintf("`with` of the action %q", s.Action.Name))
+			if a := args.of(near); a != nil {
+				a.meant = true
+			}
 		}
 	}
 	return args
@@ -301,7 +307,7 @@ func (c *checker) fields(s *syntax.Step, spec *Action, args arguments, call *pla
 	for i := range args {
 		a := &args[i]
 		if a.node == nil {
-			if a.field.Required && (s.With == nil || s.With.Kind == syntax.Mapping) {
+			if a.field.Required && !a.meant && (s.With == nil || s.With.Kind == syntax.Mapping) {
 				c.missing(s, a.field, fmt.Sprintf("`with` of the action %q", s.Action.Name), whereWith(s))
 			}
 			continue
