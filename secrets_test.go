@@ -115,7 +115,7 @@ func (v *vault) search() {
 	}
 	files := 0
 	err := filepath.WalkDir(v.home, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
 		files++
