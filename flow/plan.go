@@ -210,18 +210,24 @@ func readWhole(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	if !fs.ValidPath(name) {
 		return nil, fmt.Errorf("%s lies outside the project root", name)
 	}
+	// before it is opened: opening a pipe waits for somebody who writes
+	if info, err := fs.Stat(fsys, name); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s is a folder", name)
+	} else if err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is a pipe or a device, not a file", name)
+	}
 	f, err := fsys.Open(name)
 	if err != nil {
 		var at *fs.PathError
 		if errors.As(err, &at) {
 			err = at.Err
 		}
+		if strings.Contains(err.Error(), "escapes from parent") { // os.Root has no error to compare with
+			err = errors.New("it leads out of the project's folder")
+		}
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("%s is a folder", name)
-	}
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot be read", name)

@@ -96,7 +96,7 @@ func explainSQLite(err error) error {
 	case 14: // SQLITE_CANTOPEN
 		return fmt.Errorf("the file and its folder must be readable and writable: %w", err)
 	case 26: // SQLITE_NOTADB
-		return fmt.Errorf("the file is not a SQLite database, choose another name for the store: %w", err)
+		return errors.New("the file is not a SQLite database: choose another name for the store")
 	}
 	return err
 }
