@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/plan"
 )
 
 // An answer is a result while expressions look at it.
@@ -127,4 +128,67 @@ func cutLink(s string) (params, rest string) {
 		}
 	}
 	return s, ""
+}
+
+// expect checks the author's expectations of an answer. All that do not hold
+// are told, with the value of each part.
+func (w *work) expect(x *plan.Expect, e *env) error {
+	var broken *Error
+	for i := range x.That {
+		that := &x.That[i]
+		ok, err := w.holds(that.Program, e)
+		if err != nil {
+			bad := *asError(err)
+			bad.Place = that.Span
+			return &bad
+		}
+		if ok {
+			continue
+		}
+		words := ownWords(that.Message, e)
+		if broken == nil {
+			broken = &Error{Kind: KindExpect, Message: "an expectation does not hold", Place: that.Span, Status: e.answer.result.Status, Body: e.answer.result.Body}
+			if words != "" {
+				broken.Message = words
+			}
+		} else if words != "" {
+			broken.Facts = append(broken.Facts, Fact{"and", words})
+		}
+		broken.Facts = append(broken.Facts, Fact{"expected", that.Source})
+		for _, part := range that.Program.Parts(e) {
+			broken.Facts = append(broken.Facts, Fact{part.Source, part.Value})
+		}
+	}
+	if broken != nil {
+		return broken
+	}
+	if x.Schema == nil {
+		return nil
+	}
+	body, err := e.answer.body()
+	if err != nil {
+		return err
+	}
+	text, err := body.JSON()
+	if err == nil {
+		err = x.Schema.Validate(text)
+	}
+	if err != nil {
+		return &Error{Kind: KindExpect, Message: "the answer does not fit the schema: " + err.Error(), Status: e.answer.result.Status, Body: e.answer.result.Body}
+	}
+	return nil
+}
+
+// ownWords are the author's words for an expectation that does not hold. What
+// they speak of may be missing, just because it does not hold: then there are none.
+func ownWords(t *expression.Template, e *env) string {
+	if t == nil {
+		return ""
+	}
+	v, err := t.Render(e)
+	if err != nil {
+		return ""
+	}
+	text, _ := v.Text()
+	return text
 }

@@ -21,52 +21,6 @@ const (
 	maxRun   = 256 << 20
 )
 
-// expect checks the author's expectations of an answer. All that do not hold
-// are told, with the value of each part.
-func (w *work) expect(x *plan.Expect, e *env) error {
-	var broken *Error
-	for i := range x.That {
-		that := &x.That[i]
-		ok, err := w.holds(that.Program, e)
-		if err != nil {
-			bad := *asError(err)
-			bad.Place = that.Span
-			return &bad
-		}
-		if ok {
-			continue
-		}
-		if broken == nil {
-			broken = &Error{Kind: KindExpect, Message: "an expectation does not hold", Place: that.Span, Status: e.answer.result.Status, Body: e.answer.result.Body}
-			if that.Message != "" {
-				broken.Message = that.Message
-			}
-		}
-		broken.Facts = append(broken.Facts, Fact{"expected", that.Source})
-		for _, part := range that.Program.Parts(e) {
-			broken.Facts = append(broken.Facts, Fact{part.Source, part.Value})
-		}
-	}
-	if broken != nil {
-		return broken
-	}
-	if x.Schema == nil {
-		return nil
-	}
-	body, err := e.answer.body()
-	if err != nil {
-		return err
-	}
-	text, err := body.JSON()
-	if err == nil {
-		err = x.Schema.Validate(text)
-	}
-	if err != nil {
-		return &Error{Kind: KindExpect, Message: "the answer does not fit the schema: " + err.Error(), Status: e.answer.result.Status, Body: e.answer.result.Body}
-	}
-	return nil
-}
-
 // capture takes what a call saves out of its answer.
 func (w *work) capture(spec *plan.CallSpec, e *env, path string, attempt int) ([]datapoints.Point, error) {
 	var points []datapoints.Point
@@ -186,7 +140,7 @@ func textOf(s string, there bool, to *plan.Save) (string, bool, error) {
 	}
 	text, err := plan.FromText(s, to.Type)
 	if err != nil {
-		return "", false, &Error{Kind: KindData, Message: to.Point.Name + " " + err.Error()}
+		return "", false, &Error{Kind: KindData, Message: fmt.Sprintf("%s %v; it is %s", to.Point.Name, err, shownOf(s, to.Class, to.Point.Name))}
 	}
 	return text, true, nil
 }
@@ -291,6 +245,17 @@ func (w *work) assign(a *plan.Assign, e *env, path string, attempt int) (datapoi
 	return p, nil
 }
 
+// shownOf is a value as a failure may show it.
+func shownOf(text string, c plan.Class, name string) string {
+	switch c {
+	case plan.Sensitive:
+		return "[secret " + name + "]"
+	case plan.PII:
+		return "[pii " + name + "]"
+	}
+	return firstRunes(text, 80)
+}
+
 // newPoint makes a version of a data point of a value that fits.
 func newPoint(p *plan.Point, t expression.Type, c plan.Class, text string, e *env, path string) (datapoints.Point, error) {
 	rule := plan.Rule{Type: t}
@@ -302,13 +267,7 @@ func newPoint(p *plan.Point, t expression.Type, c plan.Class, text string, e *en
 	}
 	if text != "null" {
 		if err := rule.Fits(text); err != nil {
-			shown := "[secret " + p.Name + "]"
-			if c == plan.PII {
-				shown = "[pii " + p.Name + "]"
-			} else if c == plan.Plain {
-				shown = firstRunes(text, 80)
-			}
-			return datapoints.Point{}, &Error{Kind: KindData, Message: fmt.Sprintf("%s %v; it is %s", p.Name, err, shown)}
+			return datapoints.Point{}, &Error{Kind: KindData, Message: fmt.Sprintf("%s %v; it is %s", p.Name, err, shownOf(text, c, p.Name))}
 		}
 	}
 	if len(text) > maxValue {

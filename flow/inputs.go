@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sort"
@@ -39,6 +40,9 @@ func (p *Plan) inputs(given Inputs) (_ datapoints.Value, inside bool, _ []Fact) 
 // takeInput is the JSON of one input: given, or its default, or null.
 func takeInput(in *plan.Input, given Inputs) (string, error) {
 	v, ok := given[in.Name]
+	if raw, isJSON := v.(json.RawMessage); isJSON && string(raw) == "null" && in.Rule.Type.Kind != expression.Any {
+		ok = false
+	}
 	if !ok || v == nil {
 		switch {
 		case in.Default != nil:
@@ -69,7 +73,10 @@ func takeInput(in *plan.Input, given Inputs) (string, error) {
 	case plan.PII:
 		return "", fmt.Errorf("%w; it is [pii %s]", err, in.Name)
 	}
-	return "", fmt.Errorf("%w; it is %s", err, firstRunes(fmt.Sprint(v), 80))
+	if s, isText := v.(string); isText {
+		text = s // as it was given
+	}
+	return "", fmt.Errorf("%w; it is %s", err, firstRunes(text, 80))
 }
 
 func sourceHint(in *plan.Input) string {

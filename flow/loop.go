@@ -141,17 +141,14 @@ func timedOut(r *datapoints.Row) bool {
 	return r.Last.Status == datapoints.Broke && r.Last.Kind == timeout || r.Enter.Status == datapoints.Broke && r.Enter.Kind == timeout
 }
 
-// failures lists the items of a loop that failed and were passed over.
-func (w *work) failures(n *plan.Node, path string, count int) (json.RawMessage, error) {
+// failures lists the items of a loop that failed.
+func (w *work) failures(path string, count int) (json.RawMessage, error) {
 	type entry struct {
 		Index   int    `json:"index"`
 		Step    string `json:"step"`
 		Kind    Kind   `json:"kind"`
 		Status  *int   `json:"status"`
 		Message string `json:"message"`
-	}
-	if !n.Go {
-		return nil, nil
 	}
 	list := []entry{}
 	for i := range count {

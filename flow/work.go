@@ -154,6 +154,9 @@ func (w *work) fail(ctx context.Context, n *plan.Node, r datapoints.Row, t Task,
 	if r.Started.IsZero() {
 		r.Started = r.Ended
 	}
+	if f.Kind == KindUnknown && t.Phase == Try && len(tries) == 0 { // of a process that ended
+		tries = []datapoints.Attempt{{N: r.N, Started: r.Started, Sent: true, Kind: string(f.Kind), Message: datapoints.Text(f.Message)}}
+	}
 	wait := f.Kind == KindUnknown || r.Intent == r.N && r.Intent > 0 && !r.IntentSafe
 	err = w.add(datapoints.Record{Path: t.Path, Row: r, Attempts: tries, At: r.Ended}, wait)
 	w.spans.ended(n, t.Path, End{Outcome: outcome(&r), Status: r.Status, Error: w.told(f), Took: r.Ended.Sub(r.Started)})
@@ -280,8 +283,11 @@ func (w *work) leave(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 		f := w.faultAt(t.Cause)
 		r.Last = Outcome{Status: datapoints.Broke, Kind: string(f.Kind)}
 		r.Origin = w.origin(t.Cause)
+		if n.Kind == plan.Loop {
+			h.Failures, err = w.failures(t.Path, r.Enter.Count)
+		}
 	case n.Kind == plan.Loop:
-		h.Failures, err = w.failures(n, t.Path, r.Enter.Count)
+		h.Failures, err = w.failures(t.Path, r.Enter.Count)
 		if err == nil {
 			err = w.outOfTime(n, t, r.Enter.Count)
 		}

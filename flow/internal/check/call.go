@@ -175,7 +175,7 @@ func (c *checker) expect(s *syntax.Step, spec *Action) plan.Expect {
 	e.Status = ranges(x.Status)
 	for _, t := range x.That {
 		if p := c.condition(t.That); p != nil {
-			e.That = append(e.That, plan.That{Program: p, Source: p.Source(), Message: t.Message, Span: t.That.Span})
+			e.That = append(e.That, plan.That{Program: p, Source: p.Source(), Message: c.text(t.Message), Span: t.That.Span})
 		}
 	}
 	if x.Schema != nil {

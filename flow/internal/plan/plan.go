@@ -247,7 +247,7 @@ type StatusRange struct{ From, To int }
 type That struct {
 	Program *expression.Program
 	Source  string
-	Message string
+	Message *expression.Template // nil: none
 	Span    diag.Span
 }
 

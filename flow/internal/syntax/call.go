@@ -135,7 +135,14 @@ func (r *reader) that(p Pair) (That, bool) {
 	}
 	f, _ := r.open(p.Value, &thatKeys, "an expectation")
 	f.require("the expectation")
-	t := That{Message: f.text("message")}
+	var t That
+	if message, has := f.get("message"); has {
+		if n := message.Value; n.Kind == List || n.Kind == Mapping || n.Kind == Null {
+			r.report(orKey(n.Span, message.KeySpan), diag.WrongShape, "", "%q takes text, not %s", "message", describe(n))
+		} else {
+			t.Message = n
+		}
+	}
 	if that, has := f.get("that"); has {
 		t.That = r.expression(that)
 	}

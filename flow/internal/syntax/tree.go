@@ -191,10 +191,10 @@ type Expect struct {
 // A StatusRange is one status (From = To) or a class such as 2xx.
 type StatusRange struct{ From, To int }
 
-// A That is one expectation, with words of the author's or "".
+// A That is one expectation, with words of the author's or nil.
 type That struct {
 	That    *Node
-	Message string
+	Message *Node
 }
 
 // A Source says where a saved value comes from.
