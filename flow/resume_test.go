@@ -189,3 +189,32 @@ func TestTheRunsOfABatchSortByTheirRows(t *testing.T) {
 		t.Error("the ids do not sort as the rows do")
 	}
 }
+
+// The process died while a call was under way: that attempt is in the record,
+// although nobody wrote down how it ended.
+func TestTheAttemptOfAProcessThatDiedIsRecorded(t *testing.T) {
+	t.Parallel()
+	m := &mortal{Store: &datapoints.Memory{}, lives: -1}
+	w := &world{}
+	w.during = func(context.Context, string) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.lives = 0
+	}
+	p := compile(t, w, "steps: [ { id: a, action: call } ]")
+	run, err := (&flow.Executor{Store: m}).Run(t.Context(), p, nil)
+	if !errors.Is(err, errDead) {
+		t.Fatal(err)
+	}
+	m.revive()
+	if _, err := successor(m).Resume(t.Context(), p, run.ID, nil); failureOf(t, err).Kind != flow.KindUnknown {
+		t.Fatal(err)
+	}
+	steps, err := flow.History(t.Context(), m, run.ID)
+	if err != nil || len(steps) != 1 || len(steps[0].Attempts) != 1 {
+		t.Fatalf("%v, %v", steps, err)
+	}
+	if a := steps[0].Attempts[0]; a.N != 1 || !a.Sent || a.Kind != "unknown" || a.Started.IsZero() || a.Message.IsZero() {
+		t.Errorf("the attempt is %+v", a)
+	}
+}
