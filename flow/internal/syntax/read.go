@@ -320,3 +320,21 @@ func (r *reader) compiles(n *Node) bool {
 	r.report(span, diag.BadPattern, hint, "the pattern does not compile: %s", what)
 	return false
 }
+
+// nestingCost is how many bytes a bracket that is open costs: yaml's parser
+// does far more for one than for a byte of text.
+const nestingCost = 64
+
+// openBrackets is how many brackets more are opened than closed before a place.
+func (s *source) openBrackets(end int) int {
+	open := 0
+	for i := range end {
+		switch s.text[i] {
+		case '[', '{':
+			open++
+		case ']', '}':
+			open--
+		}
+	}
+	return max(open, 0)
+}

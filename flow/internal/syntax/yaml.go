@@ -170,7 +170,7 @@ func (s *source) refusal(err error) refusal {
 	x.line = s.line(end)
 	spent := 0
 	refused := func(end int) bool {
-		spent += end + 1
+		spent += end + 1 + nestingCost*s.openBrackets(end)
 		return s.tryPrefix(end) == x.problem
 	}
 	// Of brackets the end of any shorter text has the same problem.
