@@ -36,7 +36,7 @@ func Flow(f *syntax.Flow, kit Kit, read func(name string) ([]byte, error)) (*pla
 		loops:   map[*syntax.Step]*space{},
 		stops:   map[string]*stop{},
 		points:  map[*plan.Point]*variable{},
-		schemas: map[string]plan.Schema{},
+		schemas: map[string]plan.Schema{}, clashing: map[string]bool{},
 	}
 	c.flow()
 	problems := c.problems.Sort()
@@ -68,6 +68,8 @@ type checker struct {
 	shared      map[use]*expression.Template // of the defaults; nil where each step has its own
 	inherited   int                          // values that steps took from the defaults
 	suggested   int                          // unknown names for which a near one was looked for
+
+	clashing map[string]bool // names that are saved inside a loop and outside it: reported
 
 	holes    bool // a step could not be read: names may be missing
 	problems diag.List
@@ -236,7 +238,7 @@ func (c *checker) explain(d *diag.Diagnostic, text string, p expression.Problem)
 		return true
 	}
 	if v := c.find(name); v != nil && p.Code == diag.UsedBeforeSaved && len(v.sites) > 0 {
-		if savedByHole(v) {
+		if savedByHole(v) || c.clashing[name] {
 			return false
 		}
 		if loop := v.sites[0].loop; loop != nil && loop.step != nil && loop.open {

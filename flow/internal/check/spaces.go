@@ -119,6 +119,7 @@ func (c *checker) gathered(sp, loop *space, inner *variable) {
 // insideAndOutside reports a name that is saved inside a loop and outside it,
 // at whichever comes second.
 func (c *checker) insideAndOutside(name string, inside, outside site) {
+	c.clashing[name] = true
 	loop := inside.step.Name
 	if inside.loop != nil && inside.loop.step != nil {
 		loop = inside.loop.step.Name
