@@ -218,7 +218,12 @@ func (c *compiler) boolean(n node) {
 func (c *compiler) conditional(n *ast.ConditionalNode, safe bool) node {
 	elvis := n.Exp1 == n.Cond // a ?: b
 	cond := c.build(n.Cond, false)
-	c.boolean(cond)
+	if k := cond.about().typ.Kind; elvis && k != Any && k != Boolean {
+		c.report(Problem{From: cond.about().from, To: cond.about().to, Code: diag.NotACondition, Message: fmt.Sprintf("`?:` is for conditions, this is %s", k.Phrase()),
+			Hint: "write ?? for another value where there is none"})
+	} else {
+		c.boolean(cond)
+	}
 	yes := cond
 	if !elvis {
 		yes = c.given(setIf(cond, true), n.Exp1, safe)

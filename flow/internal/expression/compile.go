@@ -1,6 +1,7 @@
 package expression
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -10,6 +11,7 @@ import (
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
 
+	"github.com/stepwell/stepwell/flow/diag"
 	"github.com/stepwell/stepwell/flow/internal/expression/value"
 )
 
@@ -185,4 +187,86 @@ func (c *compiler) given(refs []*reference, n ast.Node, safe bool) node {
 	built := c.build(n, safe)
 	c.set = c.set[:before]
 	return built
+}
+
+// itemBehindDot reports list.0, which is gjson's spelling of list[0].
+func (c *compiler) itemBehindDot(p *Problem) bool {
+	for i := 0; i < len(c.source); i++ {
+		if after, ok := quoted(c.source, i); ok {
+			i = after - 1 // guard has seen that it is closed
+			continue
+		}
+		start := i
+		if i = word(c.source, start); i == start && (c.source[i] != ']' || i+1 == len(c.source)) {
+			continue
+		} else if i == start {
+			i++
+		}
+		stop := i + 1
+		for stop < len(c.source) && '0' <= c.source[stop] && c.source[stop] <= '9' {
+			stop++
+		}
+		if i < len(c.source) && c.source[i] == '.' && stop > i+1 {
+			p.From, p.To = c.off+utf8.RuneCountInString(c.source[:i]), c.off+utf8.RuneCountInString(c.source[:stop])
+			p.Message, p.Hint = "an item of a list stands in brackets", "write "+strings.TrimPrefix(c.source[start:i], "]")+"["+c.source[i+1:stop]+"]"
+			return true
+		}
+		i--
+	}
+	return false
+}
+
+// strayPredicate reports a function that takes a predicate and does not exist,
+// or stands behind a dot: expr stumbles over the predicate.
+func (c *compiler) strayPredicate(token string, at int) bool {
+	if token != "#" && token != "." {
+		return false
+	}
+	sc, stop := scanner{s: c.source}, bytesAt(c.source, at)
+	for sc.i < stop {
+		if after, ok := quoted(c.source, sc.i); ok {
+			sc.i = after
+			continue
+		}
+		sc.bracket()
+		sc.i++
+	}
+	if !sc.open('(') {
+		return false
+	}
+	to := sc.at[len(sc.at)-1]
+	from := len(strings.TrimRight(c.source[:to], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"))
+	name := c.source[from:to]
+	first, last := c.off+utf8.RuneCountInString(c.source[:from]), c.off+utf8.RuneCountInString(c.source[:to])
+	known := slices.Contains(functionNames(), name)
+	switch {
+	case name == "":
+		return false
+	case known && strings.HasSuffix(c.source[:from], "."):
+		c.report(Problem{From: first, To: last, Code: diag.UnknownFunction, Message: "functions stand in front of what they are for", Hint: fmt.Sprintf("write %s(list, …)", name)})
+	case known:
+		return false
+	default:
+		c.unknownFunction(name, first, last)
+	}
+	return true
+}
+
+// wholeNumber widens a place in a number over the whole of it.
+func (c *compiler) wholeNumber(p *Problem) {
+	isPart := func(i int) bool {
+		return i >= 0 && i < len(c.source) && (word("x"+c.source[i:i+1], 0) == 2 || c.source[i] == '.')
+	}
+	from := bytesAt(c.source, p.From-c.off)
+	for from > 0 && !isPart(from) { // it says where the next one begins
+		from--
+	}
+	to := from
+	for isPart(from - 1) {
+		from--
+	}
+	for isPart(to) {
+		to++
+	}
+	p.From, p.To = c.off+utf8.RuneCountInString(c.source[:from]), c.off+utf8.RuneCountInString(c.source[:to])
 }

@@ -117,6 +117,8 @@ func (c *compiler) argument(name string, a node, takes value.Kinds) {
 		hint = "write string(…)"
 	case takes == value.Numbers && about.typ.IsString():
 		hint = "write int(…) or float(…)"
+	case takes.Has(Duration) && about.typ.IsString():
+		hint = "write duration(…): duration(\"1h\")"
 	case takes.Has(Time) && about.typ.IsString():
 		hint = "write date(…)"
 	}

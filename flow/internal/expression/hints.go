@@ -10,6 +10,7 @@ import (
 	"github.com/expr-lang/expr/file"
 
 	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/expression/value"
 )
 
 // foreignFunctions are functions of other languages, and what to write instead.
@@ -42,6 +43,13 @@ var foreignFunctions = map[string]string{
 	"guid":        "write uuid()",
 	"coalesce":    "write a ?? b",
 	"if":          "write condition ? a : b",
+
+	"some": "write any(…)", "every": "write all(…)", "countBy": "write count(…)", "each": "write map(…)",
+	"env": "declare an input with `env: NAME`, and write inputs.…", "getenv": "declare an input with `env: NAME`, and write inputs.…",
+	"today": "write now()", "time": "write now()", "timestamp": "write now()", "hmac": "write hmacSHA256(key, …)",
+	"base64encode": "write base64(…)", "base64decode": "write unbase64(…)", "encodeURIComponent": "write urlEncode(…)",
+	"jsonencode": "write toJSON(…)", "jsondecode": "write fromJSON(…)",
+	"match": "write … matches \"pattern\"", "regex": "write … matches \"pattern\"",
 }
 
 // foreignNames are names of other languages, and what to write instead.
@@ -51,6 +59,9 @@ var foreignNames = map[string]string{
 	"None":      "write nil",
 	"True":      "write true",
 	"False":     "write false",
+	"NULL":      "write nil",
+	"TRUE":      "write true",
+	"FALSE":     "write false",
 	"env":       "declare an input with `env: NAME`, or a secret, and write inputs.… or secrets.…",
 	"vars":      "write data.… for what steps saved, inputs.… for what the caller gives",
 	"current":   "write response.… for the answer of this step: response.status, response.body",
@@ -166,12 +177,19 @@ func (c *compiler) syntaxProblem(err *file.Error) {
 		}
 	case strings.Contains(m, "cannot be mixed"):
 		p.Message, p.Hint = fmt.Sprintf("`??` next to `%s` needs brackets", token), "write (a ?? b) around it"
+	case c.itemBehindDot(&p):
 	case strings.HasPrefix(m, "unexpected token"):
+		if c.strayPredicate(token, err.From) {
+			return
+		}
 		p.Message = fmt.Sprintf("`%s` cannot stand here", token)
 		p.Hint = c.tokenHint(token, err.From)
 	case strings.HasPrefix(m, "invalid integer literal"), strings.HasPrefix(m, "invalid hex"), strings.Contains(m, "too large"):
-		p.From = max(c.off, p.From-1)
-		p.Message = "an integer in an expression must fit into 64 bits"
+		c.wholeNumber(&p)
+		p.Message, p.Hint = "an integer in an expression must fit into 64 bits", "compare a longer one as text: string(…) == \"…\""
+	case strings.HasPrefix(m, "invalid float literal"):
+		c.wholeNumber(&p)
+		p.Message = "the number is too large"
 	case strings.HasPrefix(m, "unrecognized character"):
 		p.Message = fmt.Sprintf("`%s` means nothing in an expression", token)
 	case strings.HasPrefix(m, "bad number"):
@@ -180,6 +198,13 @@ func (c *compiler) syntaxProblem(err *file.Error) {
 		p.Message = "this escape in a text means nothing"
 	case strings.HasPrefix(m, "expected name"):
 		p.Message = "a name belongs behind the dot"
+		p.From, p.To = p.From-1, p.To-1 // it says where the next one begins
+		switch c.slice(p.From, p.To) {
+		case "*", "#":
+			p.Hint = "for all items of a list write map(list, .name), or path(list, \"#.name\")"
+		case "[":
+			p.Hint = "write the bracket without the dot"
+		}
 	case strings.HasPrefix(m, "expected at least"):
 		p.Message = "the function needs a list and a predicate"
 	case strings.HasPrefix(m, "wrap predicate"), strings.HasPrefix(m, "a map key"):
@@ -192,6 +217,8 @@ func (c *compiler) syntaxProblem(err *file.Error) {
 func (c *compiler) tokenHint(token string, at int) string {
 	before := strings.TrimSpace(cut(c.source, 0, at))
 	switch {
+	case token == "=" && strings.HasPrefix(cut(c.source, at, at+2), "=>"):
+		return "in a predicate `#` is the item: filter(list, #.price > 10)"
 	case token == "=" && (strings.HasSuffix(before, "==") || strings.HasSuffix(before, "!=")):
 		return "equality is == and !="
 	case token == "=":
@@ -202,8 +229,14 @@ func (c *compiler) tokenHint(token string, at int) string {
 		return "write && or ||"
 	case token == "let":
 		return "name what you need in a `set` step"
-	case token == "<>":
+	case token == "<>", token == ">" && strings.HasSuffix(before, "<"):
 		return "write !="
+	case token == "*" && strings.HasSuffix(before, "["):
+		return "for all items of a list write map(list, .name), or path(list, \"#.name\")"
+	case token == "AND" || token == "OR":
+		return "write " + strings.ToLower(token)
+	case strings.HasSuffix(" "+before, " NOT"):
+		return "write not"
 	case token == "is":
 		return "write == or != nil"
 	}
@@ -305,6 +338,8 @@ func (c *compiler) unknownRoot(root step, steps []step) {
 	p := Problem{From: root.from, To: root.to, Code: diag.UnknownName, Message: fmt.Sprintf("there is nothing called %q", root.name)}
 	near := Suggest(root.name, append(c.scope.Names(""), roots[:]...))
 	switch {
+	case root.name == "item" || root.name == "index":
+		p.Hint = "it exists in a step with for_each; with `as` the item has the name that is given there"
 	case len(steps) == 0 && slices.Contains(functionNames(), root.name):
 		p.Hint = fmt.Sprintf("it is a function: write %s(…)", root.name)
 	case near != "":
@@ -316,6 +351,34 @@ func (c *compiler) unknownRoot(root step, steps []step) {
 				break
 			}
 		}
+	}
+	c.report(p)
+}
+
+// noMethod reports a method that does not exist.
+func (c *compiler) noMethod(s step, of *meta, args bool) {
+	what := c.slice(of.from, of.to)
+	p := Problem{From: s.from, To: s.to, Code: diag.UnknownFunction, Message: fmt.Sprintf("`%s` is %s, which has no method %s()", what, of.typ.Kind.Phrase(), s.name)}
+	near := Suggest(s.name, functionNames())
+	more := ""
+	if args {
+		more = ", …"
+	}
+	switch {
+	case reserved(s.name):
+		p.Hint = fmt.Sprintf("write %s %s …", what, s.name)
+	case of.typ.IsString() && slices.Contains(value.Methods(Time), s.name):
+		p.Hint = fmt.Sprintf("write date(%s).%s()", what, s.name)
+	case of.typ.Kind == Time || of.typ.Kind == Duration:
+		if near := Suggest(s.name, value.Methods(of.typ.Kind)); near != "" {
+			p.Hint = fmt.Sprintf("did you mean .%s()?", near)
+		}
+	case slices.Contains(functionNames(), s.name):
+		p.Hint = fmt.Sprintf("functions stand in front: write %s(%s%s)", s.name, what, more)
+	case foreignFunctions[s.name] != "":
+		p.Hint = foreignFunctions[s.name]
+	case near != "":
+		p.Hint = fmt.Sprintf("write %s(%s%s)", near, what, more)
 	}
 	c.report(p)
 }

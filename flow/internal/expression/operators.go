@@ -28,6 +28,7 @@ func (c *compiler) binary(n *ast.BinaryNode, safe bool) node {
 	_, leftNil := n.Left.(*ast.NilNode)
 	_, rightNil := n.Right.(*ast.NilNode)
 	equality := n.Operator == "==" || n.Operator == "!="
+	known := len(c.problems)
 	b.left, b.right = c.build(n.Left, equality && rightNil), c.build(n.Right, equality && leftNil)
 	b.meta = c.both(b.left, b.right)
 	if b.op == "^" {
@@ -37,13 +38,31 @@ func (c *compiler) binary(n *ast.BinaryNode, safe bool) node {
 		b.re = c.pattern(b.right)
 	}
 	var fits bool
-	if b.typ, fits = operatorType(b.op, b.left.about().typ, b.right.about().typ); !fits {
+	if b.typ, fits = operatorType(b.op, b.left.about().typ, b.right.about().typ); !c.notOfOne(b, known, fits) && !fits {
 		c.operatorProblem(b, n.Operator)
 	}
 	if b.typ.Kind != Boolean {
 		b.taint = b.left.about().taint.and(b.right.about().taint)
 	}
 	return b
+}
+
+// notOfOne reports `not a contains b`, where `not` belongs to a alone. It stands
+// for what was found since the first of known problems.
+func (c *compiler) notOfOne(b *binary, known int, fits bool) bool {
+	u, ok := b.left.(*unary)
+	if !ok || u.op != "not" || c.slice(b.from, b.from+1) == "(" {
+		return false
+	}
+	if k := u.of.about().typ.Kind; k == Boolean || k == Any && fits {
+		return false
+	}
+	c.problems = slices.DeleteFunc(c.problems, func(p Problem) bool {
+		known--
+		return known < 0 && p.Code == diag.NotACondition && p.From == u.of.about().from
+	})
+	c.mismatch(b.meta, fmt.Sprintf("write not (%s)", c.slice(u.of.about().from, b.to)), "`not` belongs to `%s` alone here", c.slice(u.of.about().from, u.of.about().to))
+	return true
 }
 
 // both is the meta of a node with two ends.
@@ -60,6 +79,11 @@ func (c *compiler) logical(n *ast.BinaryNode) node {
 	l.right = c.given(setIf(l.left, l.op == "&&"), n.Right, false)
 	l.meta = c.both(l.left, l.right)
 	l.typ, l.taint = Type{Kind: Boolean}, l.left.about().taint.and(l.right.about().taint)
+	if left, right := l.left.about().typ.Kind, l.right.about().typ.Kind; l.op == "||" && left != Boolean && right != Boolean && right != Any {
+		c.report(Problem{From: l.from, To: l.to, Code: diag.NotACondition, Message: fmt.Sprintf("`%s` is for conditions; `??` gives another value where there is none", n.Operator),
+			Hint: fmt.Sprintf("write `%s ?? %s`", c.slice(l.left.about().from, l.left.about().to), c.slice(l.right.about().from, l.right.about().to))})
+		return l
+	}
 	c.boolean(l.left)
 	c.boolean(l.right)
 	return l
@@ -142,8 +166,20 @@ func (c *compiler) operatorProblem(b *binary, written string) {
 	l, r := b.left.about().typ, b.right.about().typ
 	hint := ""
 	switch {
+	case (b.op == "+" || b.op == "-") && isTime(l) && r.IsString():
+		hint = "write duration(\"1h\") for an hour, date(…) for text that is a time"
 	case isTime(l) && r.IsString() || l.IsString() && isTime(r):
 		hint = "write date(…) to compute with text that is a time"
+	case b.op == "+" && l.Kind == List && !r.IsString():
+		hint = "write concat(list, [item])"
+	case b.op == "+" && (l.IsString() && (r.Kind == List || r.Kind == Object) || (l.Kind == List || l.Kind == Object) && r.IsString()):
+		hint = "write join(…, \", \") or toJSON(…) to make text of it"
+	case l.IsString() && r.Kind == Boolean || l.Kind == Boolean && r.IsString():
+		if _, literal := b.right.(*constant); literal && r.Kind == Boolean {
+			hint = "write it in quotes: \"" + c.slice(b.right.about().from, b.right.about().to) + "\""
+		} else if literal {
+			hint = "write true or false without quotes"
+		}
 	case b.op == "+" && (l.IsString() || r.IsString()):
 		hint = "write string(…) to join a number to text"
 	case b.op != "in" && (l.IsNumber() && r.IsString() || l.IsString() && r.IsNumber()):
@@ -300,7 +336,10 @@ func (c *compiler) method(callee *ast.MemberNode, args []ast.Node, safe bool) no
 		}
 	}
 	if !ok || !found {
-		c.noMethod(s, about)
+		if r, unknown := of.(*reference); unknown && r.ref.Root == "" && r.ref.Name == "" {
+			return k // which is reported
+		}
+		c.noMethod(s, about, len(args) > 0)
 		return k
 	}
 	k.typ = m.Gives
@@ -313,28 +352,6 @@ func (c *compiler) method(callee *ast.MemberNode, args []ast.Node, safe bool) no
 		}
 	}
 	return k
-}
-
-// noMethod reports a method that does not exist.
-func (c *compiler) noMethod(s step, of *meta) {
-	what := c.slice(of.from, of.to)
-	p := Problem{From: s.from, To: s.to, Code: diag.UnknownFunction, Message: fmt.Sprintf("`%s` is %s, which has no method %s()", what, of.typ.Kind.Phrase(), s.name)}
-	near := Suggest(s.name, functionNames())
-	switch {
-	case of.typ.IsString() && slices.Contains(value.Methods(Time), s.name):
-		p.Hint = fmt.Sprintf("write date(%s).%s()", what, s.name)
-	case of.typ.Kind == Time || of.typ.Kind == Duration:
-		if near := Suggest(s.name, value.Methods(of.typ.Kind)); near != "" {
-			p.Hint = fmt.Sprintf("did you mean .%s()?", near)
-		}
-	case slices.Contains(functionNames(), s.name):
-		p.Hint = fmt.Sprintf("functions stand in front: write %s(%s)", s.name, what)
-	case foreignFunctions[s.name] != "":
-		p.Hint = foreignFunctions[s.name]
-	case near != "":
-		p.Hint = fmt.Sprintf("write %s(%s)", near, what)
-	}
-	c.report(p)
 }
 
 func (k *method) eval(m *machine) (any, *Error) {

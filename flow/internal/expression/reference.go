@@ -233,6 +233,8 @@ func (c *compiler) look(r *reference, info Name) {
 	for _, s := range r.steps {
 		switch {
 		case r.typ.Kind == Any:
+		case r.typ.Kind == Null && s.optional:
+			return
 		case r.typ.Kind == Object && !s.byIndex:
 			r.typ = Type{}
 		case r.typ.Kind == List && s.byIndex:
@@ -256,7 +258,9 @@ func noMember(from, at int, what string, t Type, s step) Problem {
 		p.Code, p.Hint = diag.ForeignSpelling, fmt.Sprintf("write len(%s)", what)
 	case t.Kind == List:
 		p.Message = fmt.Sprintf("`%s` is a list, whose items have numbers", what)
-		p.Hint = fmt.Sprintf("write %s[0].%s for the first, or map(%s, .%s) for all", what, s.name, what, s.name)
+		if s.name != "" && word(s.name, 0) == len(s.name) {
+			p.Hint = fmt.Sprintf("write %s[0].%s for the first, or map(%s, .%s) for all", what, s.name, what, s.name)
+		}
 	case t.Kind == Object:
 		p.Message = fmt.Sprintf("`%s` is an object, whose members have names", what)
 	}
