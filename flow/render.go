@@ -44,16 +44,19 @@ func (w *work) input(c *calling) (in Input, sensitive string, t *trust.Trust, er
 	}
 	for i := range c.spec.Fields {
 		f := &c.spec.Fields[i]
-		if f.Class == plan.Sensitive {
-			sensitive = f.Name
-		}
 		if f.PerTry {
+			if f.Class == plan.Sensitive {
+				sensitive = f.Name
+			}
 			in.Args = append(in.Args, Arg{Name: f.Name, Late: true})
 			continue
 		}
 		v, err := w.renderField(f, c.env)
 		if err != nil {
 			return in, "", nil, err
+		}
+		if v.Class() == datapoints.Sensitive {
+			sensitive = f.Name
 		}
 		in.Args = append(in.Args, Arg{Name: f.Name, Value: v})
 		if err := learnOrigins(t, f, v); err != nil {
@@ -74,10 +77,28 @@ func (w *work) renderField(f *plan.Field, e *env) (datapoints.Value, error) {
 		return marked(f.Value.Const, f.Class, f.Name), nil
 	}
 	var b strings.Builder
-	if err := f.Value.Render(&b, e); err != nil {
+	class := f.Class
+	err := f.Value.RenderSeeing(&b, e, func(json string) {
+		if class != plan.Sensitive && hasSecret(json) {
+			class = plan.Sensitive
+		}
+	})
+	if err != nil {
 		return datapoints.Value{}, placed(err)
 	}
-	return marked(b.String(), f.Class, f.Name), nil
+	return marked(b.String(), class, f.Name), nil
+}
+
+// hasSecret says whether a value has a sensitive member inside, also as JSON in
+// text. What it was saved from does not tell: an object is not sensitive itself.
+func hasSecret(json string) bool {
+	if strings.HasPrefix(json, `"`) {
+		if !strings.Contains(json, `\":`) {
+			return false
+		}
+		json, _ = expression.FromJSON(json).Text()
+	}
+	return datapoints.HasSensitiveMember(json)
 }
 
 // file reads a file that the flow names, relative to the flow's own. What was

