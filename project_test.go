@@ -44,6 +44,8 @@ var floors = map[string][]string{
 	"flow/internal/plan":   {"flow/diag", "flow/internal/expression/..."},
 	"flow/internal/check": {"datapoints", "flow/diag", "flow/internal/expression/...", "flow/internal/plan", "flow/internal/syntax",
 		"github.com/santhosh-tekuri/jsonschema/v6/..."},
+	"flow/internal/answer": {"datapoints", "flow/diag", "flow/internal/expression/...", "flow/internal/plan"},
+	"flow/internal/trust":  {},
 	"flow/internal/record": {"datapoints", "flow/internal/expression/...", "flow/internal/plan"},
 
 	"flow": {"datapoints", "flow/diag", "flow/internal/..."},
