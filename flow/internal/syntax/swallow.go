@@ -251,12 +251,16 @@ func bareIn(line string, value int) (key string, from, to int) {
 	return "", 0, 0
 }
 
-// quotedItems quotes each of the expressions between commas.
+// quotedItems quotes each of the expressions between commas that is not.
 func quotedItems(text string) string {
 	var items []string
 	for {
 		n := flowEnd(text)
-		items = append(items, quoted(strings.TrimSpace(text[:n])))
+		item := strings.TrimSpace(text[:n])
+		if item != "" && (item[0] != '"' && item[0] != '\'' || stringLength(item) < len(item)) { // else it has its quotes
+			item = quoted(item)
+		}
+		items = append(items, item)
 		if n == len(text) {
 			return strings.Join(items, ", ")
 		}
