@@ -76,7 +76,7 @@ func takeInput(in *plan.Input, given Inputs) (string, error) {
 	if s, isText := v.(string); isText {
 		text = s // as it was given
 	}
-	return "", fmt.Errorf("%w; it is %s", err, firstRunes(text, 80))
+	return "", fmt.Errorf("%w; it is %s", err, firstRunes(datapoints.MaskMembers(text), 80))
 }
 
 func sourceHint(in *plan.Input) string {
