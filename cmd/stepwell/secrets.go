@@ -39,6 +39,15 @@ func (c *Command) secret(ctx context.Context, s flow.SecretSource, dir string) (
 	return "", nil
 }
 
+// missing says in its own words that there is no secret; an optional one reads
+// as null then.
+type missing string
+
+func (m missing) Error() string { return string(m) }
+
+// Is makes it a flow.ErrNoSecret.
+func (missing) Is(target error) bool { return target == flow.ErrNoSecret }
+
 func secretFile(name, dir string) (string, error) {
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(dir, name)
@@ -46,7 +55,7 @@ func secretFile(name, dir string) (string, error) {
 	info, err := os.Stat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", nil
+		return "", missing("there is no such file")
 	case err != nil:
 		return "", fmt.Errorf("the file %s cannot be read: %s", name, reason(err))
 	case info.Size() > maxSecretFile:
@@ -95,7 +104,7 @@ func secretKeyring(service, user string) (string, error) {
 	value, err := keyring.Get(service, user)
 	switch {
 	case errors.Is(err, keyring.ErrNotFound):
-		return "", nil
+		return "", missing("the keyring has no such entry")
 	case errors.Is(err, keyring.ErrUnsupportedPlatform):
 		return "", errors.New("this system has no keyring")
 	case err != nil:
