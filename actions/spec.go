@@ -118,8 +118,8 @@ func travelFields() []flow.Field {
 		}, Doc: "How the server is known and how the client shows who it is. Each of ca, cert and key is text in PEM form or {file: PATH}."},
 		{Name: "proxy", Type: flow.TextField,
 			Doc: "The proxy to use, a URL with http, https or socks5."},
-		{Name: "save_to", Type: flow.TextField, Own: true,
-			Doc: "A file that takes the body of a good answer while it comes in; it appears under its name when it is complete. `save` has the headers only then."},
+		{Name: "save_to", Type: flow.PathField, Own: true,
+			Doc: "A file that takes the body of a good answer while it comes in; it appears under its name when it is complete. `save` has the headers only then. Each expression is one segment of the path."},
 	}
 }
 

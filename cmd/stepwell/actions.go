@@ -85,6 +85,8 @@ func typeOf(f flow.Field) string {
 		return "size"
 	case flow.URLField:
 		return "URL"
+	case flow.PathField:
+		return "file"
 	case flow.PairsField:
 		return "mapping of texts"
 	case flow.JSONField:

@@ -98,7 +98,7 @@ func (r *rendering) scalar(f *Field, n *syntax.Node) plan.Value {
 	if n.Kind >= syntax.List || n.Kind == syntax.Null {
 		return r.mismatch(f, n)
 	}
-	v := plan.Value{Span: n.Span, Text: f.Type == TextField || f.Type == URLField}
+	v := plan.Value{Span: n.Span, Text: f.Type == TextField || f.Type == URLField || f.Type == PathField}
 	if f.Type == URLField {
 		return r.url(n, v)
 	}
@@ -109,6 +109,9 @@ func (r *rendering) scalar(f *Field, n *syntax.Node) plan.Value {
 		}
 		if _, constant := t.Constant(); !constant {
 			r.fieldType(f, n, t)
+			if f.Type == PathField {
+				t = t.OfPath()
+			}
 			v.Template = t
 			return v
 		}
@@ -130,7 +133,7 @@ func (r *rendering) url(n *syntax.Node, v plan.Value) plan.Value {
 
 // fieldType complains about an expression that can never give what the field takes.
 func (r *rendering) fieldType(f *Field, n *syntax.Node, t *expression.Template) {
-	if f.Type == TextField {
+	if f.Type == TextField || f.Type == PathField {
 		r.mustBeText(n, t)
 		return
 	}
@@ -155,7 +158,7 @@ func kindOf(t FieldType) expression.Kind {
 // fixed checks a constant scalar.
 func (r *rendering) fixed(f *Field, n *syntax.Node, v plan.Value) plan.Value {
 	switch f.Type {
-	case TextField:
+	case TextField, PathField:
 		v.Const = quote(n.Text)
 	case IntegerField:
 		if n.Kind != syntax.Number || typeOfNode(n).Kind != expression.Integer {

@@ -38,6 +38,7 @@ const (
 	MapField                       // a mapping with the author's keys to values of Fields[0]
 	ListField                      // a list of values of Fields[0]
 	ChoiceField                    // one of the shapes in Fields
+	PathField                      // text with the name of a file: each `${{ }}` is one segment of the path
 )
 
 // A Field is one key of `with`, or of a mapping below it.

@@ -19,6 +19,7 @@ type Template struct {
 	segments []segment
 	whole    bool // one expression and nothing else: its type is kept
 	url      *urlParts
+	path     bool // of a file: each expression is one segment
 }
 
 // A segment is constant text, or an expression.
@@ -238,7 +239,7 @@ func (t *Template) Render(env Env) (Value, error) {
 	if t.url != nil {
 		return t.renderURL(env)
 	}
-	if t.whole {
+	if t.whole && !t.path {
 		return t.segments[0].program.Eval(env)
 	}
 	if text, ok := t.Constant(); ok {
@@ -271,12 +272,38 @@ func (t *Template) renderText(env Env, filled bool) (Value, error) {
 		if filled && text == "" {
 			return Value{}, s.program.fail(KindData, "is empty")
 		}
+		if err := s.program.segmentError(text); t.path && err != nil {
+			return Value{}, err
+		}
 		if b.Len()+len(text) > value.MaxBytes {
 			return Value{}, s.program.fail(KindExpression, fmt.Sprintf("makes the text longer than %d MiB", value.MaxBytes>>20))
 		}
 		b.WriteString(text)
 	}
 	return FromText(b.String()), nil
+}
+
+// OfPath is the template as the path of a file: what an expression gives is
+// one segment, or a part of one, and fails with kind data if it would lead
+// elsewhere.
+func (t *Template) OfPath() *Template {
+	of := *t
+	of.path = true
+	return &of
+}
+
+// segmentError says why a text cannot be a segment of a file's path.
+func (p *Program) segmentError(text string) *Error {
+	switch {
+	case text == "":
+		return p.fail(KindData, "is empty, so the path would be another one")
+	case text == "." || text == "..":
+		return p.fail(KindData, fmt.Sprintf("is `%s`, which means another folder in a path", text))
+	case strings.ContainsAny(text, "/\\\x00"):
+		return p.fail(KindData, "holds a character that would lead to another folder: an expression is one segment of the path",
+			"write folders outside of the expression: `save_to: reports/${{ … }}.pdf`")
+	}
+	return nil
 }
 
 // text evaluates the program for mixed text.

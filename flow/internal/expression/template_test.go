@@ -178,3 +178,30 @@ func TestURLsKnowWhatDecidesTheirOrigin(t *testing.T) {
 		}
 	}
 }
+
+func TestAnExpressionInAPathIsOneSegment(t *testing.T) {
+	t.Parallel()
+	ofPath := func(text string, s expression.Scope) (*expression.Template, []expression.Problem) {
+		tpl, problems := expression.CompileTemplate(text, s)
+		if tpl != nil {
+			tpl = tpl.OfPath()
+		}
+		return tpl, problems
+	}
+	tests := []struct{ text, want string }{
+		{`reports/all.pdf`, `"reports/all.pdf"`},
+		{`reports/${{ "a b.ü" }}.pdf`, `"reports/a b.ü.pdf"`},
+		{`${{ 7 }}`, `"7"`},
+		{`${{ "..." }}`, `"..."`},
+		{`reports/${{ "a/b" }}.pdf`, "data: `\"a/b\"` holds a character that would lead to another folder: an expression is one segment of the path"},
+		{`${{ "a/b" }}`, "data: `\"a/b\"` holds a character that would lead to another folder: an expression is one segment of the path"},
+		{`reports/${{ "\\" }}`, "data: `\"\\\\\"` holds a character that would lead to another folder: an expression is one segment of the path"},
+		{`reports/${{ "" }}.pdf`, "data: `\"\"` is empty, so the path would be another one"},
+		{`reports/${{ ".." }}/x`, "data: `\"..\"` is `..`, which means another folder in a path"},
+	}
+	for _, c := range tests {
+		if got := rendered(t, ofPath, c.text, clinic()); got != c.want {
+			t.Errorf("%s\n got %s\nwant %s", c.text, got, c.want)
+		}
+	}
+}
