@@ -255,6 +255,8 @@ func (c *checker) explain(d *diag.Diagnostic, text string, p expression.Problem)
 	case diag.MayBeUnset:
 		switch v := c.find(name); {
 		case v == nil || len(v.sites) == 0:
+		case v.now.cleared != nil:
+			d.Notes = append(d.Notes, fmt.Sprintf("step %q may have unset it (line %d)", v.now.cleared.step.Name, v.now.cleared.span.Line))
 		case v.sites[0].optional:
 			d.Notes = append(d.Notes, savedBy(v)+" if the answer has one")
 		default:

@@ -27,7 +27,7 @@ type cell struct {
 	typ       expression.Type
 	sensitive bool
 	pii       bool
-	cleared   *site // of Unset: the `set: {x: null}` that did it
+	cleared   *site // of Unset and Maybe: the `set: {x: null}` that did it
 }
 
 // A state is the live knowledge of all variables. Nothing is copied for a
@@ -161,8 +161,10 @@ func (c cell) join(o cell) cell {
 	default:
 		r.typ = joinTypes(c.typ, o.typ)
 	}
-	if r.state == expression.Unset && c.cleared != nil {
-		r.cleared = c.cleared
+	if r.state != expression.Set {
+		if r.cleared = c.cleared; r.cleared == nil {
+			r.cleared = o.cleared
+		}
 	}
 	return r
 }
