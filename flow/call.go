@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/internal/answer"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
@@ -140,7 +141,7 @@ func (c *calling) attempt(ctx context.Context) (Outcome, error) {
 	if result.Took == 0 {
 		result.Took = time.Since(c.began)
 	}
-	c.env.answer = &answer{result: result}
+	c.env.answer = &answer.Answer{Status: result.Status, Headers: result.Headers, Body: result.Body, URL: result.URL, Took: result.Took}
 	c.env.now = time.Now().UTC().Truncate(time.Millisecond) // the recorded time of the answer
 	if err != nil && ctx.Err() != nil {
 		if e := asError(err); !e.Sent || c.call.Repeatable {
@@ -234,7 +235,7 @@ func (c *calling) cutOff() error {
 
 // accept judges a complete answer: its status, then the action's and the author's expectations.
 func (c *calling) accept(result Result) error {
-	if result.Status != 0 && !statusIn(c.spec.Expect.Status, result.Status) {
+	if result.Status != 0 && !answer.StatusIn(c.spec.Expect.Status, result.Status) {
 		return c.refused(result)
 	}
 	return c.w.expect(&c.spec.Expect, c.env)
@@ -242,10 +243,10 @@ func (c *calling) accept(result Result) error {
 
 // refused makes the error of an answer whose status was not expected.
 func (c *calling) refused(result Result) error {
-	after, asked := retryAfter(result)
+	after, asked := c.env.answer.RetryAfter()
 	c.asked = asked
 	e := &Error{Kind: KindHTTP, Status: result.Status, Body: result.Body, After: after}
-	e.Message = "the server answered " + statusText(result.Status)
+	e.Message = "the server answered " + answer.StatusText(result.Status)
 	if result.Status/100 == 2 {
 		e.Kind = KindExpect
 		e.Message += ", which expect.status does not list"
@@ -255,7 +256,7 @@ func (c *calling) refused(result Result) error {
 		e.Kind, e.Hints = c.call.Refused(result)
 	}
 	if e.Kind == KindAuth {
-		e.Message = "the server refused the credentials or the token: it answered " + statusText(result.Status)
+		e.Message = "the server refused the credentials or the token: it answered " + answer.StatusText(result.Status)
 	}
 	e.Refused = result.Status == 425 || result.Status == 429 || result.Status == 503 && asked
 	return e
@@ -330,14 +331,14 @@ func (c *calling) facts(e *Error, result *Result) []Fact {
 	if result == nil || result.Status == 0 {
 		return facts
 	}
-	what := statusText(result.Status)
+	what := answer.StatusText(result.Status)
 	if t := result.Headers["Content-Type"]; len(t) > 0 {
 		what += ", " + t[0]
 	}
 	facts = append(facts, Fact{"answered", what + ", " + strconv.Itoa(len(result.Body)) + " bytes"})
 	for _, name := range []string{"Www-Authenticate", "Location", "Retry-After"} {
 		for _, v := range result.Headers[name] {
-			facts = append(facts, Fact{"", displayName(name) + ": " + v})
+			facts = append(facts, Fact{"", answer.HeaderName(name) + ": " + v})
 		}
 	}
 	if e.Kind == KindAuth || result.Status == 403 {
@@ -426,13 +427,4 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-func statusIn(ranges []plan.StatusRange, status int) bool {
-	for _, r := range ranges {
-		if status >= r.From && status <= r.To {
-			return true
-		}
-	}
-	return len(ranges) == 0 && status/100 == 2
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/internal/answer"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
@@ -20,7 +21,7 @@ type env struct {
 	w       *work
 	ctx     context.Context
 	path    string
-	answer  *answer
+	answer  *answer.Answer
 	fault   *fault
 	request *Request
 	now     time.Time // frozen; zero: the moment of evaluation
@@ -210,21 +211,7 @@ func (e *env) sent(member string) expression.Value {
 func (e *env) response(member string) (expression.Value, error) {
 	a := e.answer
 	if a == nil {
-		a = &answer{}
+		a = &answer.Answer{}
 	}
-	switch member {
-	case "status":
-		return expression.Of(a.result.Status), nil
-	case "headers":
-		return a.headers(), nil
-	case "text":
-		return expression.FromText(a.text()), nil
-	case "duration":
-		return expression.Of(a.result.Took.Seconds()), nil
-	case "url":
-		return expression.FromText(a.result.URL), nil
-	case "links":
-		return a.links(), nil
-	}
-	return a.body()
+	return a.Member(member)
 }

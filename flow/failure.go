@@ -9,6 +9,7 @@ import (
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/answer"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 )
 
@@ -117,6 +118,14 @@ func asError(err error) *Error {
 	var evaluation *expression.Error
 	if errors.As(err, &evaluation) {
 		return &Error{Kind: Kind(evaluation.Kind), Message: evaluation.Message, Hints: evaluation.Hints, Err: err}
+	}
+	var read *answer.Problem
+	if errors.As(err, &read) {
+		e := &Error{Kind: Kind(read.Kind), Message: read.Message, Hints: read.Hints, Err: err}
+		for _, fact := range read.Facts {
+			e.Facts = append(e.Facts, Fact(fact))
+		}
+		return e
 	}
 	var limit *expression.LimitError
 	if errors.As(err, &limit) {

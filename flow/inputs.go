@@ -131,7 +131,7 @@ func (x *Executor) secrets(ctx context.Context, p *Plan, r *datapoints.Redactor)
 		text, err := x.secret(ctx, s)
 		switch {
 		case err != nil && !(s.Optional && errors.Is(err, ErrNoSecret)):
-			missing = append(missing, Fact{s.Name, s.source() + ": " + err.Error()})
+			missing = append(missing, Fact{s.Name, "from " + s.source() + ": " + err.Error()})
 		case err != nil || text == "":
 			values[s.Name] = expression.Of(nil)
 		default:
@@ -142,11 +142,20 @@ func (x *Executor) secrets(ctx context.Context, p *Plan, r *datapoints.Redactor)
 	if len(missing) == 0 {
 		return values, nil
 	}
-	e := &Error{Kind: KindSecret, Message: "secret " + missing[0].Name + ", from " + missing[0].Text}
+	e := &Error{Kind: KindSecret, Message: "secret " + missing[0].Name + ", " + missing[0].Text}
 	if len(missing) > 1 {
 		e.Message, e.Facts = fmt.Sprintf("%d secrets cannot be read", len(missing)), missing
 	}
 	return nil, e
+}
+
+// CheckSecrets reads the secrets of a plan as the start of a run does, and
+// keeps none. If one is missing that is not optional the error is an *Error of
+// kind secret that names all such: a run that began now would end before
+// anything is sent.
+func (x *Executor) CheckSecrets(ctx context.Context, p *Plan) error {
+	_, err := x.secrets(ctx, p, &datapoints.Redactor{})
+	return err
 }
 
 // ErrNoSecret is what Executor.Secrets returns, or wraps, when the source has

@@ -3,14 +3,11 @@ package flow
 import (
 	"context"
 	"maps"
-	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/stepwell/stepwell/datapoints"
-	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 )
 
@@ -311,47 +308,8 @@ func (w *work) shownAnswer(r Result) *Result {
 	return &shown
 }
 
-// learn makes known to the redactor what an answer holds that is sensitive,
-// also if nothing of it is saved: people are about to see parts of it.
+// learn makes known to the redactor what an answer holds that is sensitive:
+// people are about to see parts of it.
 func (w *work) learn(spec *plan.CallSpec, e *env) {
-	for _, s := range spec.Save {
-		s.Type = expression.Type{}
-		if s.Class != plan.Sensitive {
-			continue
-		}
-		if text, there, err := w.find(&s, e); err == nil && there {
-			w.protect(s.Point.Name, text)
-		}
-	}
-	for name, secret := range datapoints.SensitiveMembers(e.answer.text()) {
-		w.redactor.Add(name, secret)
-	}
-	pairs := func(text string) {
-		values, _ := url.ParseQuery(text) // what cannot be read is left out
-		for name, list := range values {
-			for _, v := range list {
-				if datapoints.SensitiveName(name) {
-					w.redactor.Add(name, v)
-				}
-			}
-		}
-	}
-	if text := e.answer.text(); len(text) <= maxErrorBody {
-		pairs(text)
-	}
-	for name, values := range e.answer.result.Headers {
-		for _, v := range values {
-			if strings.EqualFold(name, "Set-Cookie") {
-				pair, _, _ := strings.Cut(v, ";")
-				_, v, _ = strings.Cut(pair, "=")
-				v = strings.Trim(v, ` "`)
-			}
-			if datapoints.SensitiveName(name) {
-				w.redactor.Add(name, v)
-			} else if u, err := url.Parse(v); err == nil && name == "Location" {
-				pairs(u.RawQuery)
-				pairs(u.EscapedFragment())
-			}
-		}
-	}
+	e.answer.Secrets(spec.Save, e, w.redactor.Add)
 }

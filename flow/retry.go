@@ -2,10 +2,8 @@ package flow
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/stepwell/stepwell/flow/internal/plan"
@@ -90,24 +88,4 @@ func backoff(rt *plan.Retry, tries int) time.Duration {
 	}
 	limit = min(limit, float64(rt.Max))
 	return time.Duration(rand.Float64() * limit)
-}
-
-// retryAfter reads Retry-After: seconds or a date (RFC 9110 §10.2.3).
-func retryAfter(r Result) (wait time.Duration, there bool) {
-	for _, v := range r.Headers["Retry-After"] {
-		v = strings.TrimSpace(v)
-		if v != "" && strings.Trim(v, "0123456789") == "" {
-			n, err := strconv.ParseInt(v, 10, 64)
-			if err != nil || n > int64(math.MaxInt64/time.Second) {
-				return math.MaxInt64, true // a number that large is for ever
-			}
-			return time.Duration(n) * time.Second, true
-		}
-		for _, layout := range []string{"Mon, 02 Jan 2006 15:04:05 GMT", "Monday, 02-Jan-06 15:04:05 MST", "Mon Jan _2 15:04:05 2006"} {
-			if t, err := time.Parse(layout, v); err == nil {
-				return max(time.Until(t), 0), true
-			}
-		}
-	}
-	return 0, false
 }

@@ -2,6 +2,7 @@ package flow_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -179,11 +180,11 @@ func TestABranchThatWasStoppedSendsNothingMoreAlsoOnResume(t *testing.T) {
 	const steps = `
 steps:
   - id: each
-    for_each: { in: "1..2", concurrency: 2 }
+    for_each: { in: "1..8", concurrency: 8 }
     steps:
-      - { id: first, if: item == 1, action: call, with: { safe: true } }
-      - { id: held, if: item == 1, action: call, with: { safe: true } }
-      - { id: fails, if: item == 2, action: call }
+      - { id: first, if: item < 8, action: call, with: { safe: true } }
+      - { id: held, if: item < 8, action: call, with: { safe: true } }
+      - { id: fails, if: item == 8, action: call }
       - { id: last, action: call }
 `
 	tries := 1000
@@ -191,33 +192,34 @@ steps:
 		tries = 50
 	}
 	for i := range tries {
-		s := &doomed{Store: &datapoints.Memory{}, path: "each[1].fails", died: make(chan struct{})}
-		atHeld := make(chan struct{})
+		s := &doomed{Store: &datapoints.Memory{}, path: "each[7].fails", died: make(chan struct{})}
+		var held sync.WaitGroup
+		held.Add(7)
 		w := &world{script: func(path string, _ int) error {
-			if path == "each[1].fails" {
+			if path == "each[7].fails" {
 				return refused(404)
 			}
 			return nil
 		}}
 		w.during = func(_ context.Context, path string) {
-			switch path {
-			case "each[0].held":
-				close(atHeld)
+			switch {
+			case strings.HasSuffix(path, ".held"):
+				held.Done()
 				<-s.died // its record is lost
-			case "each[1].fails":
-				<-atHeld
+			case path == "each[7].fails":
+				held.Wait()
 			}
 		}
 		p := compile(t, w, steps)
 		run, _ := (&flow.Executor{Store: s}).Run(t.Context(), p, nil)
 		s.died, w.during = nil, nil
-		before := w.sent("each[0].held")
+		before := len(w.order)
 		run, err := successor(s).Resume(t.Context(), p, run.ID, nil)
-		if got := end(run, err); got != "failed http at each[1].fails" || before != 1 {
+		if got := end(run, err); got != "failed http at each[7].fails" || before != 15 {
 			t.Fatal(got, before)
 		}
-		if w.sent("each[0].held") != 1 || w.sent("each[0].last") != 0 || w.sent("each[1].fails") != 1 {
-			t.Fatalf("try %d: %v", i, w.sends)
+		if sent := w.order[before:]; len(sent) > 0 {
+			t.Fatalf("try %d: %v were sent", i, sent)
 		}
 	}
 }
@@ -370,5 +372,142 @@ func TestARepeatedCallHasTheSameBytes(t *testing.T) {
 				t.Errorf("%s: %s, before %s", with, h.Say, w.hits[0].Say)
 			}
 		}
+	}
+}
+
+func TestAnItemThatWasPassedOverStaysSoOnResume(t *testing.T) {
+	t.Parallel()
+	first := true
+	w := &world{script: func(path string, _ int) error {
+		switch {
+		case path == "each[0]":
+			return refused(404)
+		case path == "each[1]" && first:
+			return lost()
+		}
+		return nil
+	}}
+	p := compile(t, w, "steps:\n  - { id: each, for_each: { in: '1..3', on_error: continue }, action: call }\noutputs: { failed: '${{ steps.each.failures[0].index }} ${{ steps.each.failed }}' }\n")
+	s := &datapoints.Memory{}
+	run, err := (&flow.Executor{Store: s}).Run(t.Context(), p, nil)
+	if got := end(run, err); got != "unknown unknown at each[1]" {
+		t.Fatal(got)
+	}
+	first = false
+	run, err = successor(s).Resume(t.Context(), p, run.ID, flow.Assume{"each[1]": {}})
+	if got := end(run, err); got != `succeeded {"failed":"0 1"}` {
+		t.Error(got, err)
+	}
+	if diff := cmp.Diff(map[string]int{"each[0]": 1, "each[1]": 2, "each[2]": 1}, w.sends); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAResumedStepHasAllItsAttemptsAgainAndItsNumbersGoOn(t *testing.T) {
+	t.Parallel()
+	w := &web{answer: func(h hit) (flow.Result, error) {
+		if h.Nth < 6 {
+			return status(503, "", "Retry-After", "0"), nil
+		}
+		return ok(`{}`), nil
+	}}
+	p := compileWeb(t, w, "steps:\n  - { id: a, action: web, with: { safe: true } }\noutputs: { n: '${{ steps.a.attempts }}' }\n")
+	s := &datapoints.Memory{}
+	run, err := (&flow.Executor{Store: s}).Run(t.Context(), p, nil)
+	if got := end(run, err); got != "failed http at a" || len(w.hits) != 3 {
+		t.Fatal(got, len(w.hits))
+	}
+	run, err = successor(s).Resume(t.Context(), p, run.ID, nil)
+	if got := end(run, err); got != `succeeded {"n":3}` || len(w.hits) != 6 {
+		t.Error(got, len(w.hits))
+	}
+	got, err := s.Read(t.Context(), run.ID, datapoints.Query{Attempts: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var numbers []int
+	for _, a := range got.Attempts["a"] {
+		numbers = append(numbers, a.N)
+	}
+	if diff := cmp.Diff([]int{1, 2, 3, 4, 5, 6}, numbers); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A scripted engine answers tasks by path and phase, and stops at one.
+type scripted struct {
+	stopAt string
+	stop   error
+	asked  []string
+}
+
+func (e *scripted) Do(_ context.Context, t flow.Task) (flow.Outcome, error) {
+	phase := map[flow.Phase]string{flow.Enter: "enter", flow.Try: "try", flow.Catch: "catch", flow.Leave: "leave"}[t.Phase]
+	name := strings.TrimSpace(phase + " " + t.Path)
+	e.asked = append(e.asked, name)
+	if name == e.stopAt {
+		return flow.Outcome{}, e.stop
+	}
+	switch t.Phase {
+	case flow.Enter:
+		return flow.Outcome{Status: datapoints.Open, Next: 1}, nil
+	case flow.Try:
+		if t.Path == "o.b" {
+			return flow.Outcome{Status: datapoints.Broke, Kind: "http"}, nil
+		}
+	case flow.Leave:
+		if t.Cause != "" {
+			return flow.Outcome{Status: datapoints.Broke, Kind: "http"}, nil
+		}
+	}
+	return flow.Outcome{Status: datapoints.Done}, nil
+}
+
+func (*scripted) SleepUntil(context.Context, time.Time) error       { return nil }
+func (*scripted) Await(context.Context, flow.Task, time.Time) error { return nil }
+func (*scripted) Shield(ctx context.Context) context.Context        { return ctx }
+func (*scripted) Each(context.Context, int, int, func(context.Context, int) error) error {
+	return nil
+}
+
+func TestTheOrderOfTasksIsBodyLeaveCatchFinally(t *testing.T) {
+	t.Parallel()
+	p := compile(t, &world{}, `
+steps:
+  - { id: a, action: call }
+  - id: o
+    timeout: 1m
+    on_error: continue
+    steps:
+      - { id: b, action: call }
+      - { id: c, action: call }
+  - { id: d, action: call }
+finally:
+  - { id: e, action: call }
+`)
+	all := []string{"enter", "try a", "enter o", "try o.b", "leave o", "catch o", "try d", "leave", "enter finally", "try finally.e", "leave finally"}
+	broken := errors.New("broken")
+	for _, tt := range []struct {
+		at   string
+		with error
+		want int // of all
+	}{
+		{"", nil, len(all)},
+		{"try a", flow.ErrInterrupted, 2}, {"try a", flow.ErrPaused, 2}, {"try a", broken, 2},
+		{"catch o", flow.ErrInterrupted, 6}, {"leave o", broken, 5}, {"try finally.e", flow.ErrInterrupted, 10},
+	} {
+		e := &scripted{stopAt: tt.at, stop: tt.with}
+		err := flow.Walk(t.Context(), p, "run", e)
+		if diff := cmp.Diff(all[:tt.want], e.asked); diff != "" || !errors.Is(err, tt.with) {
+			t.Errorf("%v at %q: %v %s", tt.with, tt.at, err, diff)
+		}
+	}
+	// A stop runs finally, and nothing else.
+	e := &scripted{stopAt: "try a", stop: flow.ErrStopped}
+	if err := flow.Walk(t.Context(), p, "run", e); !errors.Is(err, flow.ErrStopped) {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{"enter", "try a", "enter finally", "try finally.e", "leave finally"}, e.asked); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -1,0 +1,191 @@
+// Package answer reads what a call was answered: its body, headers and links,
+// for expressions, for what is saved, and for people.
+package answer
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/internal/expression"
+)
+
+// An Answer is what came back while expressions look at it.
+type Answer struct {
+	Status  int                 // of HTTP; 0 where there is none
+	Headers map[string][]string // names in canonical form
+	Body    []byte
+	URL     string // that answered
+	Took    time.Duration
+
+	copied  string // of Body, once: bodies may be large
+	checked bool
+	err     error
+	parsed  expression.Value
+}
+
+// Text is the body as text.
+func (a *Answer) Text() string {
+	if a.copied == "" {
+		a.copied = string(a.Body)
+	}
+	return a.copied
+}
+
+// JSON is the parsed body: null if it is empty, an error if it is not JSON.
+func (a *Answer) JSON() (expression.Value, error) {
+	if !a.checked {
+		a.checked = true
+		if text := strings.TrimSpace(a.Text()); text == "" {
+			a.parsed = expression.Of(nil)
+		} else if a.err = expression.CheckJSON(a.Body); a.err == nil {
+			a.parsed = expression.FromJSON(text)
+		}
+	}
+	if a.err != nil {
+		return expression.Value{}, &Problem{Kind: "extract", Message: "the answer's body is not JSON: " + a.describe(), Err: a.err}
+	}
+	return a.parsed, nil
+}
+
+// describe says what a body that is not JSON is.
+func (a *Answer) describe() string {
+	text := strings.TrimSpace(a.Text())
+	what := "it is text"
+	switch {
+	case text == "":
+		return "it is empty"
+	case strings.HasPrefix(strings.ToLower(text), "<!doctype html"), strings.HasPrefix(strings.ToLower(text), "<html"):
+		what = "it is an HTML page"
+	case text[0] == '<':
+		what = "it is XML"
+	case text[0] == '{', text[0] == '[':
+		if err := expression.CheckJSON(a.Body); err != nil {
+			return "it begins like JSON, but " + err.Error()
+		}
+	}
+	return fmt.Sprintf("%s that begins with %q", what, beginning(text, 40))
+}
+
+// A Problem is why something cannot be had from an answer. Its kind is one of
+// the flow language.
+type Problem struct {
+	Kind, Message string
+	Facts         []Fact
+	Hints         []string
+	Err           error
+}
+
+// A Fact is one line below a problem.
+type Fact struct{ Name, Text string }
+
+func (p *Problem) Error() string { return p.Message }
+
+// Unwrap is the cause.
+func (p *Problem) Unwrap() error { return p.Err }
+
+// Member is a member of `response`. Without an answer, of the zero Answer,
+// the status is 0 and the body null.
+func (a *Answer) Member(name string) (expression.Value, error) {
+	switch name {
+	case "status":
+		return expression.Of(a.Status), nil
+	case "headers":
+		return a.headers(), nil
+	case "text":
+		return expression.FromText(a.Text()), nil
+	case "duration":
+		return expression.Of(a.Took.Seconds()), nil
+	case "url":
+		return expression.FromText(a.URL), nil
+	case "links":
+		return a.links(), nil
+	}
+	return a.JSON()
+}
+
+func (a *Answer) headers() expression.Value {
+	m := make(map[string]any, len(a.Headers))
+	for name, values := range a.Headers {
+		m[strings.ToLower(name)] = strings.Join(values, ", ")
+	}
+	return expression.Of(m)
+}
+
+// links are the answer's links by relation, resolved against its URL (RFC 8288).
+func (a *Answer) links() expression.Value {
+	base, err := url.Parse(a.URL)
+	if err != nil {
+		base = &url.URL{}
+	}
+	m := map[string]any{}
+	for name, values := range a.Headers {
+		if !strings.EqualFold(name, "Link") {
+			continue
+		}
+		for _, v := range values {
+			parseLinks(v, func(target, rel string) {
+				ref, err := url.Parse(target)
+				if _, taken := m[rel]; err == nil && !taken {
+					m[rel] = base.ResolveReference(ref).String()
+				}
+			})
+		}
+	}
+	return expression.Of(m)
+}
+
+// parseLinks calls found for each relation of a Link header's value.
+func parseLinks(v string, found func(target, rel string)) {
+	for {
+		_, rest, ok := strings.Cut(v, "<")
+		if !ok {
+			return
+		}
+		target, rest, ok := strings.Cut(rest, ">")
+		if !ok {
+			return
+		}
+		var params string
+		params, v = cutLink(rest)
+		for p := range strings.SplitSeq(params, ";") {
+			name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
+			if !strings.EqualFold(strings.TrimSpace(name), "rel") {
+				continue
+			}
+			for rel := range strings.FieldsSeq(strings.Trim(strings.TrimSpace(value), `"`)) {
+				found(strings.TrimSpace(target), strings.ToLower(rel))
+			}
+		}
+	}
+}
+
+// cutLink splits the parameters of one link from the links after it, at a
+// comma that is not quoted.
+func cutLink(s string) (params, rest string) {
+	quoted := false
+	for i := range len(s) {
+		switch {
+		case s[i] == '"':
+			quoted = !quoted
+		case s[i] == ',' && !quoted:
+			return s[:i], s[i+1:]
+		}
+	}
+	return s, ""
+}
+
+// quote is s as JSON.
+func quote(s string) string { return datapoints.Text(s).Reveal() }
+
+// beginning is the beginning of a text, at most n characters.
+func beginning(s string, n int) string {
+	for i := range s {
+		if n--; n < 0 {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}
