@@ -96,8 +96,11 @@ func (c *Command) run(ctx context.Context, file string, o runOptions) error {
 	for i, row := range rows {
 		rows[i] = c.fill(row, plan, s.sandbox)
 	}
-	// Wrong inputs are refused before a key or a store is made.
+	// What is wrong or missing is refused before a key, a store or a run is made.
 	if _, err := new(flow.Executor).Create(ctx, plan, o.each, rows...); err != nil {
+		return c.refuse(err, plan.Name(), o.json)
+	}
+	if err := (&flow.Executor{Secrets: s.secret}).CheckSecrets(ctx, plan); err != nil {
 		return c.refuse(err, plan.Name(), o.json)
 	}
 	if s.keep, err = c.open(ctx, o.storeFlags, toWork); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
@@ -27,6 +28,9 @@ type session struct {
 	sandbox  *sandbox.Server // nil: none
 	executor *flow.Executor
 	redactor *datapoints.Redactor
+
+	mu      sync.Mutex
+	secrets map[string]string // those that were read, by name
 }
 
 // runFlags are the options that run and resume share.
@@ -51,12 +55,28 @@ func (s *session) begin(watch flow.Observer) {
 		read = append(read, folder(c.path(s.flags.files)))
 	}
 	s.executor = &flow.Executor{Store: s.keep.Store, Redactor: s.redactor, Files: fs.FS(read), Output: out.create, Owner: s.keep.process(), Observer: watch,
-		Secrets: func(ctx context.Context, src flow.SecretSource) (string, error) {
-			if value, ok := setting(s.sandbox, src.Name, src.Env); ok {
-				return value, nil
-			}
-			return c.secret(ctx, src, filepath.Join(s.dir, filepath.Dir(filepath.FromSlash(s.outline.File))))
-		}}
+		Secrets: s.secret}
+}
+
+// secret reads a secret from the sandbox or from its source, once: each run of
+// a batch has the same.
+func (s *session) secret(ctx context.Context, src flow.SecretSource) (string, error) {
+	if value, ok := setting(s.sandbox, src.Name, src.Env); ok {
+		return value, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if value, ok := s.secrets[src.Name]; ok {
+		return value, nil
+	}
+	value, err := s.c.secret(ctx, src, filepath.Join(s.dir, filepath.Dir(filepath.FromSlash(s.outline.File))))
+	if err == nil {
+		if s.secrets == nil {
+			s.secrets = map[string]string{}
+		}
+		s.secrets[src.Name] = value
+	}
+	return value, err
 }
 
 // A result is how one run ended.
