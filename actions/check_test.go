@@ -137,6 +137,7 @@ func TestMistakesAreFoundBeforeTheRun(t *testing.T) {
 		{"no scheme", with{"url", "h.test/a"}, "bad-url url 0-0 error: the URL begins neither with https:// nor with \"/\" (write \"https://h.test/a\")"},
 		{"a path without its slash", with{"url", "patients/1"}, "bad-url url 0-0 error: the URL begins neither with https:// nor with \"/\" (write \"/patients/1\" to append it to `base_url`)"},
 		{"another scheme", with{"url", "ftp://h.test"}, "bad-url url 0-0 error: the URL begins with ftp://, and only http and https can be called ()"},
+		{"a port that is none", with{"url", "https://x:99999/a"}, "bad-url url 0-0 error: the URL's port is not a number from 1 to 65535 ()"},
 		{"no host", with{"url", "https:///a"}, "bad-url url 0-0 error: the URL has no host ()"},
 		{"an expression as host", with{"url", "https://${{ inputs.h }}/a"}, ""},
 		{"user information", with{"url", "https://u:p@h.test/"}, "bad-url url 0-0 error: the URL holds a user name or password (give them in `basic: {username, password}`)"},

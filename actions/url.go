@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/stepwell/stepwell/actions/internal/ordered"
@@ -158,6 +159,11 @@ func parseURL(text string) (*url.URL, error) {
 		err := dataError("the URL holds a user name or password")
 		err.Hints = []string{"give them in `basic: {username, password}`"}
 		return nil, err
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return nil, dataError("the URL's port is not a number from 1 to 65535")
+		}
 	}
 	u.RawQuery = cleanQuery(u.RawQuery)
 	return u, nil
