@@ -127,6 +127,8 @@ func TestATimeoutCutsWhatIsInsideAndNothingIsSentAfterIt(t *testing.T) {
 			"unknown unknown at o[1] after 1m30s: map[o[0]:1 o[1]:1]"},
 		{"a loop's that goes on after failures", "steps:\n  - id: o\n    timeout: 90s\n    for_each: { in: '1..5', on_error: continue }\n    action: web\n    with: { safe: true, say: short }\n",
 			"failed timeout at o after 1m30s: map[o[0]:1 o[1]:1]"},
+		{"a block that would begin after it", "steps:\n  - id: o\n    timeout: 90s\n    steps:\n      - { id: a, action: web, retry: false, on_error: continue, with: { safe: true } }\n      - { id: i, timeout: 1m, steps: [ { id: b, action: web } ] }\n",
+			"failed timeout at o.i after 1m30s: map[o.a:1]"},
 		{"the nearest counts", "steps:\n  - id: o\n    timeout: 90s\n    steps:\n      - id: i\n        timeout: 5m\n        steps:\n          - { id: a, action: web, timeout: 5m, with: { safe: true }, retry: false }\n",
 			"failed timeout at o.i.a after 1m30s: map[o.i.a:1]"},
 		{"finally has five minutes of its own", "steps:\n  - { id: a, action: web, timeout: 1m, with: { safe: true }, retry: false }\nfinally:\n  - { id: b, action: web, with: { safe: true }, retry: false }\n  - { id: c, action: web }\n",
@@ -393,6 +395,23 @@ func TestDurationsAreTimesToComputeWith(t *testing.T) {
 		run, err := (&flow.Executor{}).Run(t.Context(), p, nil)
 		if got := end(run, err); got != `succeeded {"d":"90 90 true"}` {
 			t.Error(got, err)
+		}
+	})
+}
+
+func TestAConditionIsAskedOnceForAllAttempts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &web{answer: func(h hit) (flow.Result, error) {
+			if h.Nth == 1 {
+				return status(503, "", "Retry-After", "60"), nil
+			}
+			return ok(`{}`), nil
+		}}
+		p := compileWeb(t, w, "steps:\n  - { id: a, if: 'now() < date(\"2000-01-01T00:00:30Z\")', action: web, with: { safe: true } }\noutputs: { a: '${{ steps.a.outcome }}' }\n")
+		run, err := (&flow.Executor{}).Run(t.Context(), p, nil)
+		if got := end(run, err); got != `succeeded {"a":"done"}` || len(w.hits) != 2 {
+			t.Error(got, err, len(w.hits))
 		}
 	})
 }
