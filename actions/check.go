@@ -23,7 +23,7 @@ func checkHTTP(with flow.Static) flow.Verdict {
 	method := c.method()
 	title := c.travel()
 	c.body(method)
-	return flow.Verdict{Title: method + " " + title, Repeatable: c.repeatable(method), Complaints: c.found}
+	return flow.Verdict{Title: method + " " + title, Repeatable: c.repeatable(method), NoBody: c.has("save_to"), Complaints: c.found}
 }
 
 // travel checks what http and graphql share and gives the URL's part of the title.

@@ -205,6 +205,7 @@ func TestMistakesInADocumentAreFoundBeforeTheRun(t *testing.T) {
 		{"used in a fragment", with{"query", "query A($b: Int) { ...F } fragment F on T { a(b: $b) ...F }"}, nil},
 		{"no such fragment", with{"query", "{ ...F }"}, []string{"bad-graphql query 5-6 error: there is no fragment \"F\" in this document ()"}},
 		{"several operations", with{"query", "query A { a } query B { b }"}, []string{"bad-graphql query 0-0 error: the document has several operations: A, B (`operation_name` says which one to carry out)"}},
+		{"an operation without a name", with{"query", "{ a }", "operation_name", "B"}, []string{"bad-graphql operation_name 0-0 error: the document has no operation \"B\" (its operation has no name: leave `operation_name` away)"}},
 		{"no such operation", with{"query", "query A { a }", "operation_name", "B"}, []string{"bad-graphql operation_name 0-0 error: the document has no operation \"B\" (it has A)"}},
 		{"a subscription", with{"query", "subscription S { a }"}, []string{"bad-graphql query 13-14 error: a subscription has many answers, and a graphql step takes one ()"}},
 		{"in a file", with{"query_file", "q.graphql"}, []string{"bad-graphql query_file 0-0 error: line 2, column 15: $b is not declared: query Q($b: TYPE) (did you mean \"$a\"?)", "bad-graphql query_file 0-0 error: line 1, column 9: `variables` has no a, and $a: Int! must have a value ()"}},

@@ -48,7 +48,7 @@ func (r *request) planGraphQL(in flow.Input) error {
 		return dataError("the document has several operations, and `operation_name` does not say which")
 	case !ok:
 		err := dataError("the document has no operation %q", r.operation)
-		err.Hints = []string{"it has " + strings.Join(d.Names(), ", ")}
+		err.Hints = []string{operationNames(d)}
 		return err
 	case chosen.Kind == "subscription":
 		return dataError("%s", noSubscription)
@@ -184,6 +184,8 @@ func (r *request) judge(answer flow.Result) *flow.Error {
 		switch {
 		case len(answer.Body) == 0:
 			fail.Message += ": it is empty"
+		case reader.Err() == nil && strings.HasPrefix(strings.TrimSpace(text), "{"):
+			fail.Message += ": it has neither `data` nor `errors`"
 		case isHTML(answer):
 			fail.Message += ": it is an HTML page"
 			fail.Hints = []string{"compare `url` with the address of the GraphQL endpoint"}
@@ -230,7 +232,7 @@ func checkGraphQL(with flow.Static) flow.Verdict {
 	} else if c.idempotent() {
 		repeatable = true
 	}
-	return flow.Verdict{Title: "POST " + title, Repeatable: repeatable, Complaints: c.found}
+	return flow.Verdict{Title: "POST " + title, Repeatable: repeatable, NoBody: c.has("save_to"), Complaints: c.found}
 }
 
 // files is a Static that can read the files that a flow names.
@@ -288,6 +290,14 @@ func (c *checker) place(path []string, text string, p document.Problem, severity
 	c.found = append(c.found, complaint)
 }
 
+// operationNames says which operations a document has.
+func operationNames(d *document.Document) string {
+	if names := d.Names(); len(names) > 0 {
+		return "it has " + strings.Join(names, ", ")
+	}
+	return "its operation has no name: leave `operation_name` away"
+}
+
 // operation checks what the chosen operation wants against what it is given.
 func (c *checker) operation(path []string, text string, d *document.Document) (query bool) {
 	name, fixed, given := c.with.Text("operation_name")
@@ -300,7 +310,7 @@ func (c *checker) operation(path []string, text string, d *document.Document) (q
 		c.complain(diag.BadGraphQL, path, "the document has several operations: "+strings.Join(d.Names(), ", "), "`operation_name` says which one to carry out")
 		return false
 	case !ok:
-		hint := "it has " + strings.Join(d.Names(), ", ")
+		hint := operationNames(d)
 		if near := flow.Nearest(name, d.Names()); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}

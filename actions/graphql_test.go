@@ -99,6 +99,7 @@ func TestAnAnswerWithErrorsFails(t *testing.T) {
 		{"HTML", "<html>", "the answer is not a GraphQL response, which is a JSON object: it is an HTML page", nil, "compare `url`"},
 		{"nothing", "", "the answer is not a GraphQL response, which is a JSON object: it is empty", nil, ""},
 		{"a list", "[1]", "the answer is not a GraphQL response, which is a JSON object", nil, ""},
+		{"nothing that is known", "{}", "the answer is not a GraphQL response, which is a JSON object: it has neither `data` nor `errors`", nil, ""},
 		{"half of it", `{"data":{"a":[1,2`, "the answer is not a GraphQL response, which is a JSON object", nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -93,6 +93,7 @@ type Static interface {
 type Verdict struct {
 	Title      string // what progress shows: "POST /oauth/token"
 	Repeatable bool   // as far as it can be told from the text
+	NoBody     bool   // the answer's body goes elsewhere: `save` has the headers only
 	Complaints []Complaint
 }
 

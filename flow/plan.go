@@ -280,7 +280,7 @@ func checkKit(kit Kit) check.Kit {
 				for i, c := range v.Complaints {
 					complaints[i] = check.Complaint(c)
 				}
-				return check.Verdict{Title: v.Title, Repeatable: v.Repeatable, Complaints: complaints}
+				return check.Verdict{Title: v.Title, Repeatable: v.Repeatable, NoBody: v.NoBody, Complaints: complaints}
 			}
 		}
 		k.Actions[name] = action

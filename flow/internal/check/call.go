@@ -55,6 +55,9 @@ func (c *checker) call(s *syntax.Step, node *plan.Node) {
 	c.at.response, c.at.graphql = true, known && spec.GraphQL
 	call.Retry = c.retries(s, &spec, repeatable)
 	call.Expect = c.expect(s, &spec)
+	if verdict.NoBody {
+		c.noBody(s)
+	}
 	c.saves(s, &spec, call)
 	c.at.response, c.at.graphql = false, false
 }

@@ -91,6 +91,17 @@ func (c *checker) origin(s *syntax.Step, spec *Action, from *syntax.Save, save *
 	return expression.Type{}, plan.Plain
 }
 
+// noBody complains about what is saved from a body that went elsewhere.
+func (c *checker) noBody(s *syntax.Step) {
+	for _, from := range s.Save {
+		switch from.Source {
+		case syntax.FromPath, syntax.FromRegex, syntax.FromBody:
+			c.errorAt(from.Span, diag.KeyNotAllowed, "save headers here, or leave `save_to` away",
+				"the body goes into the file of `save_to`: %q cannot be saved from it", from.Name)
+		}
+	}
+}
+
 func (c *checker) fromPath(from *syntax.Save, save *plan.Save) plan.Class {
 	path, problems := expression.CompilePath(from.Value.Text)
 	c.expressionProblems(from.Value, problems)
