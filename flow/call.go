@@ -2,7 +2,6 @@ package flow
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -40,7 +39,7 @@ func (w *work) try(ctx context.Context, n *plan.Node, r datapoints.Row, t Task) 
 		if limit == 0 && n.Kind == plan.Call {
 			limit = maxCall
 		}
-		r.Deadline = nearer(time.Time{}, now, limit)
+		r.Deadline = record.Nearer(time.Time{}, now, limit)
 	}
 	deadline := earlier(r.Deadline, t.Deadline)
 	switch {
@@ -181,7 +180,7 @@ func (c *calling) freeze(ctx context.Context) {
 	}
 	if h.Now == nil {
 		now := c.env.Now()
-		h.Now, h.Seed = &now, randomSeed()
+		h.Now, h.Seed = &now, record.Seed()
 		c.r.Hidden = h.seal()
 	}
 	c.env.now, c.env.seed = *h.Now, h.Seed
@@ -256,7 +255,11 @@ func (c *calling) refused(result Result) error {
 		e.Kind, e.Hints = c.call.Refused(result)
 	}
 	if e.Kind == KindAuth {
-		e.Message = "the server refused the credentials or the token: it answered " + answer.StatusText(result.Status)
+		what := "the credentials"
+		if len(c.tokens()) > 0 {
+			what = "the token"
+		}
+		e.Message = "the server refused " + what + ": it answered " + answer.StatusText(result.Status)
 	}
 	e.Refused = result.Status == 425 || result.Status == 429 || result.Status == 503 && asked
 	return e
@@ -372,59 +375,62 @@ func (c *calling) tokens() []Fact {
 	return facts
 }
 
-// guarded calls an action; its panic is an error of the step.
-func guarded(ctx context.Context, do func(context.Context) (Result, error)) (r Result, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = &Error{Kind: KindInternal, Message: fmt.Sprintf("the action panicked: %v", p), Sent: true}
-		}
-	}()
-	r, err = do(ctx)
-	if err == nil {
-		return r, nil
-	}
-	var known *Error
-	switch {
-	case errors.As(err, &known):
-		return r, proper(known)
-	case errors.Is(ctx.Err(), context.Canceled):
-		err = &Error{Kind: KindInterrupted, Message: "the action was cut off", Sent: true, Err: err}
-	case ctx.Err() != nil:
-		err = &Error{Kind: KindTimeout, Message: "the action did not end in time", Sent: true, Err: err}
-	}
-	return r, err
-}
-
-// planned asks an action what it would do; its panic is an error of the step.
-func planned(a Action, in Input) (c Call, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = &Error{Kind: KindInternal, Message: fmt.Sprintf("the action panicked: %v", p)}
-		}
-	}()
-	c, err = a.Plan(in)
-	var known *Error
-	if errors.As(err, &known) {
-		return c, proper(known)
-	}
-	return c, err
-}
-
-// proper is an action's error, but not of a kind that says something of the
-// run or its store: that an action cannot know.
-func proper(e *Error) *Error {
-	switch e.Kind {
-	case "", KindStore, KindFlow, KindInput, KindSecret, KindPaused, KindInterrupted:
-		fixed := *e
-		fixed.Kind = KindAction
-		return &fixed
-	}
-	return e
-}
-
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
 	}
 	return a
+}
+
+// maxRetryAfter is the longest wait that a server may ask for.
+const maxRetryAfter = 300 * time.Second
+
+// again says whether and when a failed attempt is repeated.
+func (c *calling) again(e *Error) (until time.Time, asked, ok bool) {
+	rt := &c.spec.Retry
+	if c.r.Tries+1 >= rt.Attempts || e.Kind == KindUnknown || c.call.Do == nil && rt.When == nil {
+		return time.Time{}, false, false
+	}
+	if c.call.Do != nil && !c.call.Repeatable && !certain(e) {
+		return time.Time{}, false, false
+	}
+	if !c.reason(e) {
+		return time.Time{}, false, false
+	}
+	wait := rt.Wait(c.r.Tries)
+	if c.asked || e.After > 0 {
+		wait, asked = e.After, true
+	}
+	if asked && wait > maxRetryAfter {
+		e.Hints = append(e.Hints, fmt.Sprintf("the server asks to wait %s; a run waits at most %s: resume it then", wait.Round(time.Second), maxRetryAfter))
+		return time.Time{}, false, false
+	}
+	until = time.Now().Add(wait)
+	if late(c.deadline, until) {
+		e.Hints = append(e.Hints, "it was not tried again: the step's time would be over before")
+		return time.Time{}, false, false
+	}
+	return until, asked, true
+}
+
+// certain says that a call was not processed: nothing was sent, or the server said so.
+func certain(e *Error) bool {
+	return e.Refused || !e.Sent && (e.Kind == KindNetwork || e.Kind == KindTimeout)
+}
+
+// reason says whether the author, or the language, lists this failure.
+func (c *calling) reason(e *Error) bool {
+	rt := &c.spec.Retry
+	if rt.Lists(string(e.Kind), e.Status) {
+		return true
+	}
+	if rt.When == nil {
+		return false
+	}
+	c.env.fault = c.w.fault(e, c.t.Path, c.n.Span)
+	ok, err := c.w.holds(rt.When, c.env)
+	if err != nil {
+		e.Hints = append(e.Hints, "retry.when could not be evaluated and counted as false: "+err.Error())
+	}
+	return ok && err == nil
 }

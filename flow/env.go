@@ -41,11 +41,11 @@ func (e *env) Now() time.Time {
 // that a repeated request has the same bytes.
 func (e *env) UUID() string {
 	if e.seed == "" {
-		e.seed = randomSeed()
+		e.seed = record.Seed()
 	}
 	e.uuids++
 	sum := sha256.Sum256(binary.BigEndian.AppendUint64([]byte(e.seed), e.uuids))
-	return formatUUID([16]byte(sum[:16]), 4)
+	return record.UUID([16]byte(sum[:16]), 4)
 }
 
 // Value implements expression.Env.
@@ -105,7 +105,7 @@ func (e *env) loop(h *plan.Ref) (expression.Value, error) {
 }
 
 func (e *env) step(n *plan.Node, member string) expression.Value {
-	path := join(record.Instance(n.Scope, e.path), e.w.plan.within[n.Index])
+	path := plan.Join(record.Instance(n.Scope, e.path), e.w.plan.within[n.Index])
 	r := e.w.state.Row(path)
 	switch member {
 	case "outcome":

@@ -13,6 +13,7 @@ import (
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/diag"
 	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/record"
 )
 
 // A Path is a compiled gjson path. It may be used by many goroutines.
@@ -166,7 +167,7 @@ func (e *evaluation) Now() time.Time { return time.Now().UTC().Truncate(time.Mil
 func (e *evaluation) UUID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
-	return formatUUID(b, 4)
+	return record.UUID(b, 4)
 }
 
 // Nearest gives the candidate that is most like a name that is not there, or "".

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/internal/record"
 )
 
 // An Executor runs plans. Its zero value keeps runs in memory and works for
@@ -55,7 +56,7 @@ func (x *Executor) defaults() *parts {
 			x.own.redactor = &datapoints.Redactor{}
 		}
 		if x.own.name == "" {
-			x.own.name = randomSeed()
+			x.own.name = record.Seed()
 		}
 	})
 	return &x.own

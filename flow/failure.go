@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -244,4 +245,54 @@ func firstRunes(s string, n int) string {
 		}
 	}
 	return s
+}
+
+// guarded calls an action; its panic is an error of the step.
+func guarded(ctx context.Context, do func(context.Context) (Result, error)) (r Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &Error{Kind: KindInternal, Message: fmt.Sprintf("the action panicked: %v", p), Sent: true}
+		}
+	}()
+	r, err = do(ctx)
+	if err == nil {
+		return r, nil
+	}
+	var known *Error
+	switch {
+	case errors.As(err, &known):
+		return r, proper(known)
+	case errors.Is(ctx.Err(), context.Canceled):
+		err = &Error{Kind: KindInterrupted, Message: "the action was cut off", Sent: true, Err: err}
+	case ctx.Err() != nil:
+		err = &Error{Kind: KindTimeout, Message: "the action did not end in time", Sent: true, Err: err}
+	}
+	return r, err
+}
+
+// planned asks an action what it would do; its panic is an error of the step.
+func planned(a Action, in Input) (c Call, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &Error{Kind: KindInternal, Message: fmt.Sprintf("the action panicked: %v", p)}
+		}
+	}()
+	c, err = a.Plan(in)
+	var known *Error
+	if errors.As(err, &known) {
+		return c, proper(known)
+	}
+	return c, err
+}
+
+// proper is an action's error, but not of a kind that says something of the
+// run or its store: that an action cannot know.
+func proper(e *Error) *Error {
+	switch e.Kind {
+	case "", KindStore, KindFlow, KindInput, KindSecret, KindPaused, KindInterrupted:
+		fixed := *e
+		fixed.Kind = KindAction
+		return &fixed
+	}
+	return e
 }

@@ -125,7 +125,7 @@ func (w *work) outOfTime(n *plan.Node, t Task, count int) error {
 	over := 0
 	for i := range count {
 		r := w.state.Row(t.Path + "[" + strconv.Itoa(i) + "]")
-		if timedOut(&r) {
+		if record.TimedOut(&r) {
 			over++
 		}
 	}
@@ -133,12 +133,6 @@ func (w *work) outOfTime(n *plan.Node, t Task, count int) error {
 		return nil
 	}
 	return &Error{Kind: KindTimeout, Message: fmt.Sprintf("the step's time was over: %d of %d items were not finished", over, count)}
-}
-
-// timedOut says of an item that time was up for it.
-func timedOut(r *datapoints.Row) bool {
-	timeout := string(KindTimeout)
-	return r.Last.Status == datapoints.Broke && r.Last.Kind == timeout || r.Enter.Status == datapoints.Broke && r.Enter.Kind == timeout
 }
 
 // failures lists the items of a loop that failed.

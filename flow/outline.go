@@ -188,7 +188,7 @@ type outliner struct {
 // number numbers the steps and notes what each saves.
 func (w *outliner) number(nodes []*plan.Node, path string) {
 	for _, n := range nodes {
-		at := join(path, n.ID)
+		at := plan.Join(path, n.ID)
 		w.numbers[n] = len(w.numbers) + 1
 		s := saver{w.numbers[n], at}
 		body := n
@@ -210,7 +210,7 @@ func (w *outliner) number(nodes []*plan.Node, path string) {
 		}
 		w.number(body.Steps, at)
 		if n.Else != nil {
-			w.number(n.Else.Steps, join(join(path, n.ID), "else"))
+			w.number(n.Else.Steps, plan.Join(plan.Join(path, n.ID), "else"))
 		}
 	}
 }
@@ -224,13 +224,13 @@ func (w *outliner) steps(nodes []*plan.Node, path string) []OutlineStep {
 }
 
 func (w *outliner) step(n *plan.Node, path string) OutlineStep {
-	at := join(path, n.ID)
+	at := plan.Join(path, n.ID)
 	s := OutlineStep{Number: w.numbers[n], ID: n.ID, Path: at, Title: n.Work.Title, Timeout: n.Work.Timeout, Line: n.Span.Line}
 	if n.Work.If != nil {
 		s.If = n.Work.If.Source()
 	}
 	if n.Else != nil {
-		s.Else = w.steps(n.Else.Steps, join(at, "else"))
+		s.Else = w.steps(n.Else.Steps, plan.Join(at, "else"))
 	}
 	body := n
 	if n.Kind == plan.Loop {

@@ -110,18 +110,18 @@ func (p *Plan) place(n *plan.Node, below, whole string) {
 		p.place(n.Steps[0], "", whole+"[]")
 	} else {
 		for _, s := range n.Steps {
-			p.place(s, join(below, s.ID), join(whole, s.ID))
+			p.place(s, plan.Join(below, s.ID), plan.Join(whole, s.ID))
 		}
 	}
 	if n.Else != nil {
-		p.place(n.Else, join(below, "else"), join(whole, "else"))
+		p.place(n.Else, plan.Join(below, "else"), plan.Join(whole, "else"))
 	}
 	for i, c := range n.Catch {
 		id := "catch[" + strconv.Itoa(i) + "]"
-		p.place(c, join(below, id), join(whole, id))
+		p.place(c, plan.Join(below, id), plan.Join(whole, id))
 	}
 	if n.Finally != nil {
-		p.place(n.Finally, join(below, "finally"), join(whole, "finally"))
+		p.place(n.Finally, plan.Join(below, "finally"), plan.Join(whole, "finally"))
 	}
 }
 

@@ -3,6 +3,7 @@ package flow
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -72,6 +73,14 @@ func (w *work) input(c *calling) (in Input, sensitive string, t *trust.Trust, er
 	return in, sensitive, t, nil
 }
 
+// protectPair masks what Basic makes of a user name and a password (RFC 7617).
+func (w *work) protectPair(v datapoints.Value) {
+	var pair struct{ Username, Password string }
+	if json.Unmarshal([]byte(v.Reveal()), &pair) == nil && pair.Password != "" {
+		w.redactor.AddPair("basic", pair.Username, pair.Password)
+	}
+}
+
 func (w *work) renderField(f *plan.Field, e *env) (datapoints.Value, error) {
 	if f.Value.Const != "" {
 		return marked(f.Value.Const, f.Class, f.Name), nil
@@ -86,7 +95,11 @@ func (w *work) renderField(f *plan.Field, e *env) (datapoints.Value, error) {
 	if err != nil {
 		return datapoints.Value{}, placed(err)
 	}
-	return marked(b.String(), class, f.Name), nil
+	v := marked(b.String(), class, f.Name)
+	if class == plan.Sensitive {
+		w.protectPair(v)
+	}
+	return v, nil
 }
 
 // hasSecret says whether a value has a sensitive member inside, also as JSON in

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,36 +23,30 @@ func (w *work) prepare(decisions Assume) error {
 	case datapoints.Succeeded, datapoints.Cancelled:
 		return fmt.Errorf("%w: it has %s", ErrNotResumable, w.run.State)
 	}
-	again := &reopening{w: w, now: time.Now(), decisions: decisions}
+	again := &reopening{w: w, decisions: decisions, Reopening: &record.Reopening{
+		State: w.state, At: w.plan.at, Forget: forgetFault, Now: time.Now()}}
 	if err := again.decide(); err != nil {
 		return err
 	}
 	if w.run.State == datapoints.Failed || w.run.State == datapoints.Unknown {
-		again.node(w.plan.compiled.Root, "", time.Time{})
+		again.Failed(w.plan.compiled.Root)
 	} else {
-		again.retime(w.plan.compiled.Root, "", time.Time{})
+		again.Interrupted(w.plan.compiled.Root)
 	}
 	run := w.run
 	run.State, run.Kind, run.At, run.Failure, run.Ended = datapoints.Running, "", "", datapoints.Value{}, time.Time{}
-	again.records = append(again.records, datapoints.Record{Bare: true, End: &run, At: again.now})
-	if err := w.rec.AddAll(again.records); err != nil {
+	again.Records = append(again.Records, datapoints.Record{Bare: true, End: &run, At: again.Now})
+	if err := w.rec.AddAll(again.Records); err != nil {
 		return storeError("the run cannot be recorded", err)
 	}
 	return nil
 }
 
-// A reopening collects what a resume changes.
+// A reopening takes the operator's decisions, and collects what they change.
 type reopening struct {
+	*record.Reopening
 	w         *work
-	now       time.Time
 	decisions Assume
-	records   []datapoints.Record
-}
-
-func (o *reopening) put(path string, r datapoints.Row, points ...datapoints.Point) {
-	rec := datapoints.Record{Path: path, Row: r, Points: points, At: o.now}
-	o.w.state.Put(&rec)
-	o.records = append(o.records, rec)
 }
 
 // decide takes the operator's word for each call that is unknown. A call of
@@ -103,7 +96,7 @@ func orNothing(list []string) string {
 func (o *reopening) assumeNotSent(path string) {
 	r := o.w.state.Row(path)
 	r.Assumed = "not-sent"
-	o.put(path, newSeries(r))
+	o.Put(path, o.Series(r))
 }
 
 // assumeSent records a step as done, with the values that the operator gives.
@@ -114,7 +107,7 @@ func (o *reopening) assumeSent(path string, d Assumption) error {
 	}
 	r := o.w.state.Row(path)
 	r.N = max(r.N, r.Intent)
-	r.Last, r.Assumed, r.Ended, r.Origin = Outcome{Status: datapoints.Done}, "sent", o.now, ""
+	r.Last, r.Assumed, r.Ended, r.Origin = Outcome{Status: datapoints.Done}, "sent", o.Now, ""
 	h := unseal(r.Hidden)
 	h.Fault = nil
 	r.Hidden = h.seal()
@@ -127,7 +120,7 @@ func (o *reopening) assumeSent(path string, d Assumption) error {
 	if err := o.w.admit(points); err != nil {
 		return err
 	}
-	o.put(path, r, points...)
+	o.Put(path, r, points...)
 	return nil
 }
 
@@ -192,132 +185,9 @@ func givenText(v any, ok bool, s *plan.Save) (string, error) {
 	return string(raw), err
 }
 
-// newSeries opens a leaf for a new series of attempts; its numbers go on.
-func newSeries(r datapoints.Row) datapoints.Row {
-	r.N = max(r.N, r.Intent)
-	r.Last, r.Caught, r.Origin = Outcome{}, Outcome{}, ""
-	r.Base, r.Tries, r.Polls, r.Pages, r.Waited, r.Intent, r.IntentSafe = r.N, 0, 0, 0, false, 0, false
-	r.Deadline = time.Time{}
-	h := unseal(r.Hidden)
+// forgetFault takes the failure out of the hidden part of a row.
+func forgetFault(v datapoints.Value) datapoints.Value {
+	h := unseal(v)
 	h.Fault = nil
-	r.Hidden = h.seal()
-	return r
-}
-
-// node opens what must be done again at and below a node, and says whether
-// nothing must.
-func (o *reopening) node(n *plan.Node, path string, deadline time.Time) (ok bool) {
-	r := o.w.state.Row(path)
-	switch {
-	case n.Bare:
-		ok = o.parts(n, path, deadline, false)
-	case r.Enter.Status == datapoints.Skipped || r.Last.Status == datapoints.Skipped:
-		ok = n.Else == nil || o.node(n.Else, join(path, "else"), deadline)
-	case r.Caught.Status == datapoints.Done && r.Caught.Next >= 0:
-		ok = o.node(n.Catch[r.Caught.Next], join(path, "catch["+strconv.Itoa(r.Caught.Next)+"]"), deadline)
-	case r.Last.Status == datapoints.Done:
-		ok = true
-	case n.Kind < plan.Block:
-		if r.Last.Status == datapoints.Broke {
-			o.put(path, newSeries(r))
-		} else if r.Last.Status != 0 {
-			r.Deadline = time.Time{}
-			o.put(path, r)
-		}
-	case r.Enter.Status != datapoints.Open:
-		if r.Enter.Status != 0 {
-			r.Enter, r.Caught, r.Origin = Outcome{}, Outcome{}, ""
-			o.put(path, r)
-		}
-	default:
-		o.compound(n, path, r, deadline)
-	}
-	if n.Finally == nil {
-		return ok
-	}
-	if ok {
-		return o.node(n.Finally, join(path, "finally"), time.Time{})
-	}
-	o.reset(join(path, "finally"))
-	return false
-}
-
-func (o *reopening) compound(n *plan.Node, path string, r datapoints.Row, deadline time.Time) {
-	overdue := timedOut(&r)
-	r.Enter.Deadline = nearer(deadline, o.now, n.Work.Timeout)
-	if r.Last.Status == datapoints.Broke {
-		r.Last = Outcome{}
-	}
-	r.Caught, r.Origin = Outcome{}, ""
-	o.put(path, r)
-	o.parts(n, path, r.Enter.Deadline, overdue)
-}
-
-// parts opens what is inside. Items that a loop passed over stay, unless time
-// was up for them because it was for the loop: overdue.
-func (o *reopening) parts(n *plan.Node, path string, deadline time.Time, overdue bool) bool {
-	if n.Kind == plan.Loop {
-		count := o.w.state.Row(path).Enter.Count
-		for i := range count {
-			at := path + "[" + strconv.Itoa(i) + "]"
-			item := o.w.state.Row(at)
-			if n.Go && item.Last.Status == datapoints.Broke && item.Last.Kind != string(KindUnknown) && !(overdue && timedOut(&item)) {
-				continue // passed over by the loop
-			}
-			o.node(n.Steps[0], at, deadline)
-		}
-		return false
-	}
-	ok := true
-	for _, s := range n.Steps {
-		ok = o.node(s, join(path, s.ID), deadline) && ok
-	}
-	return ok
-}
-
-// retime gives what is open in an interrupted run its full time again.
-func (o *reopening) retime(n *plan.Node, path string, deadline time.Time) {
-	r := o.w.state.Row(path)
-	goesOn, inner := n.Bare, deadline
-	switch {
-	case n.Bare || record.Final(&r):
-	case n.Kind < plan.Block:
-		if !r.Deadline.IsZero() {
-			r.Deadline = time.Time{}
-			o.put(path, r)
-		}
-	case r.Enter.Status == datapoints.Open:
-		goesOn, inner = true, nearer(deadline, o.now, n.Work.Timeout)
-		if !inner.Equal(r.Enter.Deadline) {
-			r.Enter.Deadline = inner
-			o.put(path, r)
-		}
-	}
-	if n.Else != nil {
-		o.retime(n.Else, join(path, "else"), deadline)
-	}
-	for i, c := range n.Catch {
-		o.retime(c, join(path, "catch["+strconv.Itoa(i)+"]"), deadline)
-	}
-	if n.Finally != nil {
-		o.retime(n.Finally, join(path, "finally"), time.Time{})
-	}
-	for i := 0; goesOn && n.Kind == plan.Loop && i < r.Enter.Count; i++ {
-		o.retime(n.Steps[0], path+"["+strconv.Itoa(i)+"]", inner)
-	}
-	for i := 0; goesOn && n.Kind != plan.Loop && i < len(n.Steps); i++ {
-		o.retime(n.Steps[i], join(path, n.Steps[i].ID), inner)
-	}
-}
-
-// reset opens everything at and below a path. Numbers go on growing.
-func (o *reopening) reset(path string) {
-	for _, at := range o.w.state.Below(path) {
-		r := datapoints.Row{}
-		if n := o.w.plan.at(at); n == nil || n.Kind != plan.Loop {
-			r.N = o.w.state.Row(at).N
-			r.Base = r.N
-		}
-		o.put(at, r)
-	}
+	return h.seal()
 }

@@ -2,13 +2,11 @@ package flow
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
@@ -51,7 +49,7 @@ func (x *Executor) Create(ctx context.Context, p *Plan, batch string, in ...Inpu
 			}
 			wrong = append(wrong, b)
 		}
-		id, err := newID(now.Add(time.Duration(i) * tick))
+		id, err := record.NewID(now.Add(time.Duration(i) * record.Tick))
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +116,7 @@ func (x *Executor) drive(ctx context.Context, p *Plan, run string, decisions Ass
 	}
 	soft, stop := context.WithCancel(ctx)
 	defer stop()
-	keep := x.renew(hard, lease, func() { stop(); abort() })
+	keep := record.Keep(hard, x.store(), lease, x.ttl(), func() { stop(); abort() })
 	defer keep()
 	w, err := x.open(hard, p, lease)
 	switch {
@@ -135,7 +133,7 @@ func (x *Executor) drive(ctx context.Context, p *Plan, run string, decisions Ass
 		return w.run, err
 	}
 	hard, ended := w.watch(hard, x.Observer)
-	defer afterGrace(ctx, x.grace(), abort)()
+	defer record.AfterGrace(ctx, x.grace(), abort)()
 	j := &journal{recorded: w.recorded, work: w.do, hard: hard}
 	err = j.walk(soft, p, run, !w.state.Complete)
 	w.spans.close("stopped")
@@ -153,29 +151,6 @@ func (x *Executor) drive(ctx context.Context, p *Plan, run string, decisions Ass
 // isOver says of a run that Start has nothing to begin with.
 func isOver(s datapoints.State) bool {
 	return s == datapoints.Succeeded || s == datapoints.Cancelled || s == datapoints.Failed || s == datapoints.Unknown
-}
-
-// afterGrace calls abort when ctx has been over for a while, unless the run is
-// over before: then the function that it gives is called.
-func afterGrace(ctx context.Context, grace time.Duration, abort func()) (over func()) {
-	var mu sync.Mutex
-	var timer *time.Timer
-	ended := false
-	unhook := context.AfterFunc(ctx, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if !ended {
-			timer = time.AfterFunc(grace, abort)
-		}
-	})
-	return func() {
-		unhook()
-		mu.Lock()
-		defer mu.Unlock()
-		if ended = true; timer != nil {
-			timer.Stop()
-		}
-	}
 }
 
 // giveUp leaves a run that was claimed but cannot be begun as it was.
@@ -317,39 +292,6 @@ func (x *Executor) claim(ctx context.Context, run string) (datapoints.Lease, err
 	return l, storeError("the run cannot be claimed", err)
 }
 
-// renew keeps the lease while the run goes on. lost is called when another
-// process has taken the run over.
-func (x *Executor) renew(ctx context.Context, l datapoints.Lease, lost func()) (stop func()) {
-	var mu sync.Mutex
-	stopped := false
-	var timer *time.Timer
-	again := func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if stopped {
-			return
-		}
-		if errors.Is(x.store().Commit(ctx, l), datapoints.ErrLeaseLost) {
-			lost()
-			return
-		}
-		now := time.Now()
-		l.Until = now.Add(x.ttl())
-		_, _ = x.store().Claim(ctx, l, now, nil) // of other errors the next commit tells
-		timer.Reset(x.ttl() / 3)
-	}
-	mu.Lock()
-	timer = time.AfterFunc(x.ttl()/3, again)
-	mu.Unlock()
-	return func() {
-		timer.Stop()
-		mu.Lock()
-		defer mu.Unlock()
-		stopped = true
-		timer.Stop()
-	}
-}
-
 func (x *Executor) ttl() time.Duration {
 	if x.Owner.TTL > 0 {
 		return x.Owner.TTL
@@ -362,39 +304,6 @@ func (x *Executor) grace() time.Duration {
 		return x.Grace
 	}
 	return 10 * time.Second
-}
-
-// tick is what the ids of two times must differ by to sort as those do: 1/4096 ms.
-const tick = 245 * time.Nanosecond
-
-// newID makes a UUIDv7 (RFC 9562 §5.7), with the time below a millisecond in
-// rand_a, so that ids sort by time.
-func newID(now time.Time) (string, error) {
-	var b [16]byte
-	if _, err := rand.Read(b[:]); err != nil {
-		return "", err
-	}
-	ms := now.UnixMilli()
-	for i := range 6 {
-		b[i] = byte(ms >> (40 - 8*i))
-	}
-	fraction := now.Nanosecond() % 1_000_000 * 4096 / 1_000_000
-	b[6], b[7] = byte(fraction>>8), byte(fraction)
-	return formatUUID(b, 7), nil
-}
-
-// formatUUID sets version and variant.
-func formatUUID(b [16]byte, version byte) string {
-	b[6] = b[6]&0x0f | version<<4
-	b[8] = b[8]&0x3f | 0x80
-	s := hex.EncodeToString(b[:])
-	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
-}
-
-func randomSeed() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails, says crypto/rand
-	return hex.EncodeToString(b[:])
 }
 
 // Digest is a fingerprint of every file that the plan was made from.

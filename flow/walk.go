@@ -37,7 +37,7 @@ type place struct {
 func (w walk) node(ctx context.Context, n *plan.Node, at place) error {
 	entered, err := w.verb(ctx, n, at)
 	if entered == datapoints.Skipped && n.Else != nil {
-		return w.node(ctx, n.Else, place{path: join(at.path, "else"), deadline: at.deadline})
+		return w.node(ctx, n.Else, place{path: plan.Join(at.path, "else"), deadline: at.deadline})
 	}
 	if f := failure(err); f != nil && len(n.Catch) > 0 {
 		err = w.catch(ctx, n, at, f)
@@ -45,7 +45,7 @@ func (w walk) node(ctx context.Context, n *plan.Node, at place) error {
 	if n.Finally == nil || entered != datapoints.Open || !(err == nil || err == ErrStopped || failure(err) != nil) {
 		return err
 	}
-	inner := place{path: join(at.path, "finally")}
+	inner := place{path: plan.Join(at.path, "finally")}
 	if f := failure(err); f != nil {
 		inner.cause = f.Path
 	}
@@ -66,7 +66,7 @@ func (w walk) catch(ctx context.Context, n *plan.Node, at place, f *Failure) err
 	case out.Next < 0:
 		return f
 	}
-	clause := join(at.path, "catch["+strconv.Itoa(out.Next)+"]")
+	clause := plan.Join(at.path, "catch["+strconv.Itoa(out.Next)+"]")
 	return w.node(ctx, n.Catch[out.Next], place{path: clause, cause: f.Path, deadline: at.deadline})
 }
 
@@ -166,7 +166,7 @@ func (w walk) body(ctx context.Context, n *plan.Node, path string, next int, in 
 		})
 	case plan.Parallel:
 		return w.Each(ctx, len(n.Steps), n.AtOnce, func(ctx context.Context, i int) error {
-			return w.node(ctx, n.Steps[i], place{path: join(path, n.Steps[i].ID), deadline: in.Deadline})
+			return w.node(ctx, n.Steps[i], place{path: plan.Join(path, n.Steps[i].ID), deadline: in.Deadline})
 		})
 	}
 	if n.Rounds {
@@ -177,7 +177,7 @@ func (w walk) body(ctx context.Context, n *plan.Node, path string, next int, in 
 
 func (w walk) steps(ctx context.Context, steps []*plan.Node, path string, deadline time.Time) error {
 	for _, s := range steps {
-		if err := w.node(ctx, s, place{path: join(path, s.ID), deadline: deadline}); err != nil {
+		if err := w.node(ctx, s, place{path: plan.Join(path, s.ID), deadline: deadline}); err != nil {
 			return err
 		}
 	}
@@ -188,13 +188,6 @@ func (w walk) steps(ctx context.Context, steps []*plan.Node, path string, deadli
 func failure(err error) *Failure {
 	f, _ := err.(*Failure)
 	return f
-}
-
-func join(path, id string) string {
-	if path == "" {
-		return id
-	}
-	return path + "." + id
 }
 
 // An Engine drives a walk: it does tasks, sleeps, waits for messages, and runs

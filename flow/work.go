@@ -213,7 +213,7 @@ func (w *work) enter(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 	case !ok:
 		return w.skip(ctx, n, r, t)
 	}
-	out := Outcome{Status: datapoints.Open, Next: r.N + 1, Deadline: nearer(t.Deadline, now, n.Work.Timeout)}
+	out := Outcome{Status: datapoints.Open, Next: r.N + 1, Deadline: record.Nearer(t.Deadline, now, n.Work.Timeout)}
 	if n.Kind == plan.Loop {
 		items, err := w.openLoop(ctx, n, t.Path)
 		if err != nil {
@@ -362,14 +362,3 @@ func overdueItself() error {
 }
 
 func late(deadline, now time.Time) bool { return !deadline.IsZero() && !now.Before(deadline) }
-
-// nearer is the nearer of a deadline and now + d (0: no d).
-func nearer(deadline, now time.Time, d time.Duration) time.Time {
-	if d == 0 {
-		return deadline
-	}
-	if t := now.Add(d); deadline.IsZero() || t.Before(deadline) {
-		return t
-	}
-	return deadline
-}

@@ -317,3 +317,11 @@ type Ref struct {
 	Index  bool
 	Step   *Node // steps.x; of a step with for_each the Loop
 }
+
+// Join is the path of a part.
+func Join(path, id string) string {
+	if path == "" {
+		return id
+	}
+	return path + "." + id
+}

@@ -1,0 +1,40 @@
+package plan
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"time"
+)
+
+// Lists says whether a failure is among those that the author, or the
+// language, lists. Status is that of the answer, or 0.
+func (r *Retry) Lists(kind string, status int) bool {
+	lost := kind == "network" || kind == "timeout"
+	if r.Default && (lost || byDefault(status)) {
+		return true
+	}
+	for _, on := range r.On {
+		if lost && on == kind || status != 0 && (on == strconv.Itoa(status) || on == strconv.Itoa(status/100)+"xx") {
+			return true
+		}
+	}
+	return false
+}
+
+func byDefault(status int) bool {
+	switch status {
+	case 408, 425, 429, 502, 503, 504:
+		return true
+	}
+	return false
+}
+
+// Wait is full jitter: anything up to initial × factor^tries, at most max.
+func (r *Retry) Wait(tries int) time.Duration {
+	limit := float64(r.Initial)
+	for range tries {
+		limit = min(limit*r.Factor, float64(r.Max))
+	}
+	limit = min(limit, float64(r.Max))
+	return time.Duration(rand.Float64() * limit)
+}
