@@ -14,6 +14,10 @@ func TestNamesInsideAndOutsideOfLoops(t *testing.T) {
 	testProblems(t, []problemCase{
 		{"saved outside and then inside", head + "  - { id: a, set: { x: 1 } }\n  - { id: b, for_each: { in: inputs.list }, set: { x: 1 } }",
 			[]string{"6:52 duplicate-name"}, `"x" is saved inside the loop "b" and also outside it`},
+		{"outside, inside and outside again", head + "  - { id: a, set: { x: 1 } }\n  - { id: b, for_each: { in: inputs.list }, set: { x: 1 } }\n  - { id: c, set: { x: 1 } }",
+			[]string{"6:52 duplicate-name", "7:21 duplicate-name"}, `7:21: error[duplicate-name]: "x" is saved inside the loop "b"`},
+		{"outside and then in two loops", head + "  - { id: a, set: { x: 1 } }\n  - { id: b, for_each: { in: inputs.list }, set: { x: 1 } }\n  - { id: c, for_each: { in: inputs.list }, set: { x: 1 } }",
+			[]string{"6:52 duplicate-name", "7:52 duplicate-name"}, `7:52: error[duplicate-name]: "x" is saved inside the loop "b"`},
 		{"inside and then outside", head + "  - { id: b, for_each: { in: inputs.list }, set: { x: 1 } }\n  - { id: a, set: { x: 1 } }",
 			[]string{"6:21 duplicate-name"}, "step \"b\" saves it on line 5"},
 		{"in two loops", head + "  - { id: a, for_each: { in: inputs.list }, set: { x: 1 } }\n  - { id: b, for_each: { in: inputs.list }, set: { x: 1 } }",

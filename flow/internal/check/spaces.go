@@ -92,9 +92,19 @@ func (c *checker) saved(sp *space, name string, at site) {
 	}
 	v := c.variable(sp, name)
 	if v.ref.Point.List {
-		c.insideAndOutside(name, v.sites[0], at)
+		c.insideAndOutside(name, v.looped(sp), at)
 	}
 	v.sites = append(v.sites, at)
+}
+
+// looped is the first place where a loop inside of the space saves the name.
+func (v *variable) looped(sp *space) site {
+	for _, s := range v.sites {
+		if s.loop != sp {
+			return s
+		}
+	}
+	return v.sites[0]
 }
 
 // gathered notes that a loop in the space makes a list of an inner name.
@@ -102,11 +112,10 @@ func (c *checker) gathered(sp, loop *space, inner *variable) {
 	name := inner.ref.Point.Name
 	v, known := sp.names[name]
 	if known && len(v.sites) > 0 {
-		first := v.sites[0]
 		if v.ref.Point.List {
-			c.insideAndOutside(name, first, inner.sites[0])
+			c.insideAndOutside(name, v.looped(sp), inner.sites[0])
 		} else {
-			c.insideAndOutside(name, inner.sites[0], first)
+			c.insideAndOutside(name, inner.sites[0], v.sites[0])
 		}
 	}
 	if !known {
