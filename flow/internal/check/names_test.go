@@ -14,10 +14,6 @@ func TestNamesInsideAndOutsideOfLoops(t *testing.T) {
 	testProblems(t, []problemCase{
 		{"saved outside and then inside", head + "  - { id: a, set: { x: 1 } }\n  - { id: b, for_each: { in: inputs.list }, set: { x: 1 } }",
 			[]string{"6:52 duplicate-name"}, `"x" is saved inside the loop "b" and also outside it`},
-		{"outside, inside and outside again", head + "  - { id: a, set: { x: 1 } }\n  - { id: b, for_each: { in: inputs.list }, set: { x: 1 } }\n  - { id: c, set: { x: 1 } }",
-			[]string{"6:52 duplicate-name", "7:21 duplicate-name"}, `7:21: error[duplicate-name]: "x" is saved inside the loop "b"`},
-		{"outside and then in two loops", head + "  - { id: a, set: { x: 1 } }\n  - { id: b, for_each: { in: inputs.list }, set: { x: 1 } }\n  - { id: c, for_each: { in: inputs.list }, set: { x: 1 } }",
-			[]string{"6:52 duplicate-name", "7:52 duplicate-name"}, `7:52: error[duplicate-name]: "x" is saved inside the loop "b"`},
 		{"inside and then outside", head + "  - { id: b, for_each: { in: inputs.list }, set: { x: 1 } }\n  - { id: a, set: { x: 1 } }",
 			[]string{"6:21 duplicate-name"}, "step \"b\" saves it on line 5"},
 		{"in two loops", head + "  - { id: a, for_each: { in: inputs.list }, set: { x: 1 } }\n  - { id: b, for_each: { in: inputs.list }, set: { x: 1 } }",
@@ -208,5 +204,21 @@ func TestABlockWhoseOutcomeIsReadHasARecord(t *testing.T) {
 	p, list := checked(t, "steps:\n  - { id: a, steps: [ { id: b, set: { x: 1 } } ] }\n  - { id: c, steps: [ { id: d, set: { y: \"${{ steps.a.ok }}\" } } ] }")
 	if list != nil || p.Root.Steps[0].Bare || !p.Root.Steps[1].Bare {
 		t.Error(list, p.Root.Steps[0].Bare, p.Root.Steps[1].Bare)
+	}
+}
+
+func TestEachPlaceThatClashesWithALoopNamesTheLoop(t *testing.T) {
+	t.Parallel()
+	for _, third := range []string{"set: { x: 1 }", "for_each: { in: inputs.list }, set: { x: 1 }"} {
+		_, list := checked(t, "inputs: { list: list }\nsteps:\n  - { id: a, set: { x: 1 } }\n"+
+			"  - { id: b, for_each: { in: inputs.list }, set: { x: 1 } }\n  - { id: c, "+third+" }\n")
+		if len(list) != 2 {
+			t.Fatalf("%s: want two problems, have\n%v", third, list)
+		}
+		for _, d := range list {
+			if want := `"x" is saved inside the loop "b" and also outside it`; d.Message != want {
+				t.Errorf("%s: have %q, want %q", third, d.Message, want)
+			}
+		}
 	}
 }
