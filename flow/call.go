@@ -3,12 +3,10 @@ package flow
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/answer"
-	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
 )
@@ -322,57 +320,6 @@ func (c *calling) record(e *Error) []datapoints.Attempt {
 		a.Message = datapoints.Text(c.w.redact(e.Message))
 	}
 	return []datapoints.Attempt{a}
-}
-
-// facts are the lines below an error: what was sent, and what came back.
-func (c *calling) facts(e *Error, result *Result) []Fact {
-	var facts []Fact
-	if c.call.Shown != nil {
-		r := c.call.Shown()
-		facts = append(facts, Fact{"sent", r.Method + " " + r.URL})
-	}
-	if result == nil || result.Status == 0 {
-		return facts
-	}
-	what := answer.StatusText(result.Status)
-	if t := result.Headers["Content-Type"]; len(t) > 0 {
-		what += ", " + t[0]
-	}
-	facts = append(facts, Fact{"answered", what + ", " + strconv.Itoa(len(result.Body)) + " bytes"})
-	for _, name := range []string{"Www-Authenticate", "Location", "Retry-After"} {
-		for _, v := range result.Headers[name] {
-			facts = append(facts, Fact{"", answer.HeaderName(name) + ": " + v})
-		}
-	}
-	if e.Kind == KindAuth || result.Status == 403 {
-		facts = append(facts, c.tokens()...)
-	}
-	return facts
-}
-
-// tokens says where the sensitive data points of the request's headers come from.
-func (c *calling) tokens() []Fact {
-	var facts []Fact
-	told := map[*plan.Point]bool{}
-	for i := range c.spec.Fields {
-		f := &c.spec.Fields[i]
-		if f.Name != "headers" && f.Name != "bearer" {
-			continue
-		}
-		f.Value.References(func(r *expression.Ref) {
-			h, ok := r.Handle.(*plan.Ref)
-			if !ok || h.Point == nil || h.Point.Class != plan.Sensitive || told[h.Point] {
-				return
-			}
-			told[h.Point] = true
-			slot := datapoints.Slot{Scope: record.Instance(h.Point.Scope, c.t.Path), Name: h.Point.Name}
-			if cell, err := c.w.state.Get(c.env.ctx, slot); err == nil && cell != nil {
-				ago := time.Since(cell.At).Round(time.Second)
-				facts = append(facts, Fact{"token", fmt.Sprintf("[secret %s], saved by step %s %s ago", h.Point.Name, cell.Step, ago)})
-			}
-		})
-	}
-	return facts
 }
 
 func earlier(a, b time.Time) time.Time {

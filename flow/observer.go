@@ -2,12 +2,14 @@ package flow
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 )
 
@@ -312,4 +314,18 @@ func (w *work) shownAnswer(r Result) *Result {
 // people are about to see parts of it.
 func (w *work) learn(spec *plan.CallSpec, e *env) {
 	e.answer.Secrets(spec.Save, e, w.redactor.Add)
+}
+
+func saved(points []datapoints.Point) []Saved {
+	list := make([]Saved, len(points))
+	for i := range points {
+		list[i] = Saved{points[i].Name, -1}
+		if text := points[i].Value.Reveal(); strings.HasPrefix(text, "[") {
+			var items []json.RawMessage
+			if json.Unmarshal([]byte(text), &items) == nil {
+				list[i].Items = len(items)
+			}
+		}
+	}
+	return list
 }

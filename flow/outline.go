@@ -1,10 +1,13 @@
 package flow
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 )
 
@@ -265,7 +268,7 @@ func (w *outliner) body(s *OutlineStep, n *plan.Node, path string) {
 		}
 		s.Request = request(s)
 		for _, v := range n.Work.Call.Save {
-			s.Saves = append(s.Saves, OutlineSave{Name: v.Point.Name, From: saveSource(&v), Type: v.Point.Type.String(),
+			s.Saves = append(s.Saves, OutlineSave{Name: v.Point.Name, From: v.From(), Type: v.Point.Type.String(),
 				Class: className(max(v.Class, v.Point.Class)), Optional: v.Optional, List: s.Loop != nil})
 		}
 	case plan.Set:
@@ -287,30 +290,13 @@ func (w *outliner) body(s *OutlineStep, n *plan.Node, path string) {
 		}
 	case plan.Fail:
 		s.Kind = "fail"
-		text := placeholders(n.Work.Fail.Source())
+		text := plan.Placeholders(n.Work.Fail.Source())
 		s.Fields = []OutlineField{{"fail", text, w.reads(n.Work.Fail.Refs(), s.Number)}}
 	default:
 		s.Kind = "block"
 		s.Steps = w.steps(n.Steps, path)
 		s.Calls = rangeOf(s.Steps)
 	}
-}
-
-// saveSource says in words where a saved value comes from.
-func saveSource(v *plan.Save) string {
-	switch v.Source {
-	case plan.FromPath:
-		return v.Path.Source()
-	case plan.FromExpression:
-		return v.Expression.Source()
-	case plan.FromHeader:
-		return "header " + v.Text
-	case plan.FromCookie:
-		return "cookie " + v.Text
-	case plan.FromRegex:
-		return "regex " + v.Text
-	}
-	return "body " + v.Text
 }
 
 // request is method and URL, with base_url in front where the URL is only a path.
@@ -335,4 +321,70 @@ func request(s *OutlineStep) string {
 		return url
 	}
 	return method + " " + url
+}
+
+// field adds the leaves of a field, each under its own name.
+func (w *outliner) field(s *OutlineStep, name, key string, v *plan.Value) {
+	switch {
+	case v.Const == "" && v.Template == nil && !v.IsList:
+		for i := range v.Pairs {
+			w.field(s, name+"."+v.Pairs[i].Key, v.Pairs[i].Key, &v.Pairs[i].Value)
+		}
+	case v.Const == "" && v.Template == nil:
+		for i := range v.Items {
+			w.field(s, name+"."+strconv.Itoa(i), key, &v.Items[i])
+		}
+	default:
+		text, reads := w.value(v, s.Number)
+		if datapoints.SensitiveName(key) {
+			text = withoutConstant(text, key, v)
+		}
+		s.Fields = append(s.Fields, OutlineField{name, text, reads})
+	}
+}
+
+// withoutConstant is the text of a sensitive value: masked, if the secret
+// itself stands in the file.
+func withoutConstant(text, name string, v *plan.Value) string {
+	constant := v.Const != ""
+	if v.Template != nil {
+		_, constant = v.Template.Constant()
+	}
+	if constant {
+		return "[secret " + name + "]"
+	}
+	return text
+}
+
+// value writes a value with {name} for what is not known, and says which data
+// points it reads, as seen from the step with that number.
+func (w *outliner) value(v *plan.Value, number int) (string, []OutlineRead) {
+	var b strings.Builder
+	var refs []expression.Ref
+	v.Sketch(&b, &refs, datapoints.MaskMembers)
+	return b.String(), w.reads(refs, number)
+}
+
+// reads are the data points among references, each once, and who may have
+// saved them before the step with that number.
+func (w *outliner) reads(refs []expression.Ref, number int) []OutlineRead {
+	var reads []OutlineRead
+	for _, r := range refs {
+		handle, ok := r.Handle.(*plan.Ref)
+		if !ok || handle.Point == nil {
+			continue
+		}
+		if slices.ContainsFunc(reads, func(o OutlineRead) bool { return o.Name == r.Name }) {
+			continue
+		}
+		read := OutlineRead{Name: r.Name, From: []string{}, Steps: []int{}, Class: className(handle.Point.Class)}
+		for _, s := range w.savers[handle.Point] {
+			if s.number < number {
+				read.From = append(read.From, s.path)
+				read.Steps = append(read.Steps, s.number)
+			}
+		}
+		reads = append(reads, read)
+	}
+	return reads
 }
