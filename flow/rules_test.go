@@ -2,6 +2,7 @@ package flow_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"io/fs"
 	"strings"
@@ -521,4 +522,37 @@ func (reader) Spec() flow.Spec {
 func (reader) Plan(in flow.Input) (flow.Call, error) {
 	data, err := in.File(in.Args[0].Value.RevealText())
 	return flow.Call{Repeatable: true, Do: func(context.Context) (flow.Result, error) { return flow.Result{Body: data}, nil }}, err
+}
+
+func TestWhatBasicMakesOfAPairIsMasked(t *testing.T) {
+	t.Parallel()
+	const password = "s3cr3t-of-the-clinic"
+	redactor := &datapoints.Redactor{}
+	w := &world{}
+	p, err := flow.Compile(fstest.MapFS{"test.yaml": {Data: []byte(`stepwell: 1
+name: pair
+secrets: { password: { env: X } }
+steps:
+  - { id: a, action: call, with: { basic: { username: clinic, password: "${{ secrets.password }}" } } }
+`)}}, "test.yaml", flow.Kit{Actions: flow.Actions{"call": basicAction{worldAction{w}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &flow.Executor{Redactor: redactor, Secrets: func(context.Context, flow.SecretSource) (string, error) { return password, nil }}
+	if _, err := x.Run(t.Context(), p, nil); err != nil {
+		t.Fatal(err)
+	}
+	header := base64.StdEncoding.EncodeToString([]byte("clinic:" + password))
+	if got := redactor.Text("Basic " + header); strings.Contains(got, header[:8]) {
+		t.Errorf("shown as %s", got)
+	}
+}
+
+// basicAction is the world's action with a field for Basic.
+type basicAction struct{ worldAction }
+
+func (b basicAction) Spec() flow.Spec {
+	s := b.worldAction.Spec()
+	s.Fields = append(s.Fields, flow.Field{Name: "basic", Type: flow.JSONField})
+	return s
 }

@@ -94,7 +94,7 @@ func (w *work) renderField(f *plan.Field, e *env) (datapoints.Value, error) {
 		return datapoints.Value{}, placed(err)
 	}
 	v := marked(b.String(), class, f.Name)
-	if class == plan.Sensitive {
+	if class == plan.Sensitive && f.Name == "basic" {
 		w.protectPair(v)
 	}
 	return v, nil
