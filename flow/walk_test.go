@@ -511,3 +511,55 @@ finally:
 		t.Error(diff)
 	}
 }
+
+// A branch that a stop has woken counts as running at once: else the replay
+// would be taken for over, and what waits behind it would go out.
+func TestABranchThatAStopHasWokenHoldsBackWhatIsNewOnResume(t *testing.T) {
+	t.Parallel()
+	const steps = `
+steps:
+  - id: each
+    for_each: { in: "1..2", concurrency: 2 }
+    steps:
+      - id: inner
+        if: item == 1
+        for_each: { in: "1..2", as: n, concurrency: 2 }
+        steps:
+          - { id: waits, if: n == 1, action: call, with: { safe: true } }
+          - { id: fails, if: n == 2, action: call }
+      - { id: held, if: item == 2, action: call, with: { safe: true } }
+`
+	for i := range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			s := &doomed{Store: &datapoints.Memory{}, path: "each[0].inner[1].fails", died: make(chan struct{})}
+			w := &world{script: func(path string, _ int) error {
+				switch path {
+				case "each[0].inner[0].waits":
+					return &flow.Error{Kind: flow.KindHTTP, Status: 429, Refused: true, After: 200 * time.Second}
+				case "each[0].inner[1].fails":
+					return refused(404)
+				}
+				return nil
+			}}
+			w.during = func(_ context.Context, path string) {
+				switch path {
+				case "each[1].held":
+					<-s.died
+				case "each[0].inner[1].fails":
+					time.Sleep(time.Second) // everybody else waits
+				}
+			}
+			p := compile(t, w, steps)
+			run, _ := (&flow.Executor{Store: s}).Run(t.Context(), p, nil)
+			s.died, w.during = nil, nil
+			before := len(w.order)
+			run, err := successor(s).Resume(t.Context(), p, run.ID, nil)
+			if got := end(run, err); got != "failed http at each[0].inner[1].fails" || before != 3 {
+				t.Fatal(got, before)
+			}
+			if sent := w.order[before:]; len(sent) > 0 {
+				t.Fatalf("try %d: %v were sent", i, sent)
+			}
+		})
+	}
+}
