@@ -23,28 +23,28 @@ const (
 
 // settings are the rendered fields of one call; JSON texts as they came.
 type settings struct {
-	verb, base, place       string // method, base_url, url
-	query, lines            string // objects: query, headers
-	lateHeaders             bool
-	bodyKind, content       string // json, form, multipart, text, file, and what it holds
-	contentType             string
-	basic, bearer           string
-	hasBearer               bool
-	key                     string // idempotency_key
-	repeatable              *bool
-	redirects               redirects
-	limit                   int64
-	timeout                 time.Duration
-	allowed                 string // a list
-	tls, proxy              string
-	saveTo                  string
-	document, documentFile  string // graphql
-	variables, operation    string
-	sensitive               bool // something that is sent is
-	sensitiveHead           bool // in headers, basic, bearer
-	sensitiveBody           bool
-	sensitiveURL            bool
-	graphql, documentIsFile bool
+	verb, base, place    string // method, base_url, url
+	query, lines         string // objects: query, headers
+	lateHeaders          bool
+	bodyKind, content    string // json, form, multipart, text, file, and what it holds
+	contentType          string
+	basic, bearer        string
+	hasBearer            bool
+	key                  string // idempotency_key
+	repeatable           *bool
+	redirects            redirects
+	limit                int64
+	timeout              time.Duration
+	allowed              string // a list
+	tls, proxy           string
+	saveTo               string
+	documentFile         string // graphql
+	variables, operation string
+	sensitive            bool // something that is sent is
+	sensitiveHead        bool // in headers, basic, bearer
+	sensitiveBody        bool
+	sensitiveURL         bool
+	graphql              bool
 }
 
 // dataError refuses a call before anything is sent.

@@ -17,11 +17,10 @@ import (
 // A writer makes up flows. Calls that fail and branches at the same time do
 // not go into one flow: which siblings still run when one fails is a race.
 type writer struct {
-	t     *rapid.T
-	b     strings.Builder
-	n     int
-	calm  bool     // nothing fails, loops may be concurrent
-	names []string // data points saved for sure, to read
+	t    *rapid.T
+	b    strings.Builder
+	n    int
+	calm bool // nothing fails, loops may be concurrent
 }
 
 func (w *writer) flow() string {
