@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -219,5 +221,23 @@ func TestHowAServerOfOthersFails(t *testing.T) {
 				t.Errorf("have %v", err)
 			}
 		})
+	}
+}
+
+func TestAnAuthorizationWithAHoleIsSentToNobody(t *testing.T) {
+	t.Parallel()
+	sent := 0
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { sent++ }))
+	defer s.Close()
+	for _, header := range []string{"ApiKey id=${{ inputs.id }},key=k", "Bearer ${{ inputs.id }}", "${{ inputs.id }}"} {
+		_, err := runFlow(t, `
+inputs: { url: string, id: string }
+steps:
+  - { id: call, action: http, with: { url: "${{ inputs.url }}", headers: { Authorization: "`+header+`" } } }
+`, flow.Inputs{"url": s.URL, "id": ""})
+		var e *flow.Error
+		if !errors.As(err, &e) || e.Kind != flow.KindData || sent > 0 {
+			t.Errorf("%s: %v, sent %d times", header, err, sent)
+		}
 	}
 }

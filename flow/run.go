@@ -235,9 +235,13 @@ func (w *work) end(ctx context.Context, walked error) (datapoints.Run, error) {
 	var result error
 	switch f := failure(walked); {
 	case walked == nil:
-		run.State = datapoints.Succeeded
-		root := w.state.Row("")
-		run.Outputs = w.markOutputs(unseal(root.Hidden).Outputs)
+		run.State, run.Done = datapoints.Succeeded, run.Steps // also what a caught failure left out
+		outputs := w.given
+		if outputs == nil {
+			root := w.state.Row("")
+			outputs = unseal(root.Hidden).Outputs
+		}
+		run.Outputs = w.markOutputs(outputs)
 	case f != nil:
 		fault := w.verdict(f.Path)
 		run.State, run.Kind, run.At = stateOf(fault.Kind), string(fault.Kind), fault.Step

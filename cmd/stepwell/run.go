@@ -70,6 +70,9 @@ func (c *Command) run(ctx context.Context, file string, o runOptions) error {
 	if o.jobs < 1 {
 		return wrong(fmt.Sprintf("--jobs %d: at least 1 is needed", o.jobs))
 	}
+	if o.jobs > 1 && o.each == "" {
+		return wrong("--jobs is for the runs of --each", "for the items of a loop write `concurrency` in its for_each")
+	}
 	plan, project, err := c.load(file)
 	if err != nil {
 		return c.refuse(err, "", o.json)

@@ -57,13 +57,13 @@ func secretFile(name, dir string) (string, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", missing("there is no such file")
 	case err != nil:
-		return "", fmt.Errorf("the file %s cannot be read: %s", name, reason(err))
+		return "", fmt.Errorf("it cannot be read: %s", reason(err))
 	case info.Size() > maxSecretFile:
-		return "", fmt.Errorf("the file %s is larger than 1 MiB", name)
+		return "", errors.New("it is larger than 1 MiB")
 	}
 	text, err := os.ReadFile(name)
 	if err != nil {
-		return "", fmt.Errorf("the file %s cannot be read: %s", name, reason(err))
+		return "", fmt.Errorf("it cannot be read: %s", reason(err))
 	}
 	return cutNewline(string(text)), nil
 }
@@ -89,13 +89,13 @@ func secretCommand(ctx context.Context, args []string, dir string) (string, erro
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() == context.DeadlineExceeded:
-		return "", fmt.Errorf("the command %s did not end within %s", args[0], commandTimeout)
+		return "", fmt.Errorf("it did not end within %s", commandTimeout)
 	case errors.As(err, &exit):
-		return "", fmt.Errorf("the command %s ended with exit code %d", args[0], exit.ExitCode())
+		return "", fmt.Errorf("it ended with exit code %d", exit.ExitCode())
 	case errors.Is(err, exec.ErrNotFound):
-		return "", fmt.Errorf("the command %s was not found", args[0])
+		return "", errors.New("it was not found")
 	case err != nil:
-		return "", fmt.Errorf("the command %s could not be run: %s", args[0], reason(err))
+		return "", fmt.Errorf("it could not be run: %s", reason(err))
 	}
 	return cutNewline(out.String()), nil
 }

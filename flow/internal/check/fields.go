@@ -286,6 +286,9 @@ func (r *rendering) pairValue(f *Field, p syntax.Pair) plan.Value {
 	case expression.Object, expression.Duration, expression.Bytes: // a list repeats the key, null leaves it out
 		r.mustBeText(n, t)
 	}
+	if strings.EqualFold(p.Key, "Authorization") && t.Program() == nil {
+		t = t.Filled() // a credential with a hole in it is sent to nobody
+	}
 	return plan.Value{Span: n.Span, Template: t}
 }
 

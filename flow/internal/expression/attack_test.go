@@ -171,7 +171,7 @@ func compileAll(t *testing.T, text string) {
 		if tpl != nil {
 			_, err := tpl.Render(p)
 			failed("rendering", err)
-			tpl.RenderFilled(p)
+			tpl.Filled().Render(p)
 		}
 	}
 	path, problems := expression.CompilePath(text)

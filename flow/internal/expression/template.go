@@ -20,6 +20,7 @@ type Template struct {
 	whole    bool // one expression and nothing else: its type is kept
 	url      *urlParts
 	path     bool // of a file: each expression is one segment
+	filled   bool // no expression may be empty
 }
 
 // A segment is constant text, or an expression.
@@ -239,25 +240,24 @@ func (t *Template) Render(env Env) (Value, error) {
 	if t.url != nil {
 		return t.renderURL(env)
 	}
-	if t.whole && !t.path {
+	if t.whole && !t.path && !t.filled {
 		return t.segments[0].program.Eval(env)
 	}
 	if text, ok := t.Constant(); ok {
 		return FromText(text), nil
 	}
-	return t.renderText(env, false)
+	return t.renderText(env)
 }
 
-// RenderFilled is Render for text in which no expression may be empty, as in
+// Filled is the template as a text in which no expression may be empty, as in
 // an Authorization header: one that is fails with kind data.
-func (t *Template) RenderFilled(env Env) (Value, error) {
-	if text, ok := t.Constant(); ok {
-		return FromText(text), nil
-	}
-	return t.renderText(env, true)
+func (t *Template) Filled() *Template {
+	of := *t
+	of.filled = true
+	return &of
 }
 
-func (t *Template) renderText(env Env, filled bool) (Value, error) {
+func (t *Template) renderText(env Env) (Value, error) {
 	var b strings.Builder
 	for i := range t.segments {
 		s := &t.segments[i]
@@ -269,7 +269,7 @@ func (t *Template) renderText(env Env, filled bool) (Value, error) {
 		if err != nil {
 			return Value{}, err
 		}
-		if filled && text == "" {
+		if t.filled && text == "" {
 			return Value{}, s.program.fail(KindData, "is empty")
 		}
 		if err := s.program.segmentError(text); t.path && err != nil {

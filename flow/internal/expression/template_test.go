@@ -91,18 +91,18 @@ func TestTemplatesKnowWhatTheyRead(t *testing.T) {
 	}
 }
 
-func TestRenderFilledRefusesEmptyExpressions(t *testing.T) {
+func TestAFilledTemplateRefusesEmptyExpressions(t *testing.T) {
 	t.Parallel()
 	p := clinic()
 	p.values["data.access_token"] = expression.FromText("")
 	tpl, _ := expression.CompileTemplate(`Bearer ${{ data.access_token }}`, p)
-	_, err := tpl.RenderFilled(p)
+	_, err := tpl.Filled().Render(p)
 	var failed *expression.Error
 	if !errors.As(err, &failed) || failed.Kind != expression.KindData || failed.Message != "`data.access_token` is empty" || failed.From != 11 || failed.To != 28 {
 		t.Errorf("got %+v", failed)
 	}
 	whole, _ := expression.CompileTemplate(`${{ data.access_token }}`, p)
-	if _, err := whole.RenderFilled(p); err == nil {
+	if _, err := whole.Filled().Render(p); err == nil {
 		t.Error("a whole expression may be empty")
 	}
 }

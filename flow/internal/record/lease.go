@@ -45,6 +45,9 @@ func Keep(ctx context.Context, s datapoints.Store, l datapoints.Lease, ttl time.
 // AfterGrace calls abort when ctx has been over for a while, unless the run is
 // over before: then the function that it gives is called.
 func AfterGrace(ctx context.Context, grace time.Duration, abort func()) (over func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
 	var mu sync.Mutex
 	var timer *time.Timer
 	ended := false

@@ -21,6 +21,7 @@ type Recorder struct {
 	mu       sync.Mutex
 	ended    sync.Cond
 	pending  []datapoints.Record
+	spare    []datapoints.Record // to gather the next in: stores keep nothing of what they are given
 	added    int // records ever added
 	durable  int // of them, written
 	flushing bool
@@ -101,8 +102,8 @@ func (r *Recorder) flush(upTo int) error {
 			r.ended.Wait()
 			continue
 		}
-		batch := r.pending
-		r.pending, r.flushing = nil, true
+		batch, n := r.pending, len(r.pending)
+		r.pending, r.spare, r.flushing = r.spare, nil, true
 		if r.timer != nil {
 			r.timer.Stop()
 			r.timer = nil
@@ -111,7 +112,9 @@ func (r *Recorder) flush(upTo int) error {
 		err := r.store.Commit(r.ctx, r.lease, batch...)
 		r.mu.Lock()
 		r.flushing = false
-		if r.durable += len(batch); err != nil {
+		clear(batch)
+		r.spare = batch[:0]
+		if r.durable += n; err != nil {
 			r.err = err
 		}
 		r.ended.Broadcast()
