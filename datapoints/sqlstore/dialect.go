@@ -15,6 +15,7 @@ type Dialect struct {
 	numbered    bool              // placeholders are $1, $2 instead of ?
 	afterDelete string            // makes that what was deleted is gone from the disk
 	explain     func(error) error // says what an error of the driver means
+	busy        func(error) bool  // says whether to try again is all that is needed; nil: never
 }
 
 // SQLite is the dialect of SQLite 3.24 and newer. Open the database with
@@ -26,6 +27,7 @@ func SQLite() Dialect {
 		tables:      "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'",
 		afterDelete: "PRAGMA wal_checkpoint(TRUNCATE)",
 		explain:     explainSQLite,
+		busy:        func(err error) bool { code := sqliteCode(err); return code == 5 || code == 6 },
 	}
 }
 

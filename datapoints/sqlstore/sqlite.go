@@ -75,14 +75,19 @@ func writableFolder(folder string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// explainSQLite says what the result codes of SQLite mean here. The drivers'
+// sqliteCode is the result code of an error of SQLite, or 0. The drivers'
 // errors tell theirs by a method.
-func explainSQLite(err error) error {
+func sqliteCode(err error) int {
 	var coded interface{ Code() int }
 	if !errors.As(err, &coded) {
-		return err
+		return 0
 	}
-	switch coded.Code() & 0xff {
+	return coded.Code() & 0xff
+}
+
+// explainSQLite says what the result codes of SQLite mean here.
+func explainSQLite(err error) error {
+	switch sqliteCode(err) {
 	case 5, 6: // SQLITE_BUSY, SQLITE_LOCKED
 		return fmt.Errorf("another process has been writing to the database for too long: %w", err)
 	case 8: // SQLITE_READONLY

@@ -43,12 +43,32 @@ func Open(ctx context.Context, db *sql.DB, d Dialect) (*Store, error) {
 	if db.Stats().MaxOpenConnections == 1 {
 		return nil, errors.New("the store needs at least two connections to its database")
 	}
-	if err := migrate(ctx, db, d); err != nil {
+	if err := patiently(ctx, d, func() error { return migrate(ctx, db, d) }); err != nil {
 		return nil, fmt.Errorf("the store cannot be opened: %w", d.explain(err))
 	}
 	s := &Store{db: db, d: d, queue: make(chan *request, maxGroup), ended: make(chan struct{}), stmts: map[string]*sql.Stmt{}}
 	go s.write()
 	return s, nil
+}
+
+// patience is how long Open waits for another process that makes the database.
+const patience = 5 * time.Second
+
+// patiently does something again while the database is busy. SQLite itself
+// does not wait for the switch of a new database to the write-ahead log, which
+// two processes that start together both want.
+func patiently(ctx context.Context, d Dialect, do func() error) error {
+	for wait, began := time.Millisecond, time.Now(); ; wait *= 2 {
+		err := do()
+		if err == nil || d.busy == nil || !d.busy(err) || time.Since(began) > patience {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(min(wait, 100*time.Millisecond)):
+		}
+	}
 }
 
 // Close ends the writer, after everything that it was given is committed.
