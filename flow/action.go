@@ -122,6 +122,7 @@ type Input struct {
 	// (scheme://host:port in lower case, default ports left out).
 	Trusted func(origin string) bool
 	// Late renders a PerTry field again, with what `request` is in this attempt.
+	// nil if the step gives no such field.
 	Late func(field string, r Request) (datapoints.Value, error)
 	// File opens a file that the flow names, within the project's bounds.
 	File func(name string) ([]byte, error)

@@ -9,6 +9,7 @@ import (
 	"github.com/stepwell/stepwell/flow/internal/answer"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
+	"github.com/stepwell/stepwell/flow/internal/trust"
 )
 
 // maxCall is how long one call may take with its retries, if its step has no timeout.
@@ -111,7 +112,10 @@ type calling struct {
 	t        Task
 	spec     *plan.CallSpec
 	deadline time.Time
-	env      *env
+	env      *env // here; kept as one, since expressions take it so
+	here     env
+	came     answer.Answer
+	trust    trust.Trust
 	uploads  map[string]string // digests of the files that it sends
 	call     Call
 	began    time.Time
@@ -138,7 +142,8 @@ func (c *calling) attempt(ctx context.Context) (Outcome, error) {
 	if result.Took == 0 {
 		result.Took = time.Since(c.began)
 	}
-	c.env.answer = &answer.Answer{Status: result.Status, Headers: result.Headers, Body: result.Body, URL: result.URL, Took: result.Took}
+	c.env.answer = &c.came
+	c.came = answer.Answer{Status: result.Status, Headers: result.Headers, Body: result.Body, URL: result.URL, Took: result.Took}
 	c.env.now = time.Now().UTC().Truncate(time.Millisecond) // the recorded time of the answer
 	if err != nil && ctx.Err() != nil {
 		if e := asError(err); !e.Sent || c.call.Repeatable {
@@ -167,7 +172,8 @@ func (c *calling) attempt(ctx context.Context) (Outcome, error) {
 
 // freeze fixes what now() and uuid() give, for all attempts of the step.
 func (c *calling) freeze(ctx context.Context) {
-	c.env = &env{w: c.w, ctx: ctx, path: c.t.Path}
+	c.here = env{w: c.w, ctx: ctx, path: c.t.Path}
+	c.env = &c.here
 	if c.r.Hidden.IsZero() && !c.spec.Now {
 		return
 	}
@@ -186,7 +192,7 @@ func (c *calling) freeze(ctx context.Context) {
 
 // plan renders the step's fields and asks the action what it would do.
 func (c *calling) plan() error {
-	in, sensitive, trusted, err := c.w.input(c)
+	in, sensitive, err := c.w.input(c)
 	if err != nil {
 		return err
 	}
@@ -201,7 +207,7 @@ func (c *calling) plan() error {
 		c.r.Hidden = h.seal()
 	}
 	if sensitive != "" && c.call.Origin != "" {
-		return mayTell(trusted, c.call.Origin, sensitive)
+		return mayTell(&c.trust, c.call.Origin, sensitive)
 	}
 	return nil
 }

@@ -225,6 +225,9 @@ type hidden struct {
 
 // seal makes the value that a row keeps.
 func (h *hidden) seal() datapoints.Value {
+	if h.Items == nil && h.Now == nil && h.Uploads == nil && h.Fault == nil && h.Failures == nil && h.Outputs == nil {
+		return datapoints.Value{}
+	}
 	v, err := datapoints.Of(h)
 	if err != nil || v.Reveal() == "{}" {
 		return datapoints.Value{}

@@ -20,19 +20,19 @@ type address struct {
 }
 
 type everything struct {
-	Patient   string        `flow:"patient,required" doc:"NHS number"`
-	Within    time.Duration `doc:"how soon"`
-	ClientID  string
-	Count     int8
-	Ratio     float64
-	Urgent    bool
-	Notes     []string
-	Tags      map[string]int
-	Home      address
-	Raw       json.RawMessage
-	At        time.Time
-	Any       any
-	Hidden    string `flow:"-"`
+	Patient  string        `flow:"patient,required" doc:"NHS number"`
+	Within   time.Duration `doc:"how soon"`
+	ClientID string
+	Count    int8
+	Ratio    float64
+	Urgent   bool
+	Notes    []string
+	Tags     map[string]int
+	Home     address
+	Raw      json.RawMessage
+	At       time.Time
+	Any      any
+	Hidden   string `flow:"-"`
 }
 
 func kitOf(do func(context.Context, everything) (flow.Result, error)) flow.Kit {

@@ -236,7 +236,7 @@ func (w *work) end(ctx context.Context, walked error) (datapoints.Run, error) {
 	switch f := failure(walked); {
 	case walked == nil:
 		run.State, run.Done = datapoints.Succeeded, run.Steps // also what a caught failure left out
-		outputs := w.given
+		outputs := w.returns
 		if outputs == nil {
 			root := w.state.Row("")
 			outputs = unseal(root.Hidden).Outputs

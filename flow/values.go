@@ -32,9 +32,9 @@ func placed(err error) error {
 func jsonString(s string) string { return datapoints.Text(s).Reveal() }
 
 // input renders the fields of a call. It also gives the name of a field that
-// holds something sensitive, and where such may go.
-func (w *work) input(c *calling) (in Input, sensitive string, t *trust.Trust, err error) {
-	t = &trust.Trust{}
+// holds something sensitive; where such may go is c.trust then.
+func (w *work) input(c *calling) (in Input, sensitive string, err error) {
+	t := &c.trust
 	in = Input{Run: w.run.ID, Path: c.t.Path, Attempt: c.r.N + 1, Now: c.env.Now(), Place: c.n.Span,
 		AllowErrors: c.spec.Expect.AllowErrors, Trusted: func(origin string) bool { return t.Check(origin) == nil }, Create: c.create, File: c.file,
 		Args: make([]Arg, 0, len(c.spec.Fields))}
@@ -47,28 +47,31 @@ func (w *work) input(c *calling) (in Input, sensitive string, t *trust.Trust, er
 			if f.Class == plan.Sensitive {
 				sensitive = f.Name
 			}
+			in.Late = c.late
 			in.Args = append(in.Args, Arg{Name: f.Name, Late: true})
 			continue
 		}
 		v, err := w.renderField(f, c.env)
 		if err != nil {
-			return in, "", nil, err
+			return in, "", err
 		}
 		if v.Class() == datapoints.Sensitive {
 			sensitive = f.Name
 		}
 		in.Args = append(in.Args, Arg{Name: f.Name, Value: v})
 		if err := learnOrigins(t, f, v); err != nil {
-			return in, "", nil, err
+			return in, "", err
 		}
 	}
-	in.Late = func(field string, r Request) (datapoints.Value, error) {
-		i := slices.IndexFunc(c.spec.Fields, func(f plan.Field) bool { return f.Name == field })
-		e := *c.env
-		e.request = &r
-		return w.renderField(&c.spec.Fields[i], &e)
-	}
-	return in, sensitive, t, nil
+	return in, sensitive, nil
+}
+
+// late renders a field that reads `request`.
+func (c *calling) late(field string, r Request) (datapoints.Value, error) {
+	i := slices.IndexFunc(c.spec.Fields, func(f plan.Field) bool { return f.Name == field })
+	e := *c.env
+	e.request = &r
+	return c.w.renderField(&c.spec.Fields[i], &e)
 }
 
 // protectPair masks what Basic makes of a user name and a password (RFC 7617).

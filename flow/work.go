@@ -26,6 +26,7 @@ type work struct {
 	secrets  map[string]expression.Value
 	redactor *datapoints.Redactor
 	spans    spans
+	returns  json.RawMessage // the outputs, if they were computed in this process
 }
 
 // add records; wait returns only when that is durable.
@@ -297,6 +298,7 @@ func (w *work) leave(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 		w.state.SetItems(t.Path, nil)
 	case n == w.plan.compiled.Root:
 		h.Outputs, err = w.outputs(ctx)
+		w.returns = h.Outputs
 	}
 	if err != nil {
 		return w.fail(ctx, n, r, t, err)

@@ -22,8 +22,8 @@ type Recorder struct {
 	ended    sync.Cond
 	pending  []datapoints.Record
 	spare    []datapoints.Record // to gather the next in: stores keep nothing of what they are given
-	added    int // records ever added
-	durable  int // of them, written
+	added    int                 // records ever added
+	durable  int                 // of them, written
 	flushing bool
 	timer    *time.Timer
 	err      error
