@@ -75,7 +75,7 @@ func (s *session) driveBatch(ctx context.Context, p *batchProgress, runs []datap
 	if ctx.Err() != nil && started < len(runs) {
 		code = gravest(code, exitInterrupted)
 	}
-	s.printBatchSummary(p, time.Since(began), code)
+	s.printBatchSummary(p, time.Since(began), code, line.unknown)
 	if !s.flags.json {
 		s.c.sayMasked(masked)
 	}
@@ -91,6 +91,7 @@ type orderly struct {
 	waiting map[int]*result
 	code    int
 	masked  int
+	unknown []datapoints.Run // runs that want a decision
 }
 
 func (o *orderly) add(i int, r *result) {
@@ -99,6 +100,9 @@ func (o *orderly) add(i int, r *result) {
 	o.waiting[i] = r
 	o.code = gravest(o.code, r.code())
 	o.masked += r.masked
+	if r.run.State == datapoints.Unknown {
+		o.unknown = append(o.unknown, r.run)
+	}
 	for r := o.waiting[o.next]; r != nil; r = o.waiting[o.next] {
 		delete(o.waiting, o.next)
 		o.next++
@@ -121,7 +125,7 @@ func (s *session) printRow(r *result) error {
 	return s.c.printJSON(doc, true)
 }
 
-func (s *session) printBatchSummary(p *batchProgress, took time.Duration, code int) {
+func (s *session) printBatchSummary(p *batchProgress, took time.Duration, code int, unknown []datapoints.Run) {
 	c := s.c
 	l := c.errLook()
 	dot := " " + l.text("·") + " "
@@ -135,7 +139,19 @@ func (s *session) printBatchSummary(p *batchProgress, took time.Duration, code i
 		word, colour, sign = fmt.Sprintf("interrupted: %d of %s succeeded", p.succeeded, runs), yellow, "⏸"
 	}
 	fmt.Fprintf(c.Stderr, "\n%s%s\n", l.paint(colour, l.sign(sign)+" "+word), dot+short(took))
-	if s.sandbox == nil && s.keep.file != "" {
+	if s.sandbox != nil || s.keep.file == "" {
+		return
+	}
+	// A batch does not go on past a call that is unknown: its run comes first.
+	const shown = 3
+	for i, run := range unknown {
+		if i == shown {
+			fmt.Fprintf(c.Stderr, "  and %d more of status unknown\n", len(unknown)-shown)
+			break
+		}
+		fmt.Fprintf(c.Stderr, "  decide of row %d: %s\n", run.Row+1, l.paint(bold, s.resumeCommand(run)))
+	}
+	if len(unknown) < p.total-p.succeeded {
 		fmt.Fprintf(c.Stderr, "  go on with: %s\n", l.paint(bold, s.resumeCommand(datapoints.Run{ID: p.batch})))
 	}
 }
