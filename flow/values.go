@@ -86,9 +86,8 @@ func (w *work) renderField(f *plan.Field, e *env) (datapoints.Value, error) {
 	if f.Value.Const != "" {
 		return marked(f.Value.Const, f.Class, f.Name), nil
 	}
-	var b strings.Builder
 	class := f.Class
-	err := f.Value.RenderSeeing(&b, e, func(json string) {
+	text, err := f.Value.Rendered(e, func(json string) {
 		if class != plan.Sensitive && hasSecret(json) {
 			class = plan.Sensitive
 		}
@@ -96,7 +95,7 @@ func (w *work) renderField(f *plan.Field, e *env) (datapoints.Value, error) {
 	if err != nil {
 		return datapoints.Value{}, placed(err)
 	}
-	v := marked(b.String(), class, f.Name)
+	v := marked(text, class, f.Name)
 	if class == plan.Sensitive && f.Name == "basic" {
 		w.protectPair(v)
 	}

@@ -49,7 +49,7 @@ func (v *Value) RenderSeeing(b *strings.Builder, e expression.Env, see func(json
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			b.WriteString(quote(v.Pairs[i].Key))
+			writeKey(b, v.Pairs[i].Key)
 			b.WriteByte(':')
 			if err := v.Pairs[i].Value.RenderSeeing(b, e, see); err != nil {
 				return err
@@ -60,18 +60,47 @@ func (v *Value) RenderSeeing(b *strings.Builder, e expression.Env, see func(json
 	return nil
 }
 
+// Rendered is what RenderSeeing writes.
+func (v *Value) Rendered(e expression.Env, see func(json string)) (string, error) {
+	if v.Template != nil {
+		return v.scalarText(e, see)
+	}
+	var b strings.Builder
+	b.Grow(64)
+	err := v.RenderSeeing(&b, e, see)
+	return b.String(), err
+}
+
 func (v *Value) scalar(b *strings.Builder, e expression.Env, see func(json string)) error {
+	text, err := v.scalarText(e, see)
+	b.WriteString(text)
+	return err
+}
+
+func (v *Value) scalarText(e expression.Env, see func(json string)) (string, error) {
 	value, err := v.Template.Render(e)
 	if err != nil {
-		return &RenderError{v.Span, err}
+		return "", &RenderError{v.Span, err}
 	}
 	text, err := value.JSON()
 	if err != nil {
-		return &RenderError{v.Span, err}
+		return "", &RenderError{v.Span, err}
 	}
-	b.WriteString(text)
 	see(text)
-	return nil
+	return text, nil
+}
+
+// writeKey writes a key of an object. Most need no escapes.
+func writeKey(b *strings.Builder, key string) {
+	for i := range len(key) {
+		if c := key[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			b.WriteString(quote(key))
+			return
+		}
+	}
+	b.WriteByte('"')
+	b.WriteString(key)
+	b.WriteByte('"')
 }
 
 // References calls see for each reference in a value, in order.
