@@ -114,8 +114,10 @@ func byHand(b *testing.B, client *http.Client, url string, n int) {
 	}
 }
 
+// handClient has a timeout, as a program for more than one day has, and as
+// each of Stepwell's attempts has.
 func handClient() *http.Client {
-	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	return &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 }
 
 // sqlite opens a store on disk, sealed.
