@@ -241,3 +241,23 @@ steps:
 		}
 	}
 }
+
+func TestAStepsTimeoutCutsItsCallAndSaysSo(t *testing.T) {
+	t.Parallel()
+	began := make(chan struct{}, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		began <- struct{}{}
+		<-r.Context().Done()
+	}))
+	defer s.Close()
+	_, err := runFlow(t, `
+inputs: { url: string }
+steps:
+  - { id: call, timeout: 300ms, retry: false, action: http, with: { url: "${{ inputs.url }}", timeout: 30s } }
+`, flow.Inputs{"url": s.URL})
+	<-began
+	var e *flow.Error
+	if !errors.As(err, &e) || e.Kind != flow.KindTimeout || !strings.Contains(e.Message, "the step's time was over") {
+		t.Errorf("have %v", err)
+	}
+}

@@ -20,7 +20,11 @@ func (r *request) do(ctx context.Context) (flow.Result, error) {
 		return flow.Result{}, r.barred
 	}
 	t := try{request: r, parent: ctx, begun: time.Now(), host: r.url.Host}
-	limited, cancel := context.WithTimeout(ctx, r.timeout)
+	until := t.begun.Add(r.timeout)
+	if !r.deadline.IsZero() && r.deadline.Before(until) {
+		until, t.cutByStep = r.deadline, true
+	}
+	limited, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	t.limited = limited
 	if r.saveTo != "" {
@@ -44,11 +48,13 @@ func (r *request) do(ctx context.Context) (flow.Result, error) {
 type try struct {
 	*request
 	parent  context.Context
-	limited context.Context // parent, and the attempt's timeout
+	limited context.Context // parent, and the attempt's timeout or the step's deadline
 	begun   time.Time
 	host    string    // of the hop under way
 	sink    flow.Sink // until it is kept
 	sent    bool      // a byte may have left
+
+	cutByStep bool // the step's deadline comes before the attempt's timeout
 }
 
 func (t *try) drop() {

@@ -25,8 +25,8 @@ func (t *try) failed(err error, status string) *flow.Error {
 		began = " (" + status + ")"
 	}
 	switch {
-	case t.parent.Err() != nil && errors.Is(t.parent.Err(), context.DeadlineExceeded):
-		e.Kind, e.Err = flow.KindTimeout, t.parent.Err()
+	case errors.Is(t.parent.Err(), context.DeadlineExceeded), t.cutByStep && t.parent.Err() == nil && t.limited.Err() != nil:
+		e.Kind, e.Err = flow.KindTimeout, context.DeadlineExceeded
 		e.Message = "the step's time was over before the answer" + began + " was complete"
 		return e
 	case t.parent.Err() != nil:

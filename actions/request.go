@@ -52,7 +52,8 @@ type request struct {
 	status         []flow.StatusRange
 	create         func(string) (flow.Sink, error)
 	begun          time.Time
-	barred         error // why Do would refuse: the executor finds out before, and says it better
+	deadline       time.Time // of the step
+	barred         error     // why Do would refuse: the executor finds out before, and says it better
 }
 
 func (r *request) plan(in flow.Input) error {
@@ -65,7 +66,7 @@ func (r *request) plan(in flow.Input) error {
 // build makes the request of the fields.
 func (r *request) build(in flow.Input) (err error) {
 	r.client.start()
-	r.allowErrors, r.status, r.create, r.begun = in.AllowErrors, in.Status, in.Create, time.Now()
+	r.allowErrors, r.status, r.create, r.begun, r.deadline = in.AllowErrors, in.Status, in.Create, time.Now(), in.Deadline
 	if r.method, err = normalMethod(r.verb, r.bodyKind != ""); err != nil {
 		return err
 	}
@@ -200,6 +201,7 @@ func (r *request) pem(field, value string, file func(string) ([]byte, error)) (s
 // call is what the executor gets.
 func (r *request) call() flow.Call {
 	return flow.Call{
+		Timed:       true,
 		Repeatable:  r.repeat,
 		Idempotent:  r.idempotent,
 		Origin:      r.origin,

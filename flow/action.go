@@ -117,6 +117,7 @@ type Input struct {
 	AllowErrors bool          // expect.errors: allow
 	Status      []StatusRange // expect.status; empty: 2xx
 	Now         time.Time     // the step's frozen time
+	Deadline    time.Time     // when the call must be over; Do's context ends then, but for a Timed call
 	Place       diag.Span
 	// Trusted says whether a sensitive value may go to an origin
 	// (scheme://host:port in lower case, default ports left out).
@@ -160,6 +161,7 @@ type Request struct {
 type Call struct {
 	Repeatable  bool                                       // doing it twice is harmless
 	Idempotent  bool                                       // it carries an idempotency key: the request is recorded before it is sent
+	Timed       bool                                       // Do ends at Input.Deadline by itself: its context does not, which saves a timer for each attempt
 	Origin      string                                     // where it goes: scheme://host:port; "" for what goes nowhere
 	Fingerprint string                                     // the same for the same request
 	Shown       func() Request                             // for people; the executor redacts it

@@ -136,9 +136,7 @@ func (c *calling) attempt(ctx context.Context) (Outcome, error) {
 	c.r.N++
 	c.began = time.Now()
 	ctx, c.ended = c.w.spans.attempt(ctx, c.w, c.t.Path, c.r.Tries+1, c.spec.Retry.Attempts)
-	within, cancel := context.WithDeadline(ctx, c.deadline)
-	result, err := guarded(within, c.call.Do)
-	cancel()
+	result, err := c.send(ctx)
 	if result.Took == 0 {
 		result.Took = time.Since(c.began)
 	}
@@ -168,6 +166,16 @@ func (c *calling) attempt(ctx context.Context) (Outcome, error) {
 	c.end(End{Outcome: "done", Status: result.Status}, &result)
 	c.r.Tries++
 	return c.w.done(ctx, c.r, c.t, points, c.record(nil), !c.call.Repeatable)
+}
+
+// send does the call, at most until the step's deadline.
+func (c *calling) send(ctx context.Context) (Result, error) {
+	if c.call.Timed {
+		return guarded(ctx, c.call.Do)
+	}
+	within, cancel := context.WithDeadline(ctx, c.deadline)
+	defer cancel()
+	return guarded(within, c.call.Do)
 }
 
 // freeze fixes what now() and uuid() give, for all attempts of the step.

@@ -35,7 +35,7 @@ func jsonString(s string) string { return datapoints.Text(s).Reveal() }
 // holds something sensitive; where such may go is c.trust then.
 func (w *work) input(c *calling) (in Input, sensitive string, err error) {
 	t := &c.trust
-	in = Input{Run: w.run.ID, Path: c.t.Path, Attempt: c.r.N + 1, Now: c.env.Now(), Place: c.n.Span,
+	in = Input{Run: w.run.ID, Path: c.t.Path, Attempt: c.r.N + 1, Now: c.env.Now(), Deadline: c.deadline, Place: c.n.Span,
 		AllowErrors: c.spec.Expect.AllowErrors, Trusted: func(origin string) bool { return t.Check(origin) == nil }, Create: c.create, File: c.file,
 		Args: make([]Arg, 0, len(c.spec.Fields))}
 	for _, s := range c.spec.Expect.Status {
