@@ -100,7 +100,6 @@ type Row struct {
 	Waited              bool
 	Deadline            time.Time // of a leaf with a timeout
 	Origin              string    // the path whose failure this one passes on
-	Finished            int       // loop: leading iterations that are finished
 	Status              int       // of the last answer (HTTP), or 0
 	Started, Ended      time.Time
 	Assumed             string // "sent" or "not-sent": what the operator decided of an unknown call

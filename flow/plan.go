@@ -23,6 +23,7 @@ import (
 type Plan struct {
 	compiled *plan.Plan
 	actions  Actions
+	digest   string                // of the files that it was made from
 	within   []string              // by node: its path below the node of its scope
 	nodes    map[string]*plan.Node // by path, iterations as "[]"
 }
@@ -181,7 +182,7 @@ func Compile(fsys fs.FS, file string, kit Kit) (*Plan, error) {
 			f.Work.Timeout = finallyTime
 		}
 	}
-	p := &Plan{compiled: compiled, actions: kit.Actions}
+	p := &Plan{compiled: compiled, actions: kit.Actions, digest: digest(compiled.Files)}
 	p.index()
 	return p, nil
 }

@@ -36,7 +36,7 @@ func (x *Executor) Create(ctx context.Context, p *Plan, batch string, in ...Inpu
 	}
 	var wrong []Fact
 	runs := make([]datapoints.Run, len(in))
-	files, digest := p.Files(), p.Digest()
+	files := p.Files()
 	now := time.Now()
 	for i, given := range in {
 		values, inside, bad := p.inputs(given)
@@ -54,7 +54,7 @@ func (x *Executor) Create(ctx context.Context, p *Plan, batch string, in ...Inpu
 			return nil, err
 		}
 		runs[i] = datapoints.Run{ID: id, Flow: p.Name(), Batch: batch, Row: i, State: datapoints.Running, Language: 1,
-			Digest: digest, Files: files, Steps: p.Steps(), Created: now, Inputs: values}
+			Digest: p.digest, Files: files, Steps: p.Steps(), Created: now, Inputs: values}
 	}
 	if len(wrong) > 0 {
 		return nil, inputError(wrong)
@@ -311,9 +311,11 @@ func (x *Executor) grace() time.Duration {
 }
 
 // Digest is a fingerprint of every file that the plan was made from.
-func (p *Plan) Digest() string {
+func (p *Plan) Digest() string { return p.digest }
+
+func digest(files []plan.File) string {
 	sum := sha256.New()
-	for _, f := range p.compiled.Files {
+	for _, f := range files {
 		fmt.Fprintf(sum, "%d %s %d ", len(f.Name), f.Name, len(f.Data))
 		sum.Write(f.Data)
 	}

@@ -51,7 +51,7 @@ func (w *work) recorded(t Task) (Outcome, bool) {
 		}
 		if out.Status == datapoints.Open {
 			if n.Kind == plan.Loop {
-				out.Next = w.state.Finished(n, t.Path, r.Finished, out.Count)
+				out.Next = w.state.Finished(n, t.Path, out.Count)
 			}
 			w.spans.again(w, n, t.Path, out)
 		}
@@ -220,7 +220,7 @@ func (w *work) enter(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 		if err != nil {
 			return w.fail(ctx, n, r, t, err)
 		}
-		out.Next, out.Count = w.state.Finished(n, t.Path, 0, len(items)), len(items)
+		out.Next, out.Count = w.state.Finished(n, t.Path, len(items)), len(items)
 		h := unseal(r.Hidden)
 		if h.Items, err = joinItems(items); err != nil {
 			return w.fail(ctx, n, r, t, err)

@@ -79,7 +79,6 @@ type control struct {
 	Waited   bool    `json:"waited,omitzero"`
 	Deadline int64   `json:"deadline,omitzero"`
 	Origin   string  `json:"origin,omitzero"`
-	Finished int     `json:"finished,omitzero"`
 	Status   int     `json:"status,omitzero"`
 	Started  int64   `json:"started,omitzero"`
 	Ended    int64   `json:"ended,omitzero"`
@@ -107,7 +106,7 @@ func encodeRow(r *datapoints.Row) (string, error) {
 	b, err := json.Marshal(control{
 		Enter: encodeOutcome(r.Enter), Last: encodeOutcome(r.Last), Caught: encodeOutcome(r.Caught),
 		N: r.N, Intent: r.Intent, Safe: r.IntentSafe, Base: r.Base, Tries: r.Tries, Polls: r.Polls, Pages: r.Pages,
-		Waited: r.Waited, Deadline: nanos(r.Deadline), Origin: r.Origin, Finished: r.Finished, Status: r.Status,
+		Waited: r.Waited, Deadline: nanos(r.Deadline), Origin: r.Origin, Status: r.Status,
 		Started: nanos(r.Started), Ended: nanos(r.Ended), Assumed: r.Assumed,
 	})
 	return string(b), err
@@ -122,7 +121,7 @@ func decodeRow(text, hidden string) (datapoints.Row, error) {
 	return datapoints.Row{
 		Enter: c.Enter.decode(), Last: c.Last.decode(), Caught: c.Caught.decode(),
 		N: c.N, Intent: c.Intent, IntentSafe: c.Safe, Base: c.Base, Tries: c.Tries, Polls: c.Polls, Pages: c.Pages,
-		Waited: c.Waited, Deadline: instant(c.Deadline), Origin: c.Origin, Finished: c.Finished, Status: c.Status,
+		Waited: c.Waited, Deadline: instant(c.Deadline), Origin: c.Origin, Status: c.Status,
 		Started: instant(c.Started), Ended: instant(c.Ended), Assumed: c.Assumed, Hidden: v,
 	}, err
 }

@@ -61,7 +61,6 @@ type Work struct {
 	Lists   []List   // of Loop: what each name saved inside becomes after it
 	Clause  *Clause  // of a clause of Catch
 	Outputs []Output // of the root
-	Needs   Needs
 }
 
 // A Clause says which failures a clause of catch takes.
@@ -73,9 +72,6 @@ type LoopSpec struct {
 	As, IndexAs string
 	Max         int
 }
-
-// Needs says what of an answer later parts use, so that nothing else is kept.
-type Needs struct{ Error bool }
 
 // A Scope is where data points live: the run's, or one iteration's.
 type Scope struct {

@@ -275,18 +275,19 @@ func (s *State) Steps() int {
 	return s.steps
 }
 
-// Finished counts the leading iterations of a loop that are over, from a known number on.
-func (s *State) Finished(n *plan.Node, path string, from, count int) int {
-	for from < count {
-		r := s.Row(path + "[" + strconv.Itoa(from) + "]")
+// Finished counts the leading iterations of a loop that are over.
+func (s *State) Finished(n *plan.Node, path string, count int) int {
+	done := 0
+	for done < count {
+		r := s.Row(path + "[" + strconv.Itoa(done) + "]")
 		over := Final(&r) || r.Enter.Status == datapoints.Skipped
 		broke := r.Last.Status == datapoints.Broke
 		if !over || broke && (!n.Go || r.Last.Kind == Unknown) {
 			break
 		}
-		from++
+		done++
 	}
-	return from
+	return done
 }
 
 // Instance is the path of the scope's instance that a path lies in: of the
