@@ -46,6 +46,7 @@ var floors = map[string][]string{
 		"github.com/santhosh-tekuri/jsonschema/v6/..."},
 	"flow/internal/answer": {"datapoints", "flow/diag", "flow/internal/expression/...", "flow/internal/plan"},
 	"flow/internal/trust":  {},
+	"flow/internal/walk":   {"datapoints", "flow/internal/plan"},
 	"flow/internal/record": {"datapoints", "flow/internal/expression/...", "flow/internal/plan"},
 
 	"flow": {"datapoints", "flow/diag", "flow/internal/..."},

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/internal/walk"
 )
 
 // Traced drives a run as Start and Resume do, and gives the tasks that Walk
@@ -32,14 +33,14 @@ func Traced(ctx context.Context, x *Executor, p *Plan, run string, resume bool) 
 		defer mu.Unlock()
 		*list = append(*list, t)
 	}
-	j := &journal{hard: ctx, recorded: func(t Task) (Outcome, bool) {
+	j := &walk.Journal{Hard: ctx, Recorded: func(t Task) (Outcome, bool) {
 		note(&asked, t)
 		return w.recorded(t)
-	}, work: func(ctx context.Context, t Task) (Outcome, error) {
+	}, Work: func(ctx context.Context, t Task) (Outcome, error) {
 		note(&done, t)
 		return w.do(ctx, t)
 	}}
-	err = j.walk(ctx, p, run, !w.state.Complete)
+	err = j.Walk(ctx, p.compiled, run, !w.state.Complete)
 	ended, err := w.end(ctx, err)
 	return asked, done, ended, err
 }
@@ -66,7 +67,7 @@ func Laden(ctx context.Context, x *Executor, p *Plan, steps, bytes int) error {
 		slot := datapoints.Slot{Name: "before"}
 		w.state.Put(&datapoints.Record{Bare: true, Points: []datapoints.Point{{Slot: slot, Value: datapoints.JSON(strings.Repeat("1", bytes))}}})
 	}
-	j := &journal{hard: ctx, recorded: w.recorded, work: w.do}
-	_, err = w.end(ctx, j.walk(ctx, p, runs[0].ID, false))
+	j := &walk.Journal{Hard: ctx, Recorded: w.recorded, Work: w.do}
+	_, err = w.end(ctx, j.Walk(ctx, p.compiled, runs[0].ID, false))
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
+	"github.com/stepwell/stepwell/flow/internal/walk"
 )
 
 // Run starts a flow with its inputs and returns when it is over. A run that
@@ -134,8 +135,8 @@ func (x *Executor) drive(ctx context.Context, p *Plan, run string, decisions Ass
 	}
 	hard, ended := w.watch(hard, x.Observer)
 	defer record.AfterGrace(ctx, x.grace(), abort)()
-	j := &journal{recorded: w.recorded, work: w.do, hard: hard}
-	err = j.walk(soft, p, run, !w.state.Complete)
+	j := &walk.Journal{Recorded: w.recorded, Work: w.do, Hard: hard}
+	err = j.Walk(soft, p.compiled, run, !w.state.Complete)
 	w.spans.close("stopped")
 	result, err := w.end(context.WithoutCancel(hard), err)
 	seen := asErrorOrNil(err)
@@ -223,7 +224,7 @@ func (w *work) watch(ctx context.Context, o Observer) (context.Context, func(End
 
 // end records how the walk ended and gives the run as it is now.
 func (w *work) end(ctx context.Context, walked error) (datapoints.Run, error) {
-	if failure(walked) != nil {
+	if walk.AsFailure(walked) != nil {
 		if err := w.doubts(ctx); err != nil {
 			walked = err
 		}
@@ -233,7 +234,7 @@ func (w *work) end(ctx context.Context, walked error) (datapoints.Run, error) {
 	run.Failure, run.Outputs = datapoints.Value{}, datapoints.Value{}
 	run.Done = w.state.Ended(w.plan.compiled.Root)
 	var result error
-	switch f := failure(walked); {
+	switch f := walk.AsFailure(walked); {
 	case walked == nil:
 		run.State, run.Done = datapoints.Succeeded, run.Steps // also what a caught failure left out
 		outputs := w.returns

@@ -13,7 +13,7 @@ import (
 // A Kind is what a node does. Kinds before Block are leaves.
 type Kind uint8
 
-// Wait, Callback, Parallel and Flow (below the root) are reserved for the verbs to come.
+// Flow is the root, and each sub-flow. A Parallel's Steps are blocks, one a branch.
 const (
 	Call Kind = iota + 1
 	Set
@@ -58,9 +58,67 @@ type Work struct {
 	Set     []Assign      // of Set
 	Fail    *expression.Template
 	Loop    *LoopSpec
-	Lists   []List   // of Loop: what each name saved inside becomes after it
-	Clause  *Clause  // of a clause of Catch
-	Outputs []Output // of the root
+	Lists   []List    // of Loop: what each name saved inside becomes after it
+	Clause  *Clause   // of a clause of Catch
+	Outputs []Output  // of a Flow
+	Flow    *FlowSpec // of a Flow below the root
+	Wait    *WaitSpec
+	Message *MessageSpec // of Callback
+	Retry   Retry        // of what has Rounds: after which failures a new round begins
+	Poll    *Poll        // of what has Rounds
+}
+
+// A FlowSpec is a sub-flow as its step calls it. Its own inputs, secrets and
+// names are below: Scope of the node is the sub-flow's.
+type FlowSpec struct {
+	File   string
+	With   []Argument // in the order of Inputs: what the step gives
+	Inputs []*Input
+	Expect Expect
+	Save   []Save // into the scope around the step
+}
+
+// An Argument is what a step gives to an input of a sub-flow.
+type Argument struct {
+	Input *Input
+	Value Value
+	Span  diag.Span
+}
+
+// A WaitSpec is how long a step waits: For, or the time that Until gives.
+type WaitSpec struct {
+	For   Value // a duration as text; constant or an expression
+	Until *expression.Program
+	Long  bool // may be longer than 60 s: the run may pause
+}
+
+// A MessageSpec is a message that a step waits for.
+type MessageSpec struct {
+	Name   string
+	Expect Expect
+	Save   []Save
+}
+
+// A Poll says until when something is repeated; defaults are filled in.
+type Poll struct {
+	Until          *expression.Program
+	Every, Timeout time.Duration
+	Factor         float64
+	Max            time.Duration // of a pause that grows
+}
+
+// Pages says how the next page is asked for and when there is none.
+type Pages struct {
+	Next, While *expression.Program // nil: not given
+	With        []Field             // over the step's own fields; nil: next is the URL
+	Max         int
+}
+
+// A Message is a declared callback.
+type Message struct {
+	Name, Description string
+	Schema            Schema
+	Span              diag.Span
 }
 
 // A Clause says which failures a clause of catch takes.
@@ -186,6 +244,8 @@ type CallSpec struct {
 	Retry      Retry
 	Expect     Expect
 	Save       []Save
+	Poll       *Poll
+	Pages      *Pages
 	Repeatable *bool // the constant `repeatable`, if there is one
 	Now        bool  // some field reads now() or uuid(): freeze and record them
 }
@@ -290,7 +350,8 @@ type Plan struct {
 	Root              *Node  // Flow, with path ""
 	Nodes             []*Node
 	Inputs            []*Input
-	Secrets           []*Secret
+	Secrets           []*Secret // the flow's own, and after them those of its sub-flows
+	Callbacks         []*Message
 	Points            []*Point // of the root scope, in order of first mention
 	Sensitive         bool     // something sensitive or personal can be recorded
 	Warnings          diag.List
@@ -311,8 +372,14 @@ type Ref struct {
 	Secret *Secret // secrets.x
 	Loop   *Node   // a loop variable or index: the Loop
 	Index  bool
-	Step   *Node // steps.x; of a step with for_each the Loop
+	Call   *Message // callbacks.x
+	Flow   *Node    // of Input: the Flow node that it belongs to; nil: the root's
+	Step   *Node    // steps.x; of a step with for_each the Loop
 }
+
+// Unknown is the kind of failure of a call of which it is not known whether it
+// was processed: the one kind that Walk tells from others.
+const Unknown = "unknown"
 
 // Join is the path of a part.
 func Join(path, id string) string {

@@ -97,7 +97,7 @@ func (o *Reopening) parts(n *plan.Node, path string, deadline time.Time, overdue
 		for i := range count {
 			at := path + "[" + strconv.Itoa(i) + "]"
 			item := o.State.Row(at)
-			if n.Go && item.Last.Status == datapoints.Broke && item.Last.Kind != Unknown && !(overdue && TimedOut(&item)) {
+			if n.Go && item.Last.Status == datapoints.Broke && item.Last.Kind != plan.Unknown && !(overdue && TimedOut(&item)) {
 				continue // passed over by the loop
 			}
 			o.node(n.Steps[0], at, deadline)

@@ -15,9 +15,6 @@ import (
 	"github.com/stepwell/stepwell/flow/internal/plan"
 )
 
-// Unknown is the kind of a call of which it is not known whether it was processed.
-const Unknown = "unknown"
-
 // A State is what one process knows of a run that it owns: the rows and the
 // data points that count. What is not in it is read from the store by slot.
 type State struct {
@@ -97,7 +94,7 @@ func (s *State) count(before, r *datapoints.Row) {
 	if before == nil && r.Enter.Status == 0 {
 		s.steps++
 	}
-	if r.Last.Status == datapoints.Broke && r.Last.Kind == Unknown {
+	if r.Last.Status == datapoints.Broke && r.Last.Kind == plan.Unknown {
 		s.unknown = true
 	}
 }
@@ -219,7 +216,7 @@ func (s *State) FirstUnknown() string {
 		return first
 	}
 	for path, r := range s.rows {
-		if r.Last.Status == datapoints.Broke && r.Last.Kind == Unknown && r.Origin == path &&
+		if r.Last.Status == datapoints.Broke && r.Last.Kind == plan.Unknown && r.Origin == path &&
 			(first == "" || r.Started.Before(s.rows[first].Started)) {
 			first = path
 		}
@@ -282,7 +279,7 @@ func (s *State) Finished(n *plan.Node, path string, count int) int {
 		r := s.Row(path + "[" + strconv.Itoa(done) + "]")
 		over := Final(&r) || r.Enter.Status == datapoints.Skipped
 		broke := r.Last.Status == datapoints.Broke
-		if !over || broke && (!n.Go || r.Last.Kind == Unknown) {
+		if !over || broke && (!n.Go || r.Last.Kind == plan.Unknown) {
 			break
 		}
 		done++
@@ -328,7 +325,7 @@ func (s *State) Unknowns() []string {
 	defer s.mu.Unlock()
 	var paths []string
 	for path, r := range s.rows {
-		broke := r.Last.Status == datapoints.Broke && r.Last.Kind == Unknown && r.Origin == path
+		broke := r.Last.Status == datapoints.Broke && r.Last.Kind == plan.Unknown && r.Origin == path
 		if broke || InDoubt(r) {
 			paths = append(paths, path)
 		}

@@ -62,6 +62,8 @@ type Flow struct {
 	Span        diag.Span // the file's first line
 	Name        ID
 	Description string
+	Include     []ID // files with further declarations
+	Callbacks   []*Message
 	Inputs      []*Input
 	Secrets     []*Secret
 	Data        []*Data
@@ -120,11 +122,17 @@ type Data struct {
 	Rule
 }
 
+// A Message is a declared callback: what somebody sends to a run.
+type Message struct {
+	ID
+	Description string
+	Schema      *Node // inline mapping, or a string: a file; nil: none
+}
+
 // A Verb is what a step does.
 type Verb uint8
 
-// The verbs. A step with one of those behind Block is reported and has NoVerb:
-// they come with later versions.
+// The verbs.
 const (
 	NoVerb Verb = iota // wrong or missing; reported
 	Action
@@ -149,6 +157,11 @@ type Step struct {
 	Set         []Pair
 	Fail        *Node
 	Steps       []*Step
+	Branches    []*Branch // of parallel
+	Concurrency int       // of parallel; 0: all at once
+	SubFlow     ID        // of flow: the file
+	Wait        *Pause
+	Callback    ID
 	If          *Node // a string: a bare expression or one ${{ }}; also in the fields below that are expressions
 	Else        []*Step
 	HasElse     bool
@@ -159,6 +172,50 @@ type Step struct {
 	Retry       *Retry
 	OnError     bool // on_error: continue
 	OnErrorSpan diag.Span
+	Catch       []*Clause
+	CatchSpan   diag.Span // of the key
+	Finally     []*Step   // of a block
+	FinallySpan diag.Span // of the key; its line is 0 if there is none
+	Poll        *Poll
+	Pages       *Pages
+}
+
+// A Branch is one part of a parallel step.
+type Branch struct {
+	ID
+	Steps []*Step
+}
+
+// A Clause is one part of a step's catch.
+type Clause struct {
+	When  *Node // nil: every failure but unknown
+	Steps []*Step
+	Span  diag.Span
+}
+
+// A Pause is how long a step waits: one of both.
+type Pause struct {
+	For   *Node // a duration, constant or one ${{ }}
+	Until *Node // a time, or text that is one
+	Span  diag.Span
+}
+
+// A Poll repeats a call, a block or a flow until a condition holds. Nil
+// pointers are the language's defaults.
+type Poll struct {
+	Until          *Node
+	Every, Timeout *Duration
+	Factor         *float64
+	Max            *Duration
+	Span           diag.Span
+}
+
+// Pages fetches what comes in several answers.
+type Pages struct {
+	Next, While *Node // nil: not given
+	With        *Node // a mapping, or nil
+	Max         int   // 0: not given
+	Span        diag.Span
 }
 
 // A Duration is a constant duration and where it stands.

@@ -1,4 +1,6 @@
-package flow
+// Package walk interprets a compiled flow over an engine, and holds the engine
+// of one process. It sees control information only.
+package walk
 
 import (
 	"context"
@@ -17,8 +19,8 @@ import (
 //
 // It returns nil, a *Failure, ErrStopped, ErrPaused, ErrInterrupted, or the
 // engine's own error.
-func Walk(ctx context.Context, p *Plan, run string, e Engine) error {
-	return walk{e, run}.node(ctx, p.compiled.Root, place{})
+func Walk(ctx context.Context, p *plan.Plan, run string, e Engine) error {
+	return walk{e, run}.node(ctx, p.Root, place{})
 }
 
 type walk struct {
@@ -39,18 +41,18 @@ func (w walk) node(ctx context.Context, n *plan.Node, at place) error {
 	if entered == datapoints.Skipped && n.Else != nil {
 		return w.node(ctx, n.Else, place{path: plan.Join(at.path, "else"), deadline: at.deadline})
 	}
-	if f := failure(err); f != nil && len(n.Catch) > 0 {
+	if f := AsFailure(err); f != nil && len(n.Catch) > 0 {
 		err = w.catch(ctx, n, at, f)
 	}
-	if n.Finally == nil || entered != datapoints.Open || !(err == nil || err == ErrStopped || failure(err) != nil) {
+	if n.Finally == nil || entered != datapoints.Open || !(err == nil || err == ErrStopped || AsFailure(err) != nil) {
 		return err
 	}
 	inner := place{path: plan.Join(at.path, "finally")}
-	if f := failure(err); f != nil {
+	if f := AsFailure(err); f != nil {
 		inner.cause = f.Path
 	}
 	ended := w.node(w.Shield(ctx), n.Finally, inner)
-	if ended != nil && (err == nil || failure(ended) == nil) {
+	if ended != nil && (err == nil || AsFailure(ended) == nil) {
 		return ended
 	}
 	return err
@@ -62,7 +64,7 @@ func (w walk) catch(ctx context.Context, n *plan.Node, at place, f *Failure) err
 	case err != nil:
 		return err
 	case out.Status == datapoints.Broke:
-		return &Failure{at.path, Kind(out.Kind)}
+		return &Failure{at.path, out.Kind}
 	case out.Next < 0:
 		return f
 	}
@@ -89,10 +91,10 @@ func (w walk) verb(ctx context.Context, n *plan.Node, at place) (datapoints.Outc
 	case datapoints.Skipped:
 		return datapoints.Skipped, nil
 	case datapoints.Broke:
-		return 0, &Failure{at.path, Kind(in.Kind)}
+		return 0, &Failure{at.path, in.Kind}
 	case datapoints.Left:
 		if in.Kind != "" {
-			return datapoints.Open, &Failure{at.path, Kind(in.Kind)}
+			return datapoints.Open, &Failure{at.path, in.Kind}
 		}
 		return datapoints.Open, nil
 	}
@@ -109,7 +111,7 @@ func (w walk) rounds(ctx context.Context, n *plan.Node, path string, in Outcome)
 		}
 		t := Task{Run: w.run, Path: path, Node: n.Index, Phase: Leave, N: next, Deadline: in.Deadline}
 		if err := w.body(ctx, n, path, next, in); err != nil {
-			f := failure(err)
+			f := AsFailure(err)
 			if f == nil {
 				return err
 			}
@@ -120,7 +122,7 @@ func (w walk) rounds(ctx context.Context, n *plan.Node, path string, in Outcome)
 		case err != nil:
 			return err
 		case out.Status == datapoints.Broke:
-			return &Failure{path, Kind(out.Kind)}
+			return &Failure{path, out.Kind}
 		case out.Status == datapoints.Done:
 			return nil
 		}
@@ -138,7 +140,7 @@ func (w walk) try(ctx context.Context, t Task) (datapoints.OutcomeStatus, error)
 		case datapoints.Done, datapoints.Skipped:
 			return out.Status, nil
 		case datapoints.Broke:
-			return 0, &Failure{t.Path, Kind(out.Kind)}
+			return 0, &Failure{t.Path, out.Kind}
 		case datapoints.Awaits:
 			err = w.Await(ctx, t, out.Until)
 		case datapoints.Again:
@@ -159,7 +161,7 @@ func (w walk) body(ctx context.Context, n *plan.Node, path string, next int, in 
 		return w.Each(ctx, in.Count-next, n.AtOnce, func(ctx context.Context, i int) error {
 			at := place{path: path + "[" + strconv.Itoa(next+i) + "]", deadline: in.Deadline}
 			err := w.node(ctx, n.Steps[0], at)
-			if f := failure(err); f != nil && n.Go && f.Kind != KindUnknown {
+			if f := AsFailure(err); f != nil && n.Go && f.Kind != plan.Unknown {
 				return nil
 			}
 			return err
@@ -184,8 +186,8 @@ func (w walk) steps(ctx context.Context, steps []*plan.Node, path string, deadli
 	return nil
 }
 
-// failure is err as a step's failure, or nil. Engines return it as it is.
-func failure(err error) *Failure {
+// AsFailure is err as a step's failure, or nil. Engines return it as it is.
+func AsFailure(err error) *Failure {
 	f, _ := err.(*Failure)
 	return f
 }
@@ -244,7 +246,7 @@ type Outcome = datapoints.Outcome
 // step's. The text stays in the store.
 type Failure struct {
 	Path string // whose record holds it
-	Kind Kind
+	Kind string // http, network, timeout, …
 }
 
 func (f *Failure) Error() string { return "step " + f.Path + " failed: " + string(f.Kind) }

@@ -1,4 +1,4 @@
-package flow
+package walk
 
 import (
 	"cmp"
@@ -6,17 +6,19 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/stepwell/stepwell/flow/internal/plan"
 )
 
-// A journal is the engine of this process: it answers recorded tasks from the
+// A Journal is the engine of this process: it answers recorded tasks from the
 // record and does the others. While a walk replays, a barrier holds back what
 // is new until every branch waits, so that a branch that was stopped before
 // learns so before it sends anything.
-type journal struct {
-	recorded func(Task) (Outcome, bool)
-	work     func(context.Context, Task) (Outcome, error)
-	soft     context.Context // ends when nothing new may begin
-	hard     context.Context // ends when calls in flight must be cut
+type Journal struct {
+	Recorded func(Task) (Outcome, bool)                   // answers a task that is recorded
+	Work     func(context.Context, Task) (Outcome, error) // does one that is not
+	Hard     context.Context                              // ends when calls in flight must be cut
+	soft     context.Context                              // ends when nothing new may begin
 
 	mu          sync.Mutex
 	live        int // branches that run
@@ -61,9 +63,9 @@ func (s *stopScope) isStopped() bool {
 	return false
 }
 
-// walk walks p. When ctx ends, waiters wake and nothing new starts; tasks that
+// Walk walks p. When ctx ends, waiters wake and nothing new starts; tasks that
 // are being done go on until hard ends.
-func (j *journal) walk(ctx context.Context, p *Plan, run string, replaying bool) error {
+func (j *Journal) Walk(ctx context.Context, p *plan.Plan, run string, replaying bool) error {
 	j.soft, j.live, j.replaying = ctx, 1, replaying
 	unhook := context.AfterFunc(ctx, j.interrupt)
 	defer unhook()
@@ -75,7 +77,7 @@ func (j *journal) walk(ctx context.Context, p *Plan, run string, replaying bool)
 }
 
 // interrupt makes everything but tasks in flight return ErrInterrupted.
-func (j *journal) interrupt() {
+func (j *Journal) interrupt() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.interrupted = true
@@ -84,7 +86,7 @@ func (j *journal) interrupt() {
 
 // wake makes waiters live again in the same breath, with mu held: a branch
 // that was woken counts as running before it has a processor.
-func (j *journal) wake(which func(*waiter) bool, err error) (n int) {
+func (j *Journal) wake(which func(*waiter) bool, err error) (n int) {
 	keep := j.waiting[:0]
 	for _, w := range j.waiting {
 		if !which(w) {
@@ -101,7 +103,7 @@ func (j *journal) wake(which func(*waiter) bool, err error) (n int) {
 }
 
 // block makes the branch wait. It is called with mu held and returns without it.
-func (j *journal) block(w *waiter, until time.Time) error {
+func (j *Journal) block(w *waiter, until time.Time) error {
 	switch {
 	case w.scope.isStopped():
 		j.mu.Unlock()
@@ -127,7 +129,7 @@ func (j *journal) block(w *waiter, until time.Time) error {
 
 // rest takes one branch off. While replaying, when none is left, the
 // bookkeeping that waits goes on; when there is none, the replay is over.
-func (j *journal) rest() {
+func (j *Journal) rest() {
 	if j.live--; j.live > 0 || !j.replaying {
 		return
 	}
@@ -139,8 +141,8 @@ func (j *journal) rest() {
 }
 
 // Do implements Engine.
-func (j *journal) Do(ctx context.Context, t Task) (Outcome, error) {
-	if out, ok := j.recorded(t); ok {
+func (j *Journal) Do(ctx context.Context, t Task) (Outcome, error) {
+	if out, ok := j.Recorded(t); ok {
 		return out, nil // also in a stopped context
 	}
 	scope := scopeOf(ctx)
@@ -163,7 +165,7 @@ func (j *journal) Do(ctx context.Context, t Task) (Outcome, error) {
 	case stopped:
 		return Outcome{}, ErrStopped
 	}
-	out, err := j.work(j.hard, t)
+	out, err := j.Work(j.Hard, t)
 	if err != nil {
 		j.interrupt() // the engine is broken, or cut off: nobody waits for anything any more
 	}
@@ -171,7 +173,7 @@ func (j *journal) Do(ctx context.Context, t Task) (Outcome, error) {
 }
 
 // SleepUntil implements Engine.
-func (j *journal) SleepUntil(ctx context.Context, t time.Time) error {
+func (j *Journal) SleepUntil(ctx context.Context, t time.Time) error {
 	if !time.Now().Before(t) {
 		return nil
 	}
@@ -180,18 +182,18 @@ func (j *journal) SleepUntil(ctx context.Context, t time.Time) error {
 }
 
 // Await implements Engine. No verb of this version waits for messages.
-func (j *journal) Await(ctx context.Context, _ Task, until time.Time) error {
+func (j *Journal) Await(ctx context.Context, _ Task, until time.Time) error {
 	j.mu.Lock()
 	return j.block(&waiter{scope: scopeOf(ctx), kind: sleeping}, until)
 }
 
 // Shield implements Engine.
-func (j *journal) Shield(ctx context.Context) context.Context {
+func (j *Journal) Shield(ctx context.Context) context.Context {
 	return context.WithValue(ctx, scopeKey{}, &stopScope{})
 }
 
 // Each implements Engine.
-func (j *journal) Each(ctx context.Context, n, atOnce int, f func(context.Context, int) error) error {
+func (j *Journal) Each(ctx context.Context, n, atOnce int, f func(context.Context, int) error) error {
 	s := &siblings{journal: j, scope: &stopScope{parent: scopeOf(ctx)}, n: n, bestAt: n, atOnce: min(max(atOnce, 1), n)}
 	s.ctx = context.WithValue(ctx, scopeKey{}, s.scope)
 	s.run(f)
@@ -208,7 +210,7 @@ func (j *journal) Each(ctx context.Context, n, atOnce int, f func(context.Contex
 
 // siblings are the branches of one Each. Its fields are the journal's mu's.
 type siblings struct {
-	journal   *journal
+	journal   *Journal
 	ctx       context.Context
 	scope     *stopScope
 	n, atOnce int
@@ -253,7 +255,7 @@ func (s *siblings) take() (int, bool) {
 	defer s.journal.mu.Unlock()
 	switch {
 	case s.next >= s.n, s.best != nil && s.atOnce == 1,
-		s.best != nil && s.best != ErrStopped && failure(s.best) == nil:
+		s.best != nil && s.best != ErrStopped && AsFailure(s.best) == nil:
 		return 0, false
 	case !s.journal.replaying && (s.scope.isStopped() || s.journal.interrupted):
 		return 0, false
@@ -271,7 +273,7 @@ func (s *siblings) ended(i int, err error) {
 			s.best, s.bestAt = err, i
 		}
 	}
-	if failure(err) != nil {
+	if AsFailure(err) != nil {
 		s.scope.stopped = true
 		j.wake(func(w *waiter) bool { return w.scope.isStopped() }, ErrStopped)
 	}
@@ -285,7 +287,7 @@ func gravity(err error) int {
 		return 0
 	case errors.Is(err, ErrStopped):
 		return 1
-	case failure(err) != nil:
+	case AsFailure(err) != nil:
 		return 2
 	case errors.Is(err, ErrPaused):
 		return 3
