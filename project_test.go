@@ -42,14 +42,14 @@ var floors = map[string][]string{
 		"github.com/expr-lang/expr/...", "github.com/tidwall/gjson"},
 	"flow/internal/syntax": {"flow/diag", "gopkg.in/yaml.v3"},
 	"flow/internal/plan":   {"flow/diag", "flow/internal/expression/..."},
-	"flow/internal/check": {"datapoints", "flow/diag", "flow/internal/expression/...", "flow/internal/plan", "flow/internal/syntax",
-		"github.com/santhosh-tekuri/jsonschema/v6/..."},
+	"flow/internal/check":  {"datapoints", "flow/diag", "flow/internal/expression/...", "flow/internal/plan", "flow/internal/schema", "flow/internal/syntax"},
+	"flow/internal/schema": {"flow/diag", "flow/internal/expression", "github.com/santhosh-tekuri/jsonschema/v6/..."},
 	"flow/internal/answer": {"datapoints", "flow/diag", "flow/internal/expression/...", "flow/internal/plan"},
 	"flow/internal/trust":  {},
-	"flow/internal/walk":   {"datapoints", "flow/internal/plan"},
+	"flow/walk":            {"datapoints", "flow/internal/plan"},
 	"flow/internal/record": {"datapoints", "flow/internal/expression/...", "flow/internal/plan"},
 
-	"flow": {"datapoints", "flow/diag", "flow/internal/..."},
+	"flow": {"datapoints", "flow/diag", "flow/internal/...", "flow/walk"},
 
 	"actions":                    {"datapoints", "flow", "flow/diag", "actions/internal/..."},
 	"actions/internal/challenge": {"actions/internal/ordered"},

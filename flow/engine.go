@@ -3,7 +3,7 @@ package flow
 import (
 	"context"
 
-	"github.com/stepwell/stepwell/flow/internal/walk"
+	"github.com/stepwell/stepwell/flow/walk"
 )
 
 // An Engine drives a walk. It sees control information only, so that a durable

@@ -7,7 +7,7 @@ import (
 	"sync"
 
 	"github.com/stepwell/stepwell/datapoints"
-	"github.com/stepwell/stepwell/flow/internal/walk"
+	"github.com/stepwell/stepwell/flow/walk"
 )
 
 // Traced drives a run as Start and Resume do, and gives the tasks that Walk

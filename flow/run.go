@@ -13,7 +13,7 @@ import (
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
-	"github.com/stepwell/stepwell/flow/internal/walk"
+	"github.com/stepwell/stepwell/flow/walk"
 )
 
 // Run starts a flow with its inputs and returns when it is over. A run that

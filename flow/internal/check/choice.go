@@ -120,7 +120,7 @@ func constants(fields []Field) []string {
 // describe says what a field takes, so that it can follow "must be".
 func describe(f *Field) string {
 	if len(f.OneOf) > 0 {
-		return either(f.OneOf)
+		return diag.Either(f.OneOf)
 	}
 	switch f.Type {
 	case IntegerField:
@@ -151,18 +151,9 @@ func describe(f *Field) string {
 		for i := range f.Fields {
 			parts[i] = describe(&f.Fields[i])
 		}
-		return either(parts)
+		return diag.Either(parts)
 	}
 	return "text"
-}
-
-// either joins alternatives: "a, b or c".
-func either(parts []string) string {
-	last := len(parts) - 1
-	if last <= 0 {
-		return strings.Join(parts, "")
-	}
-	return strings.Join(parts[:last], ", ") + " or " + parts[last]
 }
 
 // mustBeText refuses what has no text: a template that is one expression may

@@ -1,14 +1,18 @@
 package check
 
 import (
+	"fmt"
+	"path"
 	"regexp"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/diag"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
+	"github.com/stepwell/stepwell/flow/internal/schema"
 	"github.com/stepwell/stepwell/flow/internal/syntax"
 )
 
@@ -239,4 +243,112 @@ func (c *checker) shortValue(n *syntax.Node) {
 	}
 	c.warnAt(n.Span, diag.ShortSecret, "give it 8 characters or more",
 		"this sensitive value is shorter than %d characters: it is hidden where it is shown as a value, but not masked inside of other text", maskable)
+}
+
+// schema compiles a JSON Schema that stands in the flow, or in a file that it
+// names; nil after a complaint.
+func (c *checker) schema(n *syntax.Node) plan.Schema {
+	switch n.Kind {
+	case syntax.Mapping:
+		text, ok := c.constant(n)
+		if !ok {
+			return nil
+		}
+		compiled, problems := schema.Compile([]byte(text))
+		for _, problem := range problems {
+			at := pointed(n, problem.Pointer)
+			c.errorAt(at.Span, diag.BadSchema, problem.Hint, "the schema is not valid: %s", problem.Message)
+		}
+		if len(problems) > 0 {
+			return nil
+		}
+		return compiled
+	case syntax.String:
+		if _, ok := c.constant(n); ok {
+			return c.schemaFile(n)
+		}
+	default:
+		c.errorAt(n.Span, diag.WrongShape, "", "`schema` must be a JSON Schema or the name of a file with one, not a %s", shape(n))
+	}
+	return nil
+}
+
+func (c *checker) schemaFile(n *syntax.Node) plan.Schema {
+	if s, ok := c.schemas[n.Text]; ok {
+		return s
+	}
+	c.schemas[n.Text] = nil
+	text, ok := c.readFile(n)
+	if !ok {
+		return nil
+	}
+	compiled, problems := schema.Compile(text)
+	for _, problem := range problems {
+		c.errorAt(n.Span, diag.BadSchema, problem.Hint, "the schema in %s is not valid: %s", n.Text, problem.Message)
+	}
+	if len(problems) > 0 {
+		return nil
+	}
+	c.schemas[n.Text] = compiled
+	return compiled
+}
+
+// readFile reads a file that the flow names.
+func (c *checker) readFile(n *syntax.Node) ([]byte, bool) {
+	text, err := c.load(n.Text)
+	if err == nil {
+		return text, true
+	}
+	code := diag.UnreadableFile
+	if outside(n.Text) {
+		code = diag.OutsideProject
+	}
+	c.errorAt(n.Span, code, "", "the file cannot be read: %s", err)
+	return nil, false
+}
+
+// load reads a file and makes it part of the plan.
+func (c *checker) load(name string) ([]byte, error) {
+	at := path.Join(path.Dir(c.file.File), name)
+	for _, f := range c.plan.Files {
+		if f.Name == at {
+			return f.Data, nil
+		}
+	}
+	if path.IsAbs(name) {
+		return nil, fmt.Errorf("%s lies outside the project root: write a path relative to this file", name)
+	}
+	if c.read == nil {
+		return nil, fmt.Errorf("%s: this program gives flows no files to read", name)
+	}
+	text, err := c.read(name)
+	if err != nil {
+		return nil, err
+	}
+	c.plan.Files = append(c.plan.Files, plan.File{Name: at, Data: text})
+	return text, nil
+}
+
+// outside says whether a path leads out of every folder below the flow's own
+// place: whoever reads files refuses it.
+func outside(name string) bool {
+	return path.IsAbs(name) || strings.HasPrefix(path.Clean(name), "../") || strings.Contains(name, `\`)
+}
+
+// pointed goes down a tree by a JSON pointer (RFC 6901), as far as it leads.
+func pointed(n *syntax.Node, pointer string) *syntax.Node {
+	for _, token := range strings.Split(pointer, "/")[1:] {
+		token = strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
+		var next *syntax.Node
+		if i, err := strconv.Atoi(token); err == nil && i >= 0 && i < len(n.Items) {
+			next = n.Items[i]
+		} else {
+			next = member(n, token, false)
+		}
+		if next == nil {
+			break
+		}
+		n = next
+	}
+	return n
 }

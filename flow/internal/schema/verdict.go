@@ -1,4 +1,4 @@
-package check
+package schema
 
 import (
 	"encoding/json"
@@ -9,17 +9,19 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+
+	"github.com/stepwell/stepwell/flow/diag"
 )
 
-// A schema is a compiled JSON Schema. It may be used by many goroutines.
-type schema struct{ compiled *jsonschema.Schema }
+// A Schema is a compiled JSON Schema. It may be used by many goroutines.
+type Schema struct{ compiled *jsonschema.Schema }
 
 // maxFindings is how many places of a text that does not fit are told.
 const maxFindings = 5
 
-// Validate implements plan.Schema. The error lists where the text does not fit
+// Validate says why a JSON text does not fit; nil if it does. The error lists where the text does not fit
 // and what is wanted there, never a value.
-func (s *schema) Validate(text string) (err error) {
+func (s *Schema) Validate(text string) (err error) {
 	defer func() {
 		if recover() != nil {
 			err = errors.New("it cannot be compared with the schema")
@@ -178,7 +180,7 @@ func eachArticle(names []string) string {
 	for i, n := range names {
 		words[i] = kindArticle(n)
 	}
-	return either(words)
+	return diag.Either(words)
 }
 
 func formatName(format string) string {
