@@ -114,6 +114,9 @@ func (c *checker) verb(s *syntax.Step, node *plan.Node) {
 	default: // a block, or a verb that is missing and was reported
 		node.Kind = plan.Block
 		node.Steps = c.list(s.Steps)
+		if s.Poll != nil {
+			c.errorAt(s.Poll.Span, diag.NotInThisBuild, "write `poll` at the call in the block", "\"poll\" at a block is not in this version; it will run the block until a condition holds")
+		}
 	}
 }
 

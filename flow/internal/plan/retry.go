@@ -38,3 +38,14 @@ func (r *Retry) Wait(tries int) time.Duration {
 	limit = min(limit, float64(r.Max))
 	return time.Duration(rand.Float64() * limit)
 }
+
+// Wait is how long to wait after so many polls or rounds: every × factor^n, at most max.
+func (p *Poll) Wait(done int) time.Duration {
+	wait := float64(p.Every)
+	for range done {
+		if wait = min(wait*p.Factor, float64(p.Max)); wait == float64(p.Max) {
+			break
+		}
+	}
+	return time.Duration(wait)
+}

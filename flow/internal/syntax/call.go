@@ -2,9 +2,7 @@ package syntax
 
 import (
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/stepwell/stepwell/flow/diag"
@@ -289,100 +287,4 @@ func (r *reader) saveText(source Pair, s *Save) bool {
 // notHeader says whether a character cannot stand in a header's name (RFC 9110 §5.1).
 func notHeader(c rune) bool {
 	return c > 0x7e || c <= 0x20 || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", c)
-}
-
-// retry reads a number, false, or a mapping. Of a step the plain number has a
-// meaning of its own at blocks.
-func (r *reader) retry(p Pair, step bool) *Retry {
-	n := p.Value
-	t := &Retry{Span: p.KeySpan}
-	switch n.Kind {
-	case Mapping:
-		return r.retryMapping(p, t)
-	case Number:
-		f := &fields{r: r, node: &Node{Kind: Mapping, Pairs: []Pair{p}, Span: n.Span}, table: &retryKeys}
-		v := f.integer(p.Key, 1, maxAttempts)
-		if v == nil {
-			return nil
-		}
-		t.Plain, t.Attempts = true, *v
-		return t
-	case Boolean:
-		if n.Text == "false" {
-			t.Off = true
-			return t
-		}
-		r.report(n.Span, diag.WrongValue, "write the number of attempts, or leave it out for 3", "`retry: true` says nothing")
-		return nil
-	}
-	if r.constant(p.Key, n) {
-		r.report(orKey(n.Span, p.KeySpan), diag.WrongShape, "", "`retry` takes a number, false, or a mapping, not %s", describe(n))
-	}
-	return nil
-}
-
-func (r *reader) retryMapping(p Pair, t *Retry) *Retry {
-	f, _ := r.open(p.Value, &retryKeys, "`retry`")
-	if v := f.integer("attempts", 1, maxAttempts); v != nil {
-		t.Attempts = *v
-	}
-	t.On = f.reasons()
-	t.Only = f.isTrue("only")
-	if only, has := f.get("only"); has && t.Only && !hasKey(f, "on") {
-		r.report(only.KeySpan, diag.MissingKey, "list the reasons in `on`", "`only` without `on` leaves no reason to try again")
-	}
-	if when, has := f.get("when"); has {
-		t.When = r.expression(when)
-	}
-	b, has := f.get("backoff")
-	if !has {
-		return t
-	}
-	if g, ok := r.open(b.Value, &backoffKeys, "`backoff`"); ok {
-		t.Initial, t.Max = g.duration("initial"), g.duration("max")
-		t.Factor = g.factor()
-		if t.Initial != nil && t.Max != nil && t.Initial.D > t.Max.D {
-			g.reversed("initial", "max")
-		}
-	}
-	return t
-}
-
-// reasons reads retry.on.
-func (f *fields) reasons() []string {
-	p, has := f.get("on")
-	if !has {
-		return nil
-	}
-	var all []string
-	for _, item := range each(p) {
-		n := item.Value
-		word := strings.ToLower(n.Text)
-		_, isStatus := status(word)
-		switch {
-		case (n.Kind == Number || n.Kind == String) && (isStatus || word == "network" || word == "timeout"):
-			all = append(all, word)
-		case f.r.constant("on", n):
-			f.r.report(orKey(n.Span, p.KeySpan), diag.WrongValue, didYouMean(n.Text, []string{"network", "timeout"}),
-				"a reason is a status, a class like 5xx, network or timeout, not %s", describe(n))
-		}
-	}
-	if p.Value.Kind == List && len(p.Value.Items) == 0 {
-		f.r.report(p.Value.Span, diag.WrongValue, "remove it, or list the reasons", "\"on\" lists no reason")
-	}
-	return all
-}
-
-// factor reads what each wait is multiplied by.
-func (f *fields) factor() *float64 {
-	p, has := f.get("factor")
-	if !has || !f.r.constant("factor", p.Value) {
-		return nil
-	}
-	v, err := strconv.ParseFloat(p.Value.Text, 64)
-	if p.Value.Kind != Number || err != nil || v < 1 || v > 100 || math.IsNaN(v) {
-		f.r.report(orKey(p.Value.Span, p.KeySpan), diag.WrongValue, "", "\"factor\" takes a number from 1 to 100, not %s", describe(p.Value))
-		return nil
-	}
-	return &v
 }

@@ -48,7 +48,7 @@ func (t *Table) Key(name string) *Key {
 func Tables() []*Table {
 	return []*Table{
 		&fileKeys, &inputKeys, &secretKeys, &keyringKeys, &dataKeys, &defaultsKeys, &stepKeys,
-		&forEachKeys, &expectKeys, &thatKeys, &saveKeys, &retryKeys, &backoffKeys,
+		&forEachKeys, &expectKeys, &thatKeys, &saveKeys, &retryKeys, &backoffKeys, &pollKeys, &pollBackoffKeys,
 	}
 }
 
@@ -132,7 +132,7 @@ var (
 		{Name: "expect", Takes: "expect", On: of(Action, SubFlow, Callback), Doc: "what the answer must be"},
 		{Name: "save", Takes: "mapping of save", On: of(Action, SubFlow, Callback), Doc: "the data points to keep of the answer"},
 		{Name: "retry", Takes: "retry", On: of(Action, SubFlow, Block), Doc: "how often a failing call is tried again, and when"},
-		{Name: "poll", Takes: "poll", On: of(Action, SubFlow, Block), Doc: "repeats the call until a condition holds", Later: "repeat the call until a condition holds", Instead: "use `retry` with `when`, or start the flow again"},
+		{Name: "poll", Takes: "poll", On: of(Action, SubFlow, Block), Doc: "repeats the step until a condition holds"},
 		{Name: "pages", Takes: "pages", On: of(Action), Doc: "fetches the pages of a long answer one after the other", Later: "fetch the pages of a long answer one after the other", Instead: "ask for one large page, or fetch each page in a `for_each` over page numbers"},
 		{Name: "timeout", Takes: "duration", Doc: "the longest time for the whole step"},
 		{Name: "else", Takes: "steps", Doc: "steps that run if `if` is false"},
@@ -189,6 +189,18 @@ var (
 		{Name: "initial", Takes: "duration", Doc: "the first wait; 200ms without it"},
 		{Name: "factor", Takes: "number", Doc: "what each wait is multiplied by; 2 without it"},
 		{Name: "max", Takes: "duration", Doc: "the longest wait; 20s without it"},
+	}}
+
+	pollKeys = Table{"poll", []Key{
+		{Name: "until", Takes: "expression", Required: true, Doc: "the condition that ends it"},
+		{Name: "every", Takes: "duration", Doc: "how long to wait before it is done again; 5s without it"},
+		{Name: "timeout", Takes: "duration", Doc: "when to give up; 10m without it"},
+		{Name: "backoff", Takes: "poll.backoff", Doc: "makes each wait longer than the one before"},
+	}}
+
+	pollBackoffKeys = Table{"poll.backoff", []Key{
+		{Name: "factor", Takes: "number", Doc: "what each wait is multiplied by; 2 without it"},
+		{Name: "max", Takes: "duration", Doc: "the longest wait; 1m, or `every` if that is longer, without it"},
 	}}
 )
 

@@ -45,12 +45,56 @@ func (f *fields) elsewhere(key string) string {
 	if f.table == &stepKeys && slices.Contains([]string{"url", "method", "headers", "query", "json", "form", "text", "body", "multipart", "basic", "bearer", "variables", "auth"}, key) {
 		return fmt.Sprintf("%q belongs into `with`", key)
 	}
-	for _, t := range []*Table{&stepKeys, &forEachKeys, &expectKeys, &retryKeys, &fileKeys} {
+	for _, t := range []*Table{&stepKeys, &forEachKeys, &expectKeys, &retryKeys, &pollKeys, &fileKeys} {
 		if t != f.table && t.Key(key) != nil && key != "steps" {
 			return fmt.Sprintf("%q belongs to %s", key, article(t.Name))
 		}
 	}
 	return ""
+}
+
+// maxName is the longest name, in characters.
+const maxName = 64
+
+// validName says whether the name may be given to something.
+func validName(name string, dash bool) bool {
+	if name == "" || len(name) > maxName || name[0] < 'a' || name[0] > 'z' {
+		return false
+	}
+	for _, c := range name {
+		if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_' || dash && c == '-') {
+			return false
+		}
+	}
+	return true
+}
+
+// nameFrom makes a valid name of one that is not, or "".
+func nameFrom(name string, dash bool) string {
+	var b strings.Builder
+	var before rune
+	for _, c := range name {
+		switch {
+		case c >= 'A' && c <= 'Z':
+			if before >= 'a' && before <= 'z' || before >= '0' && before <= '9' {
+				b.WriteByte('_')
+			}
+			b.WriteRune(c + 'a' - 'A')
+		case c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_' || dash && c == '-':
+			b.WriteRune(c)
+		case c == '-' || c == ' ' || c == '.':
+			b.WriteByte('_')
+		}
+		before = c
+	}
+	made := strings.Trim(strings.TrimLeft(b.String(), "_-"), "_-")
+	if len(made) > maxName {
+		made = made[:maxName]
+	}
+	if !validName(made, dash) {
+		return ""
+	}
+	return made
 }
 
 // article is how a message names a table.
@@ -62,7 +106,7 @@ func article(table string) string {
 		return "an input"
 	case "data":
 		return "a data point"
-	case "keyring", "for_each", "expect", "retry", "backoff", "save", "that", "defaults":
+	case "keyring", "for_each", "expect", "retry", "backoff", "poll", "poll.backoff", "save", "that", "defaults":
 		return "`" + table + "`"
 	}
 	return "a " + table
@@ -205,6 +249,11 @@ var foreignKeys = map[string]map[string]foreign{
 	"retry": {
 		"count": {"", "write `attempts`"}, "max": {"", "write `attempts`"}, "times": {"", "write `attempts`"}, "retries": {"", "write `attempts`"}, "max_attempts": {"", "write `attempts`"}, "maxAttempts": {"", "write `attempts`"},
 		"delay": {"", "write `backoff: { initial: 1s }`"}, "interval": {"", "write `backoff: { initial: 1s, factor: 1 }`"}, "until": {"", "write `when`, with the condition to go on"}, "if": {"", "write `when`"},
+	},
+	"poll": {
+		"interval": {"", "write `every`"}, "delay": {"", "write `every`"}, "seconds": {"", "write `every`, with a unit: 5s"},
+		"while": {"until", "write `until`, with the condition that ends it"}, "when": {"until", "write `until`"}, "if": {"until", "write `until`"}, "condition": {"until", "write `until`"},
+		"attempts": {"", "write `timeout`: a poll ends at a time"}, "max": {"", "write `timeout`, or `backoff: { max: 1m }`"}, "factor": {"", "write `backoff: { factor: 2 }`"},
 	},
 	"input": {
 		"enum": {"", "write `one_of`"}, "minimum": {"", "write `min`"}, "maximum": {"", "write `max`"}, "regex": {"", "write `pattern`"}, "optional": {"", "write `required: false`"},

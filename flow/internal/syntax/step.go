@@ -240,6 +240,9 @@ func (f *fields) readAround(s *Step) {
 			s.Retry = f.r.retry(p, true)
 		}
 	}
+	if p, has := f.get("poll"); has && f.on("poll", s) {
+		s.Poll = f.r.poll(p)
+	}
 	if p, has := f.get("on_error"); has {
 		s.OnErrorSpan = p.KeySpan
 		s.OnError = f.choice("on_error", "continue") == "continue"

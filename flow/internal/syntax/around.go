@@ -1,0 +1,139 @@
+package syntax
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/stepwell/stepwell/flow/diag"
+)
+
+// retry reads a number, false, or a mapping. Of a step the plain number has a
+// meaning of its own at blocks.
+func (r *reader) retry(p Pair, step bool) *Retry {
+	n := p.Value
+	t := &Retry{Span: p.KeySpan}
+	switch n.Kind {
+	case Mapping:
+		return r.retryMapping(p, t)
+	case Number:
+		f := &fields{r: r, node: &Node{Kind: Mapping, Pairs: []Pair{p}, Span: n.Span}, table: &retryKeys}
+		v := f.integer(p.Key, 1, maxAttempts)
+		if v == nil {
+			return nil
+		}
+		t.Plain, t.Attempts = true, *v
+		return t
+	case Boolean:
+		if n.Text == "false" {
+			t.Off = true
+			return t
+		}
+		r.report(n.Span, diag.WrongValue, "write the number of attempts, or leave it out for 3", "`retry: true` says nothing")
+		return nil
+	}
+	if r.constant(p.Key, n) {
+		r.report(orKey(n.Span, p.KeySpan), diag.WrongShape, "", "`retry` takes a number, false, or a mapping, not %s", describe(n))
+	}
+	return nil
+}
+
+func (r *reader) retryMapping(p Pair, t *Retry) *Retry {
+	f, _ := r.open(p.Value, &retryKeys, "`retry`")
+	if v := f.integer("attempts", 1, maxAttempts); v != nil {
+		t.Attempts = *v
+	}
+	t.On = f.reasons()
+	t.Only = f.isTrue("only")
+	if only, has := f.get("only"); has && t.Only && !hasKey(f, "on") {
+		r.report(only.KeySpan, diag.MissingKey, "list the reasons in `on`", "`only` without `on` leaves no reason to try again")
+	}
+	if when, has := f.get("when"); has {
+		t.When = r.expression(when)
+	}
+	b, has := f.get("backoff")
+	if !has {
+		return t
+	}
+	if g, ok := r.open(b.Value, &backoffKeys, "`backoff`"); ok {
+		t.Initial, t.Max = g.duration("initial"), g.duration("max")
+		t.Factor = g.factor()
+		if t.Initial != nil && t.Max != nil && t.Initial.D > t.Max.D {
+			g.reversed("initial", "max")
+		}
+	}
+	return t
+}
+
+// poll reads until when a step is repeated. A poll without a condition that
+// can be read is nil, so that nobody takes it for one that never ends.
+func (r *reader) poll(p Pair) *Poll {
+	if n := p.Value; n.Kind != Mapping {
+		hint := "write `poll: { until: CONDITION }`"
+		if n.Kind == String && n.Text != "" {
+			hint = fmt.Sprintf("write `poll: { until: %s }`", quoted(n.Text))
+		}
+		r.report(orKey(n.Span, p.KeySpan), diag.WrongShape, hint, "`poll` is a mapping with `until`, not %s", describe(n))
+		return nil
+	}
+	f, _ := r.open(p.Value, &pollKeys, "`poll`")
+	f.node.Span = orKey(f.node.Span, p.KeySpan)
+	f.require("`poll`")
+	t := &Poll{Span: p.KeySpan, Every: f.duration("every"), Timeout: f.duration("timeout")}
+	if b, has := f.get("backoff"); has {
+		if g, ok := r.open(b.Value, &pollBackoffKeys, "`backoff`"); ok {
+			t.Factor, t.Max = g.factor(), g.duration("max")
+			if t.Every != nil && t.Max != nil && t.Every.D > t.Max.D {
+				r.report(t.Max.Span, diag.WrongValue, "", "the longest wait is shorter than `every`")
+			}
+		}
+	}
+	until, has := f.get("until")
+	if !has {
+		return nil
+	}
+	if t.Until = r.expression(until); t.Until == nil {
+		return nil
+	}
+	return t
+}
+
+// reasons reads retry.on.
+func (f *fields) reasons() []string {
+	p, has := f.get("on")
+	if !has {
+		return nil
+	}
+	var all []string
+	for _, item := range each(p) {
+		n := item.Value
+		word := strings.ToLower(n.Text)
+		_, isStatus := status(word)
+		switch {
+		case (n.Kind == Number || n.Kind == String) && (isStatus || word == "network" || word == "timeout"):
+			all = append(all, word)
+		case f.r.constant("on", n):
+			f.r.report(orKey(n.Span, p.KeySpan), diag.WrongValue, didYouMean(n.Text, []string{"network", "timeout"}),
+				"a reason is a status, a class like 5xx, network or timeout, not %s", describe(n))
+		}
+	}
+	if p.Value.Kind == List && len(p.Value.Items) == 0 {
+		f.r.report(p.Value.Span, diag.WrongValue, "remove it, or list the reasons", "\"on\" lists no reason")
+	}
+	return all
+}
+
+// factor reads what each wait is multiplied by.
+func (f *fields) factor() *float64 {
+	p, has := f.get("factor")
+	if !has || !f.r.constant("factor", p.Value) {
+		return nil
+	}
+	v, err := strconv.ParseFloat(p.Value.Text, 64)
+	if p.Value.Kind != Number || err != nil || v < 1 || v > 100 || math.IsNaN(v) {
+		f.r.report(orKey(p.Value.Span, p.KeySpan), diag.WrongValue, "", "\"factor\" takes a number from 1 to 100, not %s", describe(p.Value))
+		return nil
+	}
+	return &v
+}
