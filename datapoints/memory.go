@@ -19,16 +19,16 @@ type Memory struct {
 
 // A memoryRun has its own lock, so that runs do not wait for each other.
 type memoryRun struct {
-	mu       sync.RWMutex
-	run      Run
-	rows     map[string]*memoryRow
-	order    []*memoryRow
-	attempts map[string][]Attempt
-	points   []*memoryPoint
-	newest   map[Slot]*memoryPoint // of a slot
+	mu     sync.RWMutex
+	run    Run
+	rows   map[string]*memoryRow
+	order  []*memoryRow
+	points []*memoryPoint
+	newest map[Slot]*memoryPoint // of a slot
 
-	rowSlab   slab[memoryRow]
-	pointSlab slab[memoryPoint]
+	rowSlab     slab[memoryRow]
+	pointSlab   slab[memoryPoint]
+	attemptSlab slab[Attempt]
 }
 
 type memoryPoint struct {
@@ -45,10 +45,11 @@ type memoryRow struct {
 	started, ended time.Time
 	hidden         Value
 	rest           *Row
+	attempts       []Attempt // in the order of their numbers
 }
 
 func (m *memoryRow) set(path string, at time.Time, r *Row) {
-	*m = memoryRow{path, at, r.Last, r.N, r.Tries, r.Status, r.Started, r.Ended, r.Hidden, nil}
+	*m = memoryRow{path, at, r.Last, r.N, r.Tries, r.Status, r.Started, r.Ended, r.Hidden, nil, m.attempts}
 	rest := *r
 	rest.Last, rest.N, rest.Tries, rest.Status, rest.Started, rest.Ended, rest.Hidden = Outcome{}, 0, 0, 0, time.Time{}, time.Time{}, Value{}
 	if rest != (Row{}) {
@@ -68,11 +69,14 @@ func (m *memoryRow) entry() Entry {
 type slab[T any] struct{ free []T }
 
 // next gives the next one, when there are n already.
-func (s *slab[T]) next(n int) *T {
+func (s *slab[T]) next(n int) *T { return &s.one(n)[0] }
+
+// one is next as a slice that cannot grow into others.
+func (s *slab[T]) one(n int) []T {
 	if len(s.free) == 0 {
 		s.free = make([]T, min(max(4, n), 256))
 	}
-	t := &s.free[0]
+	t := s.free[:1:1]
 	s.free = s.free[1:]
 	return t
 }
@@ -232,7 +236,7 @@ func (r *memoryRun) add(c *Record) {
 	}
 	e.set(c.Path, c.At, &c.Row)
 	for _, a := range c.Attempts {
-		r.addAttempt(c.Path, a)
+		r.addAttempt(e, a)
 	}
 	r.undo(c.Undo, c.Slots)
 	for i := range c.Points {
@@ -244,18 +248,20 @@ func (r *memoryRun) add(c *Record) {
 	}
 }
 
-// addAttempt keeps the attempts of a path in the order of their numbers.
-func (r *memoryRun) addAttempt(path string, a Attempt) {
-	if r.attempts == nil {
-		r.attempts = map[string][]Attempt{}
-	}
-	list := r.attempts[path]
-	at, there := slices.BinarySearchFunc(list, a.N, func(a Attempt, n int) int { return a.N - n })
-	if there {
-		list[at] = a
+// addAttempt keeps the attempts of a row in the order of their numbers. Most
+// rows have one.
+func (r *memoryRun) addAttempt(e *memoryRow, a Attempt) {
+	if len(e.attempts) == 0 {
+		e.attempts = r.attemptSlab.one(len(r.order))
+		e.attempts[0] = a
 		return
 	}
-	r.attempts[path] = slices.Insert(list, at, a)
+	at, there := slices.BinarySearchFunc(e.attempts, a.N, func(a Attempt, n int) int { return a.N - n })
+	if there {
+		e.attempts[at] = a
+		return
+	}
+	e.attempts = slices.Insert(e.attempts, at, a)
 }
 
 func (r *memoryRun) undo(path string, slots []Slot) {
@@ -275,9 +281,11 @@ func (r *memoryRun) read(q Query) Contents {
 		}
 	}
 	if q.Attempts {
-		c.Attempts = make(map[string][]Attempt, len(r.attempts))
-		for path, list := range r.attempts {
-			c.Attempts[path] = slices.Clone(list)
+		c.Attempts = make(map[string][]Attempt, len(r.order))
+		for _, e := range r.order {
+			if len(e.attempts) > 0 {
+				c.Attempts[e.path] = slices.Clone(e.attempts)
+			}
 		}
 	}
 	if q.History {

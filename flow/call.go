@@ -33,14 +33,15 @@ func (w *work) try(ctx context.Context, n *plan.Node, r datapoints.Row, t Task) 
 		r.N++
 		return w.fail(ctx, n, r, t, unknownCall(&Error{Sent: true, Message: processEnded}, t.Path))
 	}
-	if r.Deadline.IsZero() {
+	own := r.Deadline
+	if own.IsZero() {
 		limit := n.Work.Timeout
 		if limit == 0 && n.Kind == plan.Call {
 			limit = maxCall
 		}
-		r.Deadline = record.Nearer(time.Time{}, now, limit)
+		own = record.Nearer(time.Time{}, now, limit)
 	}
-	deadline := earlier(r.Deadline, t.Deadline)
+	deadline := earlier(own, t.Deadline)
 	switch {
 	case late(t.Deadline, now):
 		return w.fail(ctx, n, r, t, overdue())
@@ -71,7 +72,7 @@ func (w *work) try(ctx context.Context, n *plan.Node, r datapoints.Row, t Task) 
 		}
 		return w.fail(ctx, n, r, t, &Error{Kind: KindFailed, Message: text})
 	}
-	c := &calling{w: w, n: n, r: r, t: t, spec: n.Work.Call, deadline: deadline}
+	c := &calling{w: w, n: n, r: r, t: t, spec: n.Work.Call, own: own, deadline: deadline}
 	return c.attempt(ctx)
 }
 
@@ -111,8 +112,9 @@ type calling struct {
 	r        datapoints.Row
 	t        Task
 	spec     *plan.CallSpec
-	deadline time.Time
-	env      *env // here; kept as one, since expressions take it so
+	own      time.Time // the step's deadline: recorded once there is more to come
+	deadline time.Time // the nearest
+	env      *env      // here; kept as one, since expressions take it so
 	here     env
 	came     answer.Answer
 	trust    trust.Trust
@@ -226,7 +228,7 @@ func (c *calling) intend(ctx context.Context) error {
 	if c.call.Repeatable && !c.call.Idempotent {
 		return nil
 	}
-	c.r.Intent, c.r.IntentSafe = c.r.N+1, c.call.Repeatable
+	c.r.Intent, c.r.IntentSafe, c.r.Deadline = c.r.N+1, c.call.Repeatable, c.own
 	return c.w.add(datapoints.Record{Path: c.t.Path, Row: c.r, At: time.Now()}, true)
 }
 
@@ -300,7 +302,7 @@ func (c *calling) failed(ctx context.Context, cause error, result *Result) (Outc
 	if e.Status != 0 {
 		c.r.Status = e.Status
 	}
-	c.r.Last = Outcome{Status: datapoints.Again, Next: c.r.N + 1, Until: until}
+	c.r.Last, c.r.Deadline = Outcome{Status: datapoints.Again, Next: c.r.N + 1, Until: until}, c.own
 	rec := datapoints.Record{Path: c.t.Path, Row: c.r, Attempts: c.record(&e), At: time.Now()}
 	return c.r.Last, c.w.add(rec, !c.call.Repeatable)
 }

@@ -59,7 +59,7 @@ func (w *work) input(c *calling) (in Input, sensitive string, err error) {
 			sensitive = f.Name
 		}
 		in.Args = append(in.Args, Arg{Name: f.Name, Value: v})
-		if err := learnOrigins(t, f, v); err != nil {
+		if err := w.learnOrigins(t, f, v); err != nil {
 			return in, "", err
 		}
 	}
@@ -115,10 +115,10 @@ func hasSecret(json string) bool {
 }
 
 // learnOrigins takes over what a rendered field says about origins.
-func learnOrigins(t *trust.Trust, f *plan.Field, v datapoints.Value) error {
+func (w *work) learnOrigins(t *trust.Trust, f *plan.Field, v datapoints.Value) error {
 	switch {
 	case f.Options.Destination && f.Origin == plan.Trusted:
-		if err := t.Trust(v.RevealText()); err != nil {
+		if err := t.Trust(v.RevealText(), &w.origins); err != nil {
 			return &Error{Kind: KindData, Message: f.Name + " is not a URL: " + err.Error()}
 		}
 	case f.Options.Allows:

@@ -12,6 +12,7 @@ import (
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
+	"github.com/stepwell/stepwell/flow/internal/trust"
 )
 
 // work does tasks of one run: all data and all side effects are here. Tasks of
@@ -26,6 +27,7 @@ type work struct {
 	secrets  map[string]expression.Value
 	redactor *datapoints.Redactor
 	spans    spans
+	origins  trust.Memo
 	returns  json.RawMessage // the outputs, if they were computed in this process
 }
 

@@ -130,6 +130,9 @@ func (p *Program) Eval(env Env) (Value, error) {
 }
 
 func (p *Program) eval(env Env) (v any, failed *Error) {
+	if r, ok := p.root.(*reference); ok && len(r.steps) == 0 && !p.condition {
+		return r.lone(env)
+	}
 	m := &machine{env: env, source: p.source, off: p.off}
 	defer func() {
 		if r := recover(); r != nil {

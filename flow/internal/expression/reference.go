@@ -316,6 +316,21 @@ func (r *reference) eval(m *machine) (any, *Error) {
 	return v, err
 }
 
+// lone is eval of a reference that is the whole program and looks into nothing:
+// most are, and they need no machine.
+func (r *reference) lone(env Env) (v any, failed *Error) {
+	given, err := env.Value(r.ref)
+	if err != nil {
+		failed = outside(err)
+	} else if v, failed = value.Convert(given.Unwrap(), r.want); failed == nil {
+		return v, nil
+	}
+	if failed.From == 0 && failed.To == 0 {
+		failed.From, failed.To = r.from, r.to
+	}
+	return nil, failed
+}
+
 func (r *reference) find(m *machine) (any, *Error) {
 	given, err := m.env.Value(r.ref)
 	if err != nil {

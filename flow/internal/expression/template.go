@@ -259,6 +259,7 @@ func (t *Template) Filled() *Template {
 
 func (t *Template) renderText(env Env) (Value, error) {
 	var b strings.Builder
+	b.Grow(len(t.source) + 16*len(t.segments))
 	for i := range t.segments {
 		s := &t.segments[i]
 		if s.program == nil {

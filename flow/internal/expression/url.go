@@ -144,6 +144,7 @@ func follow(text string, at place) place {
 // renderURL renders a URL, everything escaped for its place.
 func (t *Template) renderURL(env Env) (Value, error) {
 	var b strings.Builder
+	b.Grow(len(t.source) + 16*len(t.segments))
 	segment := 0 // where the path's present segment begins in b
 	var in *Program
 	for i := range t.segments {

@@ -23,6 +23,7 @@ type State struct {
 
 	mu       sync.Mutex
 	rows     map[string]*datapoints.Row
+	free     []datapoints.Row // for newRow
 	points   map[datapoints.Slot]*Cell
 	items    map[string][]expression.Value // of open loops, by path
 	Complete bool                          // nothing is in the store that is not here
@@ -79,15 +80,29 @@ func (s *State) Put(rec *datapoints.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !rec.Bare {
-		row := rec.Row
-		s.count(s.rows[rec.Path], &row)
-		s.rows[rec.Path] = &row
+		row := s.rows[rec.Path]
+		s.count(row, &rec.Row)
+		if row == nil {
+			row = s.newRow()
+			s.rows[rec.Path] = row
+		}
+		*row = rec.Row
 	}
 	for i := range rec.Points {
 		p := &rec.Points[i]
 		s.bytes += len(p.Value.Reveal())
 		s.points[p.Slot] = &Cell{expression.FromJSON(p.Value.Reveal()), p.Value.Class(), p.Step, p.At}
 	}
+}
+
+// newRow allocates many rows at once, more the more there are.
+func (s *State) newRow() *datapoints.Row {
+	if len(s.free) == 0 {
+		s.free = make([]datapoints.Row, min(max(2, len(s.rows)), 64))
+	}
+	row := &s.free[0]
+	s.free = s.free[1:]
+	return row
 }
 
 func (s *State) count(before, r *datapoints.Row) {

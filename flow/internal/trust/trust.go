@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // A Trust is where one call may carry something sensitive. The zero Trust
@@ -28,17 +29,39 @@ type Refusal struct {
 func (r *Refusal) Error() string { return r.why }
 
 // Trust trusts the origin of a URL.
-func (t *Trust) Trust(rawURL string) error { return add(&t.origins, rawURL) }
-
-// Allow trusts the origin of a URL also in the clear.
-func (t *Trust) Allow(rawURL string) error { return add(&t.allowed, rawURL) }
-
-func add(list *[]string, rawURL string) error {
-	origin, err := Origin(rawURL)
+func (t *Trust) Trust(rawURL string, m *Memo) error {
+	origin, err := m.origin(rawURL)
 	if err == nil {
-		*list = append(*list, origin)
+		t.origins = append(t.origins, origin)
 	}
 	return err
+}
+
+// Allow trusts the origin of a URL also in the clear.
+func (t *Trust) Allow(rawURL string) error {
+	origin, err := Origin(rawURL)
+	if err == nil {
+		t.allowed = append(t.allowed, origin)
+	}
+	return err
+}
+
+// A Memo remembers the origin of the last URL it was asked for: the steps of a
+// flow mostly go by one base_url. The zero Memo is ready; it may be used by
+// several goroutines.
+type Memo struct{ last atomic.Pointer[memo] }
+
+type memo struct{ url, origin string }
+
+func (m *Memo) origin(rawURL string) (string, error) {
+	if last := m.last.Load(); last != nil && last.url == rawURL {
+		return last.origin, nil
+	}
+	origin, err := Origin(rawURL)
+	if err == nil {
+		m.last.Store(&memo{rawURL, origin})
+	}
+	return origin, err
 }
 
 // Check says why something sensitive may not go to an origin; nil: it may.

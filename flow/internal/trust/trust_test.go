@@ -6,7 +6,7 @@ func TestWhereSomethingSensitiveMayGo(t *testing.T) {
 	t.Parallel()
 	var trusted Trust
 	for _, url := range []string{"https://api.example.test/v1", "http://plain.example.test", "http://localhost:8080", "http://127.0.0.1:9", "http://[::1]:9"} {
-		if err := trusted.Trust(url); err != nil {
+		if err := trusted.Trust(url, &Memo{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -27,7 +27,7 @@ func TestWhereSomethingSensitiveMayGo(t *testing.T) {
 			t.Errorf("%s: %v, want %v", url, r, may)
 		}
 	}
-	if err := trusted.Trust("/relative"); err == nil {
+	if err := trusted.Trust("/relative", &Memo{}); err == nil {
 		t.Error("a path has an origin")
 	}
 	if r := (&Trust{}).Check("https://api.example.test"); r == nil || r.Trusted == "" || r.Hint == "" {

@@ -208,12 +208,26 @@ func (v Value) JSON() (string, error) {
 		return string(v), nil
 	case *document:
 		return v.raw, nil
+	case string:
+		if plain(v) {
+			return `"` + v + `"`, nil
+		}
 	}
 	b, err := appendJSON(nil, v.v, false, 0)
 	if err != nil {
 		return "", err
 	}
 	return string(b), nil
+}
+
+// plain says that a text stands in JSON as it is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // appendString appends s as a JSON string. What is not UTF-8 becomes U+FFFD.
