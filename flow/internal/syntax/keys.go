@@ -1,5 +1,7 @@
 package syntax
 
+import "strings"
+
 // Verbs is a set of verbs.
 type Verbs uint16
 
@@ -24,6 +26,10 @@ type Key struct {
 	Required bool
 	Verb     Verb   // of a step's key that is a verb
 	On       Verbs  // of a step's key: the verbs beside which it may stand; 0: all
+	One      bool   // of the table's keys that have it exactly one stands
+	Needs    string // the key without which it may not stand
+	Least    int    // of a number; with Most 0 there is no upper bound
+	Most     int
 	Later    string // not "": comes with a later version; what it will do
 	Instead  string // what to write until then
 }
@@ -52,11 +58,57 @@ func Tables() []*Table {
 	}
 }
 
+// A Shape is one of the shapes that a value may have, as far as the tables say
+// it: with a Table a mapping with its keys, with Items a list, with Values a
+// mapping with names of the author's. Otherwise it is what Word says: "text",
+// "duration", …
+type Shape struct {
+	Word   string
+	Table  *Table
+	Items  []Shape
+	Values []Shape
+}
+
+// Shapes takes apart what a Key's Takes says: "list of files", "mapping of
+// steps", "duration or wait".
+func Shapes(takes string) []Shape {
+	var all []Shape
+	for _, word := range strings.Split(takes, " or ") {
+		all = append(all, shape(word))
+	}
+	return all
+}
+
+func shape(word string) Shape {
+	if of, ok := strings.CutPrefix(word, "mapping of "); ok {
+		return Shape{Word: word, Values: Shapes(of)}
+	}
+	of, list := strings.CutPrefix(word, "list of ")
+	if list || word == "steps" {
+		if list && tableOf(of) == nil {
+			of = strings.TrimSuffix(of, "s")
+		} else if !list {
+			of = "step"
+		}
+		return Shape{Word: word, Items: Shapes(of)}
+	}
+	return Shape{Word: word, Table: tableOf(word)}
+}
+
+func tableOf(name string) *Table {
+	for _, t := range Tables() {
+		if t.Name == name {
+			return t
+		}
+	}
+	return nil
+}
+
 // The tables are read only.
 var (
-	fileKeys = Table{"file", []Key{
+	fileKeys = Table{"flow", []Key{
 		{Name: "stepwell", Takes: "1", Required: true, Doc: "the version of the language"},
-		{Name: "name", Takes: "name", Required: true, Doc: "what the flow is called, in small letters"},
+		{Name: "name", Takes: "flow name", Required: true, Doc: "what the flow is called, in small letters"},
 		{Name: "description", Takes: "text", Doc: "what the flow does, for people"},
 		{Name: "include", Takes: "list of files", Doc: "adds the declarations of other files", Later: "add the declarations of other files", Instead: "write the declarations into this file"},
 		{Name: "inputs", Takes: "mapping of input", Doc: "what a caller gives"},
@@ -67,39 +119,42 @@ var (
 		{Name: "defaults", Takes: "defaults", Doc: "settings of every http and graphql step"},
 		{Name: "steps", Takes: "steps", Required: true, Doc: "what is done, in this order"},
 		{Name: "finally", Takes: "steps", Doc: "steps that run after the others, also after a failure"},
-		{Name: "outputs", Takes: "mapping of value", Doc: "what a successful run returns"},
+		{Name: "outputs", Takes: "values", Doc: "what a successful run returns"},
 	}}
 
 	ruleKeys = []Key{
 		{Name: "type", Takes: "type", Doc: "string integer number boolean date datetime telephone object list any"},
 		{Name: "items", Takes: "type", Doc: "of a list: the type of its elements"},
-		{Name: "description", Takes: "text", Doc: "what it is, for people"},
-		{Name: "default", Takes: "constant", Doc: "the value if there is no other"},
 		{Name: "one_of", Takes: "list of constants", Doc: "the values that are allowed"},
 		{Name: "pattern", Takes: "pattern", Doc: "a regular expression (RE2) for the whole value"},
-		{Name: "min", Takes: "number", Doc: "the smallest value allowed"},
-		{Name: "max", Takes: "number", Doc: "the largest value allowed"},
+		{Name: "min", Takes: "number or date", Doc: "the smallest value allowed"},
+		{Name: "max", Takes: "number or date", Doc: "the largest value allowed"},
+		{Name: "default", Takes: "constant", Doc: "the value if there is no other"},
 		{Name: "sensitive", Takes: "boolean", Doc: "whether it is masked wherever it is shown; without it the name decides"},
 		{Name: "pii", Takes: "boolean", Doc: "about a person: masked in progress, diagnostics and logs"},
 	}
+
+	describing = Key{Name: "description", Takes: "text", Doc: "what it is, for people"}
 
 	inputKeys = Table{"input", with(ruleKeys,
 		Key{Name: "required", Takes: "boolean", Doc: "whether a caller must give it; true without `default`"},
 		Key{Name: "min_length", Takes: "integer", Doc: "the fewest characters or elements"},
 		Key{Name: "max_length", Takes: "integer", Doc: "the most characters or elements"},
 		Key{Name: "env", Takes: "name of a variable", Doc: "the environment variable that gives it"},
+		describing,
 	)}
 
 	dataKeys = Table{"data", with(ruleKeys,
 		Key{Name: "category", Takes: "text", Doc: "a heading for people"},
 		Key{Name: "unit", Takes: "text", Doc: "what a number counts"},
+		describing,
 	)}
 
 	secretKeys = Table{"secret", []Key{
-		{Name: "env", Takes: "name of a variable", Doc: "the environment variable that holds it"},
-		{Name: "file", Takes: "file", Doc: "the file that holds it; one line end at its end is cut"},
-		{Name: "command", Takes: "list of texts", Doc: "the program, with its arguments, that prints it"},
-		{Name: "keyring", Takes: "keyring", Doc: "the entry of the system's keyring that holds it"},
+		{Name: "env", Takes: "name of a variable", One: true, Doc: "the environment variable that holds it"},
+		{Name: "file", Takes: "file", One: true, Doc: "the file that holds it; one line end at its end is cut"},
+		{Name: "command", Takes: "list of texts", One: true, Doc: "the program, with its arguments, that prints it"},
+		{Name: "keyring", Takes: "keyring", One: true, Doc: "the entry of the system's keyring that holds it"},
 		{Name: "optional", Takes: "boolean", Doc: "a run may start without it; it is null then"},
 		{Name: "description", Takes: "text", Doc: "what it is, for people"},
 	}}
@@ -114,13 +169,14 @@ var (
 	}}
 
 	stepKeys = Table{"step", []Key{
-		{Name: "id", Takes: "name", Required: true, Doc: "the step's name, once in the file"},
+		{Name: "id", Takes: "id", Required: true, Doc: "the step's name, once in the file"},
 		{Name: "description", Takes: "text", Doc: "what the step does, for people"},
 		{Name: "if", Takes: "expression", Doc: "the step runs only if this is true"},
+		{Name: "for_each", Takes: "for_each", On: of(Action, Set, Block, SubFlow, Parallel), Doc: "runs the step once for each item of a list"},
 
 		{Name: "action", Takes: "name of an action", Verb: Action, Doc: "does one thing in the world"},
 		{Name: "set", Takes: "mapping of value", Verb: Set, Doc: "saves data points"},
-		{Name: "fail", Takes: "text", Verb: Fail, Doc: "ends the run as failed, with these words"},
+		{Name: "fail", Takes: "text with expressions", Verb: Fail, Doc: "ends the run as failed, with these words"},
 		{Name: "steps", Takes: "steps", Verb: Block, Doc: "steps that share what stands at this one"},
 		{Name: "parallel", Takes: "mapping of steps", Verb: Parallel, Doc: "runs branches at the same time", Later: "run branches at the same time", Instead: "write the steps one after the other, or use `for_each` with `concurrency`"},
 		{Name: "flow", Takes: "file", Verb: SubFlow, Doc: "runs another flow as a step", Later: "run another flow as a step", Instead: "write the other flow's steps here"},
@@ -128,14 +184,13 @@ var (
 		{Name: "callback", Takes: "name", Verb: Callback, Doc: "waits for a message", Later: "wait for a message", Instead: "ask for the answer in a later step or flow"},
 
 		{Name: "with", Takes: "fields", On: of(Action, SubFlow), Doc: "the action's fields"},
-		{Name: "for_each", Takes: "for_each", On: of(Action, Set, Block, SubFlow, Parallel), Doc: "runs the step once for each item of a list"},
 		{Name: "expect", Takes: "expect", On: of(Action, SubFlow, Callback), Doc: "what the answer must be"},
 		{Name: "save", Takes: "mapping of save", On: of(Action, SubFlow, Callback), Doc: "the data points to keep of the answer"},
 		{Name: "retry", Takes: "retry", On: of(Action, SubFlow, Block), Doc: "how often a failing call is tried again, and when"},
 		{Name: "poll", Takes: "poll", On: of(Action, SubFlow, Block), Doc: "repeats the step until a condition holds"},
 		{Name: "pages", Takes: "pages", On: of(Action), Doc: "fetches the pages of a long answer one after the other", Later: "fetch the pages of a long answer one after the other", Instead: "ask for one large page, or fetch each page in a `for_each` over page numbers"},
 		{Name: "timeout", Takes: "duration", Doc: "the longest time for the whole step"},
-		{Name: "else", Takes: "steps", Doc: "steps that run if `if` is false"},
+		{Name: "else", Takes: "steps", Needs: "if", Doc: "steps that run if `if` is false"},
 		{Name: "catch", Takes: "list of clauses", Doc: "runs steps when the step has failed, and goes on", Later: "run steps when the step has failed, and go on", Instead: "write `on_error: continue` and look at steps.ID.outcome in the next step's `if`"},
 		{Name: "on_error", Takes: "continue", Doc: "the run goes on if the step fails"},
 		{Name: "finally", Takes: "steps", On: of(Block), Doc: "steps that run after a block's, also after a failure", Later: "run steps after a block's, also after a failure", Instead: "put them into the file's own `finally`"},
@@ -144,10 +199,10 @@ var (
 
 	forEachKeys = Table{"for_each", []Key{
 		{Name: "in", Takes: "expression", Required: true, Doc: "the list"},
-		{Name: "as", Takes: "name", Doc: "what an item is called; `item` without it"},
-		{Name: "index_as", Takes: "name", Doc: "what its place, from 0, is called; `index` without it"},
-		{Name: "concurrency", Takes: "integer", Doc: "how many items at the same time; 1 without it"},
-		{Name: "max", Takes: "integer", Doc: "more items are an error; 1000 without it"},
+		{Name: "as", Takes: "loop variable", Doc: "what an item is called; `item` without it"},
+		{Name: "index_as", Takes: "loop variable", Doc: "what its place, from 0, is called; `index` without it"},
+		{Name: "concurrency", Takes: "integer", Least: 1, Most: maxConcurrency, Doc: "how many items at the same time; 1 without it"},
+		{Name: "max", Takes: "integer", Least: 1, Most: maxItems, Doc: "more items are an error; 1000 without it"},
 		{Name: "on_error", Takes: "stop or continue", Doc: "whether a failed item stops the others"},
 	}}
 
@@ -160,17 +215,17 @@ var (
 
 	thatKeys = Table{"that", []Key{
 		{Name: "that", Takes: "expression", Required: true, Doc: "must be true"},
-		{Name: "message", Takes: "text", Doc: "what to say if it is not"},
+		{Name: "message", Takes: "text with expressions", Doc: "what to say if it is not"},
 	}}
 
 	saveKeys = Table{"save", []Key{
-		{Name: "path", Takes: "path", Doc: "a gjson path into the body"},
-		{Name: "header", Takes: "text", Doc: "a header's name"},
-		{Name: "cookie", Takes: "text", Doc: "a cookie's name"},
-		{Name: "expression", Takes: "expression", Doc: "computed from the answer"},
-		{Name: "regex", Takes: "pattern", Doc: "the first group of a regular expression (RE2) on the text"},
-		{Name: "body", Takes: "base64 or text", Doc: "the whole body"},
-		{Name: "default", Takes: "constant", Doc: "the value if the answer has none"},
+		{Name: "path", Takes: "path", One: true, Doc: "a gjson path into the body"},
+		{Name: "header", Takes: "text", One: true, Doc: "a header's name"},
+		{Name: "cookie", Takes: "text", One: true, Doc: "a cookie's name"},
+		{Name: "expression", Takes: "expression", One: true, Doc: "computed from the answer"},
+		{Name: "regex", Takes: "pattern", One: true, Doc: "the first group of a regular expression (RE2) on the text"},
+		{Name: "body", Takes: "base64 or text", One: true, Doc: "the whole body"},
+		{Name: "default", Takes: "constant but null", Doc: "the value if the answer has none"},
 		{Name: "optional", Takes: "boolean", Doc: "the answer may have none"},
 		{Name: "sensitive", Takes: "boolean", Doc: "whether it is masked wherever it is shown"},
 		{Name: "type", Takes: "type", Doc: "the type that the value must have"},
@@ -178,7 +233,7 @@ var (
 	}}
 
 	retryKeys = Table{"retry", []Key{
-		{Name: "attempts", Takes: "integer", Doc: "how often in all; 3 without it"},
+		{Name: "attempts", Takes: "integer", Least: 1, Most: maxAttempts, Doc: "how often in all; 3 without it"},
 		{Name: "on", Takes: "list of reasons", Doc: "further reasons: 409, 5xx, network, timeout"},
 		{Name: "only", Takes: "boolean", Doc: "`on` takes the place of the usual reasons"},
 		{Name: "when", Takes: "expression", Doc: "a further reason, over `error` and `response`"},
@@ -187,7 +242,7 @@ var (
 
 	backoffKeys = Table{"backoff", []Key{
 		{Name: "initial", Takes: "duration", Doc: "the first wait; 200ms without it"},
-		{Name: "factor", Takes: "number", Doc: "what each wait is multiplied by; 2 without it"},
+		{Name: "factor", Takes: "number", Least: 1, Most: 100, Doc: "what each wait is multiplied by; 2 without it"},
 		{Name: "max", Takes: "duration", Doc: "the longest wait; 20s without it"},
 	}}
 
@@ -199,7 +254,7 @@ var (
 	}}
 
 	pollBackoffKeys = Table{"poll.backoff", []Key{
-		{Name: "factor", Takes: "number", Doc: "what each wait is multiplied by; 2 without it"},
+		{Name: "factor", Takes: "number", Least: 1, Most: 100, Doc: "what each wait is multiplied by; 2 without it"},
 		{Name: "max", Takes: "duration", Doc: "the longest wait; 1m, or `every` if that is longer, without it"},
 	}}
 )

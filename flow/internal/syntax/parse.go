@@ -50,6 +50,24 @@ func Parse(file string, text []byte) (*Flow, diag.List) {
 	return f, r.result()
 }
 
+// Read reads the YAML of a file without asking what it says: the tree of its
+// values, or nil and why there is none. The limits of a file hold.
+func Read(file string, text []byte) (*Node, diag.List) {
+	if len(text) > maxBytes {
+		_, problems := Parse(file, text)
+		return nil, problems
+	}
+	src, problems := newSource(file, text)
+	if problems != nil {
+		return nil, problems
+	}
+	root, problems := decode(src)
+	if problems.HasErrors() {
+		return nil, problems.Sort()
+	}
+	return root, problems
+}
+
 // firstLine is the first line that says something.
 func (s *source) firstLine() diag.Span {
 	for n, at := range s.lines {

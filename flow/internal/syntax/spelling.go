@@ -100,7 +100,7 @@ func nameFrom(name string, dash bool) string {
 // article is how a message names a table.
 func article(table string) string {
 	switch table {
-	case "file":
+	case "flow":
 		return "a flow"
 	case "input":
 		return "an input"
@@ -168,7 +168,7 @@ type foreign struct {
 // foreignKeys are the other tools' keys by table: GitHub Actions, runn, hurl,
 // Arazzo, Ansible, Argo. Read only.
 var foreignKeys = map[string]map[string]foreign{
-	"file": {
+	"flow": {
 		"jobs":               {"steps", "write the steps under `steps`"},
 		"workflows":          {"steps", "a file holds one flow: write its steps under `steps`"},
 		"tasks":              {"steps", "write `steps`"},

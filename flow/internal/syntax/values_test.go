@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,27 @@ func TestNearestNeedsANearName(t *testing.T) {
 	} {
 		if got := nearest(name, names); got != want {
 			t.Errorf("%q: got %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestWhatAKeyTakesIsTakenApart(t *testing.T) {
+	t.Parallel()
+	step := Shape{Word: "step", Table: &stepKeys}
+	for takes, want := range map[string][]Shape{
+		"text":               {{Word: "text"}},
+		"steps":              {{Word: "steps", Items: []Shape{step}}},
+		"mapping of steps":   {{Word: "mapping of steps", Values: []Shape{{Word: "steps", Items: []Shape{step}}}}},
+		"mapping of input":   {{Word: "mapping of input", Values: []Shape{{Word: "input", Table: &inputKeys}}}},
+		"list of files":      {{Word: "list of files", Items: []Shape{{Word: "file"}}}},
+		"list of that":       {{Word: "list of that", Items: []Shape{{Word: "that", Table: &thatKeys}}}},
+		"duration or retry":  {{Word: "duration"}, {Word: "retry", Table: &retryKeys}},
+		"mapping of values":  {{Word: "mapping of values", Values: []Shape{{Word: "values"}}}},
+		"stop or continue":   {{Word: "stop"}, {Word: "continue"}},
+		"name of a variable": {{Word: "name of a variable"}},
+	} {
+		if got := Shapes(takes); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, not %+v", takes, got, want)
 		}
 	}
 }
