@@ -47,6 +47,7 @@ var floors = map[string][]string{
 	"flow/internal/answer": {"datapoints", "flow/diag", "flow/internal/expression/...", "flow/internal/plan"},
 	"flow/internal/trust":  {},
 	"flow/walk":            {"datapoints", "flow/internal/plan"},
+	"flow/internal/survey": {"flow/internal/plan"},
 	"flow/internal/record": {"datapoints", "flow/internal/expression/...", "flow/internal/plan"},
 
 	"flow": {"datapoints", "flow/diag", "flow/internal/...", "flow/walk"},

@@ -9,6 +9,7 @@ import (
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
+	"github.com/stepwell/stepwell/flow/internal/survey"
 )
 
 // An Outline describes a plan to people and tools: what it would send and
@@ -50,24 +51,76 @@ type OutlineSecret struct {
 	Optional bool   `json:"optional"`
 }
 
-// An OutlineStep is one step of the file.
+// An OutlineStep is one step of the file. What it does stands in the members
+// that its Kind has; the others are empty.
 type OutlineStep struct {
-	Number  int            `json:"number"` // from 1, in the order of the file
-	ID      string         `json:"id"`
-	Path    string         `json:"path"` // "notify[i].send": [i] is an iteration
-	Kind    string         `json:"kind"` // call, set, fail, block
-	Action  string         `json:"action,omitempty"`
-	Request string         `json:"request,omitempty"` // "GET {base_url}/patients/{patient_id}"
-	Title   string         `json:"title"`             // what progress shows
-	If      string         `json:"if,omitempty"`
-	Loop    *OutlineLoop   `json:"for_each,omitempty"`
-	Timeout time.Duration  `json:"timeout,omitempty"` // in nanoseconds
-	Fields  []OutlineField `json:"fields,omitempty"`  // of `with` or `set`, defaults merged in
-	Saves   []OutlineSave  `json:"saves,omitempty"`
-	Steps   []OutlineStep  `json:"steps,omitempty"`
-	Else    []OutlineStep  `json:"else,omitempty"`
-	Calls   Range          `json:"calls"`
-	Line    int            `json:"line"`
+	Number   int             `json:"number"` // from 1, in the order of the file; a sub-flow's steps where it is called
+	ID       string          `json:"id"`
+	Path     string          `json:"path"` // "notify[i].send": [i] is an iteration, #n a round
+	Kind     string          `json:"kind"` // call, set, fail, wait, callback, block, parallel, flow
+	Action   string          `json:"action,omitempty"`
+	Request  string          `json:"request,omitempty"` // "GET {base_url}/patients/{patient_id}"
+	Title    string          `json:"title"`             // what progress shows
+	If       string          `json:"if,omitempty"`
+	Loop     *OutlineLoop    `json:"for_each,omitempty"`
+	Timeout  time.Duration   `json:"timeout,omitempty"` // in nanoseconds
+	Retry    *OutlineRetry   `json:"retry,omitempty"`   // of what is not a call
+	Poll     *OutlinePoll    `json:"poll,omitempty"`
+	Pages    *OutlinePages   `json:"pages,omitempty"`
+	Wait     *OutlineWait    `json:"wait,omitempty"`
+	Callback string          `json:"callback,omitempty"`    // the declared name
+	File     string          `json:"file,omitempty"`        // of a sub-flow
+	AtOnce   int             `json:"concurrency,omitempty"` // of parallel: how many branches at a time
+	Fields   []OutlineField  `json:"fields,omitempty"`      // of `with` or `set`, defaults merged in
+	Saves    []OutlineSave   `json:"saves,omitempty"`
+	Steps    []OutlineStep   `json:"steps,omitempty"` // of a block or a sub-flow
+	Branches []OutlineBranch `json:"branches,omitempty"`
+	Else     []OutlineStep   `json:"else,omitempty"`
+	Catch    []OutlineClause `json:"catch,omitempty"`
+	Finally  []OutlineStep   `json:"finally,omitempty"`
+	Calls    Range           `json:"calls"`
+	Line     int             `json:"line"`
+}
+
+// An OutlineBranch is one part of a parallel step.
+type OutlineBranch struct {
+	Name  string        `json:"name"`
+	Steps []OutlineStep `json:"steps"`
+}
+
+// An OutlineClause is one part of a step's catch; `on_error: continue` is one
+// without a condition and without steps.
+type OutlineClause struct {
+	When  string        `json:"when,omitempty"` // "": every failure but unknown
+	Steps []OutlineStep `json:"steps"`
+}
+
+// An OutlineRetry says how often a block or a sub-flow is tried.
+type OutlineRetry struct {
+	Attempts int      `json:"attempts"`
+	On       []string `json:"on,omitempty"`
+	When     string   `json:"when,omitempty"`
+}
+
+// An OutlinePoll says until when a step is repeated.
+type OutlinePoll struct {
+	Until   string        `json:"until"`
+	Every   time.Duration `json:"every"`   // in nanoseconds
+	Timeout time.Duration `json:"timeout"` // in nanoseconds
+}
+
+// An OutlinePages says how a call's next page is found.
+type OutlinePages struct {
+	Next  string `json:"next,omitempty"`
+	While string `json:"while,omitempty"`
+	Max   int    `json:"max"`
+}
+
+// An OutlineWait is how long a step waits: one of both.
+type OutlineWait struct {
+	For   string `json:"for,omitempty"`   // "30m", or the expression that gives it
+	Until string `json:"until,omitempty"` // the expression
+	Long  bool   `json:"long,omitempty"`  // the run may pause
 }
 
 // An OutlineLoop is a step's for_each.
@@ -131,21 +184,16 @@ func (p *Plan) Outline() Outline {
 	for _, s := range c.Secrets {
 		o.Secrets = append(o.Secrets, OutlineSecret{s.Name, outlineSource(s), s.Optional})
 	}
-	w := &outliner{savers: map[*plan.Point][]saver{}, numbers: map[*plan.Node]int{}}
-	w.number(c.Root.Steps, "")
-	if c.Root.Finally != nil {
-		w.number(c.Root.Finally.Steps, "finally")
-	}
+	w := &outliner{*survey.Of(c.Root)}
 	o.Steps = w.steps(c.Root.Steps, "")
-	o.Calls = rangeOf(o.Steps)
+	o.Calls = Range(survey.StepCalls(c.Root))
 	if c.Root.Finally != nil {
 		o.Finally = w.steps(c.Root.Finally.Steps, "finally")
-		o.Calls = o.Calls.plus(rangeOf(o.Finally))
 	}
 	for _, out := range c.Root.Work.Outputs {
 		text, reads := w.value(&out.Value, len(c.Nodes))
 		if out.Class == plan.Sensitive || datapoints.SensitiveName(out.Name) {
-			text = withoutConstant(text, out.Name, &out.Value)
+			text = survey.Masked(text, out.Name, &out.Value)
 		}
 		o.Outputs = append(o.Outputs, OutlineOutput{out.Name, text, className(out.Class), reads})
 	}
@@ -166,57 +214,8 @@ func outlineSource(s *plan.Secret) string {
 
 func className(c plan.Class) string { return datapoints.Class(c).String() }
 
-func (r Range) plus(s Range) Range { return Range{r.Least + s.Least, r.Most + s.Most} }
-
-func rangeOf(steps []OutlineStep) Range {
-	var r Range
-	for _, s := range steps {
-		r = r.plus(s.Calls)
-	}
-	return r
-}
-
-// A saver is a step that saves a data point.
-type saver struct {
-	number int
-	path   string
-}
-
 // An outliner writes an outline.
-type outliner struct {
-	savers  map[*plan.Point][]saver
-	numbers map[*plan.Node]int
-}
-
-// number numbers the steps and notes what each saves.
-func (w *outliner) number(nodes []*plan.Node, path string) {
-	for _, n := range nodes {
-		at := plan.Join(path, n.ID)
-		w.numbers[n] = len(w.numbers) + 1
-		s := saver{w.numbers[n], at}
-		body := n
-		if n.Kind == plan.Loop {
-			body = n.Steps[0]
-			for _, l := range n.Work.Lists {
-				w.savers[l.Outer] = append(w.savers[l.Outer], s)
-			}
-			at += "[i]"
-			s.path = at
-		}
-		for _, a := range body.Work.Set {
-			w.savers[a.Point] = append(w.savers[a.Point], s)
-		}
-		if body.Work.Call != nil {
-			for _, v := range body.Work.Call.Save {
-				w.savers[v.Point] = append(w.savers[v.Point], s)
-			}
-		}
-		w.number(body.Steps, at)
-		if n.Else != nil {
-			w.number(n.Else.Steps, plan.Join(plan.Join(path, n.ID), "else"))
-		}
-	}
-}
+type outliner struct{ survey.Survey }
 
 func (w *outliner) steps(nodes []*plan.Node, path string) []OutlineStep {
 	steps := make([]OutlineStep, len(nodes))
@@ -228,99 +227,128 @@ func (w *outliner) steps(nodes []*plan.Node, path string) []OutlineStep {
 
 func (w *outliner) step(n *plan.Node, path string) OutlineStep {
 	at := plan.Join(path, n.ID)
-	s := OutlineStep{Number: w.numbers[n], ID: n.ID, Path: at, Title: n.Work.Title, Timeout: n.Work.Timeout, Line: n.Span.Line}
-	if n.Work.If != nil {
-		s.If = n.Work.If.Source()
-	}
-	if n.Else != nil {
-		s.Else = w.steps(n.Else.Steps, plan.Join(at, "else"))
-	}
-	body := n
+	body, inside := survey.Body(n, at)
+	s := OutlineStep{Number: w.Numbers[n], ID: n.ID, Path: at, Title: n.Work.Title, Timeout: max(n.Work.Timeout, body.Work.Timeout),
+		Calls: Range(survey.StepCalls(n)), Line: n.Span.Line, If: source(n.Work.If)}
 	if n.Kind == plan.Loop {
-		body = n.Steps[0]
 		l := n.Work.Loop
 		s.Loop = &OutlineLoop{In: l.In.Source(), As: l.As, AtOnce: max(1, n.AtOnce), Max: l.Max, Continue: n.Go,
 			Reads: w.reads(l.In.Refs(), s.Number)}
-		at += "[i]"
 	}
 	if s.Title == "" {
 		s.Title = body.Work.Title
 	}
-	w.body(&s, body, at)
-	if s.Loop != nil {
-		s.Calls = Range{0, s.Calls.Most * s.Loop.Max}
+	w.body(&s, body, inside)
+	for _, v := range survey.Captures(body) {
+		s.Saves = append(s.Saves, OutlineSave{Name: v.Point.Name, From: v.From(), Type: v.Point.Type.String(),
+			Class: className(max(v.Class, v.Point.Class)), Optional: v.Optional, List: s.Loop != nil})
 	}
-	if s.If != "" {
-		other := rangeOf(s.Else)
-		s.Calls = Range{min(s.Calls.Least, other.Least), max(s.Calls.Most, other.Most)}
+	if n.Else != nil {
+		s.Else = w.steps(n.Else.Steps, plan.Join(at, "else"))
+	}
+	for i, c := range n.Catch {
+		s.Catch = append(s.Catch, OutlineClause{source(c.Work.Clause.When), w.steps(c.Steps, survey.Clause(at, i))})
+	}
+	if last, path := survey.Finally(n, at); last != nil {
+		s.Finally = w.steps(last.Steps, path)
 	}
 	return s
 }
 
+func source(p *expression.Program) string {
+	if p == nil {
+		return ""
+	}
+	return p.Source()
+}
+
 // body fills in what the step's verb says.
 func (w *outliner) body(s *OutlineStep, n *plan.Node, path string) {
+	s.Poll = pollOf(n.Work.Poll)
+	if r := n.Work.Retry; n.Rounds && r.Attempts > 1 {
+		s.Retry = &OutlineRetry{r.Attempts, r.On, source(r.When)}
+	}
 	switch n.Kind {
 	case plan.Call:
-		s.Kind, s.Action, s.Calls = "call", n.Work.Call.Action, Range{1, 1}
-		for i := range n.Work.Call.Fields {
-			f := &n.Work.Call.Fields[i]
-			w.field(s, f.Name, f.Name, &f.Value)
-		}
-		s.Request = request(s)
-		for _, v := range n.Work.Call.Save {
-			s.Saves = append(s.Saves, OutlineSave{Name: v.Point.Name, From: v.From(), Type: v.Point.Type.String(),
-				Class: className(max(v.Class, v.Point.Class)), Optional: v.Optional, List: s.Loop != nil})
-		}
+		s.Kind = "call"
+		w.call(s, n.Work.Call)
 	case plan.Set:
 		s.Kind = "set"
 		for i := range n.Work.Set {
-			a := &n.Work.Set[i]
-			name := a.Point.Name
-			if a.Unset {
-				s.Fields = append(s.Fields, OutlineField{Name: name, Text: "null"})
-				continue
-			}
-			text, reads := w.value(&a.Value, s.Number)
-			if a.Class == plan.Sensitive || a.Point.Class == plan.Sensitive {
-				text = withoutConstant(text, name, &a.Value)
-			}
-			s.Fields = append(s.Fields, OutlineField{name, text, reads})
-			s.Saves = append(s.Saves, OutlineSave{Name: name, From: text, Type: a.Point.Type.String(),
-				Class: className(max(a.Class, a.Point.Class)), List: s.Loop != nil})
+			w.assign(s, &n.Work.Set[i])
 		}
 	case plan.Fail:
 		s.Kind = "fail"
 		text := plan.Placeholders(n.Work.Fail.Source())
 		s.Fields = []OutlineField{{"fail", text, w.reads(n.Work.Fail.Refs(), s.Number)}}
+	case plan.Wait:
+		s.Kind, s.Wait = "wait", &OutlineWait{Until: source(n.Work.Wait.Until), Long: n.Work.Wait.Long}
+		if s.Wait.Until == "" {
+			s.Wait.For, _ = w.value(&n.Work.Wait.For, s.Number)
+		}
+	case plan.Callback:
+		s.Kind, s.Callback = "callback", n.Work.Message.Name
+	case plan.Parallel:
+		s.Kind, s.AtOnce = "parallel", n.AtOnce
+		for _, b := range n.Steps {
+			s.Branches = append(s.Branches, OutlineBranch{b.ID, w.steps(b.Steps, plan.Join(path, b.ID))})
+		}
+	case plan.Flow:
+		s.Kind, s.File = "flow", n.Work.Flow.File
+		for i := range n.Work.Flow.With {
+			a := &n.Work.Flow.With[i]
+			text, reads := w.value(&a.Value, s.Number)
+			if a.Input.Class == plan.Sensitive {
+				text = survey.Masked(text, a.Input.Name, &a.Value)
+			}
+			s.Fields = append(s.Fields, OutlineField{a.Input.Name, text, reads})
+		}
+		s.Steps = w.steps(n.Steps, path)
 	default:
 		s.Kind = "block"
 		s.Steps = w.steps(n.Steps, path)
-		s.Calls = rangeOf(s.Steps)
 	}
 }
 
-// request is method and URL, with base_url in front where the URL is only a path.
-func request(s *OutlineStep) string {
+func (w *outliner) call(s *OutlineStep, c *plan.CallSpec) {
+	s.Action = c.Action
 	var base, url string
-	for _, f := range s.Fields {
-		switch f.Name {
-		case "base_url":
-			base = f.Text
-		case "url":
-			url = f.Text
+	for i := range c.Fields {
+		f := &c.Fields[i]
+		w.field(s, f.Name, f.Name, &f.Value)
+		if last := len(s.Fields) - 1; f.Name == "base_url" {
+			base = s.Fields[last].Text
+		} else if f.Name == "url" {
+			url = s.Fields[last].Text
 		}
 	}
-	if url == "" {
-		return s.Title
+	s.Request = survey.Request(s.Title, base, url)
+	s.Poll = pollOf(c.Poll)
+	if p := c.Pages; p != nil {
+		s.Pages = &OutlinePages{source(p.Next), source(p.While), p.Max}
 	}
-	if strings.HasPrefix(url, "/") {
-		url = strings.TrimSuffix(base, "/") + url
+}
+
+func pollOf(p *plan.Poll) *OutlinePoll {
+	if p == nil {
+		return nil
 	}
-	method, _, ok := strings.Cut(s.Title, " ")
-	if !ok {
-		return url
+	return &OutlinePoll{source(p.Until), p.Every, p.Timeout}
+}
+
+func (w *outliner) assign(s *OutlineStep, a *plan.Assign) {
+	name := a.Point.Name
+	if a.Unset {
+		s.Fields = append(s.Fields, OutlineField{Name: name, Text: "null"})
+		return
 	}
-	return method + " " + url
+	text, reads := w.value(&a.Value, s.Number)
+	if a.Class == plan.Sensitive || a.Point.Class == plan.Sensitive {
+		text = survey.Masked(text, name, &a.Value)
+	}
+	s.Fields = append(s.Fields, OutlineField{name, text, reads})
+	s.Saves = append(s.Saves, OutlineSave{Name: name, From: text, Type: a.Point.Type.String(),
+		Class: className(max(a.Class, a.Point.Class)), List: s.Loop != nil})
 }
 
 // field adds the leaves of a field, each under its own name.
@@ -337,23 +365,10 @@ func (w *outliner) field(s *OutlineStep, name, key string, v *plan.Value) {
 	default:
 		text, reads := w.value(v, s.Number)
 		if datapoints.SensitiveName(key) {
-			text = withoutConstant(text, key, v)
+			text = survey.Masked(text, key, v)
 		}
 		s.Fields = append(s.Fields, OutlineField{name, text, reads})
 	}
-}
-
-// withoutConstant is the text of a sensitive value: masked, if the secret
-// itself stands in the file.
-func withoutConstant(text, name string, v *plan.Value) string {
-	constant := v.Const != ""
-	if v.Template != nil {
-		_, constant = v.Template.Constant()
-	}
-	if constant {
-		return "[secret " + name + "]"
-	}
-	return text
 }
 
 // value writes a value with {name} for what is not known, and says which data
@@ -377,14 +392,8 @@ func (w *outliner) reads(refs []expression.Ref, number int) []OutlineRead {
 		if slices.ContainsFunc(reads, func(o OutlineRead) bool { return o.Name == r.Name }) {
 			continue
 		}
-		read := OutlineRead{Name: r.Name, From: []string{}, Steps: []int{}, Class: className(handle.Point.Class)}
-		for _, s := range w.savers[handle.Point] {
-			if s.number < number {
-				read.From = append(read.From, s.path)
-				read.Steps = append(read.Steps, s.number)
-			}
-		}
-		reads = append(reads, read)
+		from, steps := w.Before(handle.Point, number)
+		reads = append(reads, OutlineRead{r.Name, from, steps, className(handle.Point.Class)})
 	}
 	return reads
 }
