@@ -77,7 +77,7 @@ func (s *session) readsFiles() bool {
 		}
 	}
 	found := false
-	eachStep(s.outline, func(step flow.OutlineStep) {
+	eachStep(s.outline, func(step flow.OutlineStep, _ int) {
 		for _, f := range step.Fields {
 			name, rest, _ := strings.Cut(f.Name, ".")
 			found = found || name == "file" || name == "multipart" || name == "tls" && rest != "server_name"

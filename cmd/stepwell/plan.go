@@ -62,10 +62,11 @@ func (w *planWriter) outline(o flow.Outline, sources []flow.SecretSource) {
 		calls += " calls"
 	}
 	steps := 0
-	eachStep(o, func(s flow.OutlineStep) {
+	eachStep(o, func(s flow.OutlineStep, depth int) {
 		steps++
-		w.id = max(w.id, 2*strings.Count(s.Path, ".")+columns(s.ID))
+		w.id = max(w.id, planIndent(depth)+columns(s.ID))
 	})
+	w.id = min(w.id, max(24, w.width()/3))
 	w.line("%s %s %s, %s", w.paint(bold, clean(o.Name)), w.text("·"), count(steps, "step"), calls)
 	if o.Description != "" {
 		w.line("  %s", w.paint(dim, w.cut(clean(o.Description), w.width()-3)))
@@ -93,10 +94,10 @@ func (w *planWriter) outline(o flow.Outline, sources []flow.SecretSource) {
 	w.names("inputs", inputs)
 	w.names("secrets", secrets)
 	w.line("")
-	w.steps(o.Steps, 0, "")
+	w.steps(o.Steps, 0)
 	if len(o.Finally) > 0 {
 		w.line("  %s", w.paint(dim, "finally"))
-		w.steps(o.Finally, 0, "")
+		w.steps(o.Finally, 0)
 	}
 	if len(o.Outputs) > 0 {
 		w.line("")
@@ -131,31 +132,22 @@ func (w *planWriter) names(label string, names []string) {
 	w.line("%s", line)
 }
 
-func (w *planWriter) steps(steps []flow.OutlineStep, depth int, lead string) {
+func (w *planWriter) steps(steps []flow.OutlineStep, depth int) {
 	for _, s := range steps {
-		w.step(s, depth, lead)
+		w.step(s, depth)
+		w.inside(s, depth)
 	}
 }
 
-// step writes one step: what it does, what it reads, what it saves, what is in it.
-func (w *planWriter) step(s flow.OutlineStep, depth int, lead string) {
+// step writes one step: what it does, what it reads, what it saves.
+func (w *planWriter) step(s flow.OutlineStep, depth int) {
 	number := padLeft(fmt.Sprint(s.Number), 3)
-	id := pad(blanks(2*depth)+lead+s.ID, w.id)
-	indent := 3 + 1 + w.id + 2
-	room := w.width() - 1 - indent
+	indent := planIndent(depth)
+	id := pad(blanks(indent)+w.cutMiddle(s.ID, max(8, w.id-indent)), w.id)
+	start := 3 + 1 + columns(id) + 2
+	room := w.width() - 1 - start
 	head := fmt.Sprintf("%s %s  ", w.paint(dim, number), w.paint(cyan, id))
-	var lines []string
-	if s.Loop != nil {
-		lines = append(lines, w.loop(s))
-	}
-	if s.If != "" {
-		condition := w.paint(yellow, "if ") + w.cut(clean(s.If), room-3)
-		if s.Loop != nil && columns(lines[0])+columns(condition)+2 <= room {
-			lines[0] += "  " + condition
-		} else {
-			lines = append([]string{condition}, lines...)
-		}
-	}
+	lines := w.around(s, room)
 	if what := w.what(s, room); what != "" {
 		lines = append(lines, what)
 	}
@@ -165,23 +157,10 @@ func (w *planWriter) step(s flow.OutlineStep, depth int, lead string) {
 	lines = append(lines, w.arrows(append(w.reads(s), w.saves(s)...), room)...)
 	for i, line := range lines {
 		if i > 0 {
-			head = blanks(indent)
+			head = blanks(start)
 		}
 		w.line("%s%s", head, line)
 	}
-	w.steps(s.Steps, depth+1, "")
-	if len(s.Else) > 0 {
-		w.line("%s%s", blanks(4+2*depth), w.paint(yellow, "else"))
-		w.steps(s.Else, depth+1, "")
-	}
-}
-
-func (w *planWriter) loop(s flow.OutlineStep) string {
-	text := "for each " + s.Loop.As + " in " + clean(s.Loop.In)
-	if s.Loop.AtOnce > 1 {
-		text += fmt.Sprintf(" (%d at once)", s.Loop.AtOnce)
-	}
-	return text
 }
 
 // quiet are fields that say nothing of what a step is about.
@@ -192,6 +171,25 @@ func (w *planWriter) what(s flow.OutlineStep, room int) string {
 	switch s.Kind {
 	case "block":
 		return ""
+	case "parallel":
+		text := fmt.Sprintf("%d branches", len(s.Branches))
+		if s.AtOnce > 0 && s.AtOnce < len(s.Branches) {
+			text += fmt.Sprintf(" (%d at once)", s.AtOnce)
+		}
+		return "parallel: " + text
+	case "flow":
+		return "flow " + w.cutMiddle(clean(s.File), room-5)
+	case "wait":
+		text := "wait " + s.Wait.For
+		if s.Wait.Until != "" {
+			text = "wait until " + s.Wait.Until
+		}
+		if s.Wait.Long {
+			return w.cut(clean(text), room-22) + "  " + w.paint(dim, "the run may pause")
+		}
+		return w.cut(clean(text), room)
+	case "callback":
+		return w.cut("callback "+s.Callback, room-22) + "  " + w.paint(dim, "the run may pause")
 	case "fail":
 		return "fail: " + w.cut(clean(s.Fields[0].Text), room-6)
 	case "set":
@@ -228,13 +226,9 @@ func (w *planWriter) reads(s flow.OutlineStep) []arrow {
 	var list []arrow
 	add := func(field string, reads []flow.OutlineRead) {
 		for _, r := range reads {
-			from := "its default"
-			if len(r.Steps) > 0 {
-				var numbers []string
-				for _, n := range r.Steps {
-					numbers = append(numbers, fmt.Sprint(n))
-				}
-				from = "from " + strings.Join(numbers, " or ")
+			from := origins([]flow.OutlineRead{r})
+			if from == "" {
+				from = "its default"
 			}
 			list = append(list, arrow{"←", yellow, clean(field), r.Name, from})
 		}
@@ -243,9 +237,29 @@ func (w *planWriter) reads(s flow.OutlineStep) []arrow {
 		add("for each", s.Loop.Reads)
 	}
 	for _, f := range s.Fields {
+		if s.Kind == "flow" {
+			list = append(list, arrow{"←", yellow, clean(f.Name), clean(f.Text), origins(f.Reads)})
+			continue
+		}
 		add(strings.TrimPrefix(f.Name, "headers."), f.Reads)
 	}
 	return list
+}
+
+// origins are the steps that something read may come from: "from 1 or 3".
+func origins(reads []flow.OutlineRead) string {
+	var numbers []string
+	for _, r := range reads {
+		for _, n := range r.Steps {
+			if text := fmt.Sprint(n); !slices.Contains(numbers, text) {
+				numbers = append(numbers, text)
+			}
+		}
+	}
+	if len(numbers) == 0 {
+		return ""
+	}
+	return "from " + strings.Join(numbers, " or ")
 }
 
 // saves are what the step saves.

@@ -22,7 +22,7 @@ const (
 // every line of a run has the same columns.
 func widestOf(o flow.Outline) layout {
 	l := layout{id: 8}
-	eachStep(o, func(s flow.OutlineStep) {
+	eachStep(o, func(s flow.OutlineStep, _ int) {
 		if loopOf(s.Path) == s.Path {
 			l.id = max(l.id, columns(s.Path))
 			l.title = max(l.title, columns(requestText(plannedTitle(s))))

@@ -272,7 +272,7 @@ func (c *Command) showRun(ctx context.Context, k *keeping, r datapoints.Run, o s
 		return c.printJSON(documentOf(r, outputs, failure, steps), false)
 	}
 	w := &showWriter{look: c.outLook(), run: r, steps: steps, points: points, reveal: o.reveal, titles: map[string]flow.OutlineStep{}}
-	eachStep(outline, func(s flow.OutlineStep) { w.titles[s.Path] = s })
+	eachStep(outline, func(s flow.OutlineStep, _ int) { w.titles[s.Path] = s })
 	w.write(failure)
 	_, err = fmt.Fprint(c.Stdout, w.b.String())
 	return err

@@ -97,7 +97,7 @@ func (c *Command) check(file string) (*flow.Plan, diag.List, error) {
 func (c *Command) printValid(file string, plan *flow.Plan) {
 	l := c.errLook()
 	names := map[string]bool{}
-	eachStep(plan.Outline(), func(s flow.OutlineStep) {
+	eachStep(plan.Outline(), func(s flow.OutlineStep, _ int) {
 		for _, v := range s.Saves {
 			names[v.Name] = true
 		}
@@ -106,16 +106,24 @@ func (c *Command) printValid(file string, plan *flow.Plan) {
 		count(plan.Steps(), "step"), count(len(names), "data point"))
 }
 
-// eachStep visits every step of an outline in the order of the file.
-func eachStep(o flow.Outline, visit func(flow.OutlineStep)) {
-	var walk func(steps []flow.OutlineStep)
-	walk = func(steps []flow.OutlineStep) {
+// eachStep visits every step of an outline in the order of the file, with how
+// many steps it is in.
+func eachStep(o flow.Outline, visit func(s flow.OutlineStep, depth int)) {
+	var walk func(steps []flow.OutlineStep, depth int)
+	walk = func(steps []flow.OutlineStep, depth int) {
 		for _, s := range steps {
-			visit(s)
-			walk(s.Steps)
-			walk(s.Else)
+			visit(s, depth)
+			walk(s.Steps, depth+1)
+			for _, b := range s.Branches {
+				walk(b.Steps, depth+1)
+			}
+			walk(s.Else, depth+1)
+			for _, c := range s.Catch {
+				walk(c.Steps, depth+1)
+			}
+			walk(s.Finally, depth+1)
 		}
 	}
-	walk(o.Steps)
-	walk(o.Finally)
+	walk(o.Steps, 0)
+	walk(o.Finally, 0)
 }
