@@ -3,13 +3,12 @@ package flow
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
-	"github.com/stepwell/stepwell/flow/internal/answer"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
-	"github.com/stepwell/stepwell/flow/internal/trust"
 )
 
 // maxCall is how long one call may take with its retries, if its step has no timeout.
@@ -41,10 +40,14 @@ func (w *work) try(ctx context.Context, n *plan.Node, r datapoints.Row, t Task) 
 		}
 		own = record.Nearer(time.Time{}, now, limit)
 	}
-	deadline := earlier(own, t.Deadline)
+	ends := pollEnds(n.Work.Call, &r, now)
+	deadline := earlier(earlier(own, t.Deadline), ends)
 	switch {
 	case late(t.Deadline, now):
 		return w.fail(ctx, n, r, t, overdue())
+	case late(ends, now):
+		c := &calling{n: n, r: r, t: t, spec: n.Work.Call, own: own, ends: ends}
+		return w.fail(ctx, n, r, t, c.gaveUp(now, unseal(r.Hidden).Seen))
 	case late(deadline, now):
 		return w.fail(ctx, n, r, t, overdueItself())
 	}
@@ -72,7 +75,7 @@ func (w *work) try(ctx context.Context, n *plan.Node, r datapoints.Row, t Task) 
 		}
 		return w.fail(ctx, n, r, t, &Error{Kind: KindFailed, Message: text})
 	}
-	c := &calling{w: w, n: n, r: r, t: t, spec: n.Work.Call, own: own, deadline: deadline}
+	c := &calling{w: w, n: n, r: r, t: t, spec: n.Work.Call, own: own, deadline: deadline, ends: ends}
 	return c.attempt(ctx)
 }
 
@@ -105,239 +108,6 @@ func (w *work) done(ctx context.Context, r datapoints.Row, t Task, points []data
 	return r.Last, err
 }
 
-// calling is one attempt of one call.
-type calling struct {
-	w        *work
-	n        *plan.Node
-	r        datapoints.Row
-	t        Task
-	spec     *plan.CallSpec
-	own      time.Time // the step's deadline: recorded once there is more to come
-	deadline time.Time // the nearest
-	env      *env      // here; kept as one, since expressions take it so
-	here     env
-	came     answer.Answer
-	trust    trust.Trust
-	uploads  map[string]string // digests of the files that it sends
-	call     Call
-	began    time.Time
-	ended    func(End)
-	asked    bool // the answer has Retry-After
-}
-
-func (c *calling) attempt(ctx context.Context) (Outcome, error) {
-	c.freeze(ctx)
-	err := c.plan()
-	if err != nil {
-		c.r.N++
-		return c.failed(ctx, err, nil)
-	}
-	if err := c.intend(ctx); err != nil {
-		return Outcome{}, err
-	}
-	c.r.N++
-	c.began = time.Now()
-	ctx, c.ended = c.w.spans.attempt(ctx, c.w, c.t.Path, c.r.Tries+1, c.spec.Retry.Attempts)
-	result, err := c.send(ctx)
-	if result.Took == 0 {
-		result.Took = time.Since(c.began)
-	}
-	c.env.answer = &c.came
-	c.came = answer.Answer{Status: result.Status, Headers: result.Headers, Body: result.Body, URL: result.URL, Took: result.Took}
-	c.env.now = time.Now().UTC().Truncate(time.Millisecond) // the recorded time of the answer
-	if err != nil && ctx.Err() != nil {
-		if e := asError(err); !e.Sent || c.call.Repeatable {
-			c.ended(End{Outcome: "stopped"})
-			return Outcome{}, c.cutOff()
-		}
-	}
-	if err == nil {
-		c.r.Status = result.Status
-		err = c.accept(result)
-	}
-	if err != nil {
-		return c.failed(ctx, err, &result)
-	}
-	points, err := c.w.capture(c.spec, c.env, c.t.Path, c.r.N)
-	if err != nil {
-		return c.failed(ctx, err, &result)
-	}
-	if c.w.spans.verbose {
-		c.w.learn(c.spec, c.env)
-	}
-	c.end(End{Outcome: "done", Status: result.Status}, &result)
-	c.r.Tries++
-	return c.w.done(ctx, c.r, c.t, points, c.record(nil), !c.call.Repeatable)
-}
-
-// send does the call, at most until the step's deadline.
-func (c *calling) send(ctx context.Context) (Result, error) {
-	if c.call.Timed {
-		return guarded(ctx, c.call.Do)
-	}
-	within, cancel := context.WithDeadline(ctx, c.deadline)
-	defer cancel()
-	return guarded(within, c.call.Do)
-}
-
-// freeze fixes what now() and uuid() give, for all attempts of the step.
-func (c *calling) freeze(ctx context.Context) {
-	c.here = env{w: c.w, ctx: ctx, path: c.t.Path}
-	c.env = &c.here
-	if c.r.Hidden.IsZero() && !c.spec.Now {
-		return
-	}
-	h := unseal(c.r.Hidden)
-	c.uploads = h.Uploads
-	if !c.spec.Now {
-		return
-	}
-	if h.Now == nil {
-		now := c.env.Now()
-		h.Now, h.Seed = &now, record.Seed()
-		c.r.Hidden = h.seal()
-	}
-	c.env.now, c.env.seed = *h.Now, h.Seed
-}
-
-// plan renders the step's fields and asks the action what it would do.
-func (c *calling) plan() error {
-	in, sensitive, err := c.w.input(c)
-	if err != nil {
-		return err
-	}
-	known := len(c.uploads)
-	c.call, err = planned(c.w.plan.actions[c.spec.Action], in)
-	if err != nil {
-		return err
-	}
-	if len(c.uploads) > known {
-		h := unseal(c.r.Hidden)
-		h.Uploads = c.uploads
-		c.r.Hidden = h.seal()
-	}
-	if sensitive != "" && c.call.Origin != "" {
-		return mayTell(&c.trust, c.call.Origin, sensitive)
-	}
-	return nil
-}
-
-// intend makes durable that the call may be sent, before it is: if the process
-// dies now, it is known that the answer is not.
-func (c *calling) intend(ctx context.Context) error {
-	if c.call.Repeatable && !c.call.Idempotent {
-		return nil
-	}
-	c.r.Intent, c.r.IntentSafe, c.r.Deadline = c.r.N+1, c.call.Repeatable, c.own
-	return c.w.add(datapoints.Record{Path: c.t.Path, Row: c.r, At: time.Now()}, true)
-}
-
-// cutOff takes an intent back: nothing is known to have happened, or it does
-// no harm to do it again.
-func (c *calling) cutOff() error {
-	if c.r.Intent == 0 || c.r.IntentSafe {
-		return ErrInterrupted
-	}
-	r := c.r
-	r.N, r.Intent = r.N-1, 0
-	if err := c.w.add(datapoints.Record{Path: c.t.Path, Row: r, At: time.Now()}, true); err != nil {
-		return err
-	}
-	return ErrInterrupted
-}
-
-// accept judges a complete answer: its status, then the action's and the author's expectations.
-func (c *calling) accept(result Result) error {
-	if result.Status != 0 && !answer.StatusIn(c.spec.Expect.Status, result.Status) {
-		return c.refused(result)
-	}
-	return c.w.expect(&c.spec.Expect, c.env)
-}
-
-// refused makes the error of an answer whose status was not expected.
-func (c *calling) refused(result Result) error {
-	after, asked := c.env.answer.RetryAfter()
-	c.asked = asked
-	e := &Error{Kind: KindHTTP, Status: result.Status, Body: result.Body, After: after}
-	e.Message = "the server answered " + answer.StatusText(result.Status)
-	if result.Status/100 == 2 {
-		e.Kind = KindExpect
-		e.Message += ", which expect.status does not list"
-		return e
-	}
-	if c.call.Refused != nil {
-		e.Kind, e.Hints = c.call.Refused(result)
-	}
-	if e.Kind == KindAuth {
-		what := "the credentials"
-		if len(c.tokens()) > 0 {
-			what = "the token"
-		}
-		e.Message = "the server refused " + what + ": it answered " + answer.StatusText(result.Status)
-	}
-	e.Refused = result.Status == 425 || result.Status == 429 || result.Status == 503 && asked
-	return e
-}
-
-// failed decides what a failed attempt leads to, and records it.
-func (c *calling) failed(ctx context.Context, cause error, result *Result) (Outcome, error) {
-	e := *asError(cause)
-	if e.Kind == KindStore {
-		return Outcome{}, &e
-	}
-	if e.Sent && !e.Refused && !c.call.Repeatable {
-		unknownCall(&e, c.t.Path)
-	}
-	if result != nil {
-		c.w.learn(c.spec, c.env)
-	}
-	e.Facts = append(e.Facts, c.facts(&e, result)...)
-	until, asked, again := c.again(&e)
-	c.r.Tries++
-	end := End{Outcome: "failed", Status: e.Status, Error: c.w.told(c.w.fault(&e, c.t.Path, c.n.Span)), Again: until, Asked: asked}
-	c.end(end, result)
-	if !again {
-		return c.w.fail(ctx, c.n, c.r, c.t, &e, c.record(&e)...)
-	}
-	if e.Status != 0 {
-		c.r.Status = e.Status
-	}
-	c.r.Last, c.r.Deadline = Outcome{Status: datapoints.Again, Next: c.r.N + 1, Until: until}, c.own
-	rec := datapoints.Record{Path: c.t.Path, Row: c.r, Attempts: c.record(&e), At: time.Now()}
-	return c.r.Last, c.w.add(rec, !c.call.Repeatable)
-}
-
-// end ends the attempt's span, with what observers may see of both sides.
-func (c *calling) end(end End, result *Result) {
-	if c.ended == nil {
-		return
-	}
-	end.Took = time.Since(c.began)
-	if c.w.spans.watched() {
-		if c.call.Shown != nil {
-			r := c.w.shown(c.call.Shown())
-			end.Request = &r
-		}
-		if result != nil {
-			end.Answer = c.w.shownAnswer(*result)
-		}
-	}
-	c.ended(end)
-}
-
-// record is the attempt for people to read.
-func (c *calling) record(e *Error) []datapoints.Attempt {
-	if c.began.IsZero() {
-		return nil
-	}
-	a := datapoints.Attempt{N: c.r.N, Started: c.began, Took: time.Since(c.began), Sent: true, Status: c.r.Status}
-	if e != nil {
-		a.Kind, a.Status, a.Sent = string(e.Kind), e.Status, e.Sent || e.Status > 0
-		a.Message = datapoints.Text(c.w.redact(e.Message))
-	}
-	return []datapoints.Attempt{a}
-}
-
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
@@ -351,7 +121,7 @@ const maxRetryAfter = 300 * time.Second
 // again says whether and when a failed attempt is repeated.
 func (c *calling) again(e *Error) (until time.Time, asked, ok bool) {
 	rt := &c.spec.Retry
-	if c.r.Tries+1 >= rt.Attempts || e.Kind == KindUnknown || c.call.Do == nil && rt.When == nil {
+	if c.taken || c.r.Tries+1 >= rt.Attempts || e.Kind == KindUnknown || c.call.Do == nil && rt.When == nil {
 		return time.Time{}, false, false
 	}
 	if c.call.Do != nil && !c.call.Repeatable && !certain(e) {
@@ -396,4 +166,94 @@ func (c *calling) reason(e *Error) bool {
 		e.Hints = append(e.Hints, "retry.when could not be evaluated and counted as false: "+err.Error())
 	}
 	return ok && err == nil
+}
+
+// pollEnds is when a poll gives up: a point in time, recorded with what it
+// waits for. Zero: the call is no poll.
+func pollEnds(spec *plan.CallSpec, r *datapoints.Row, now time.Time) time.Time {
+	switch {
+	case spec == nil || spec.Poll == nil:
+		return time.Time{}
+	case r.Last.Status == datapoints.Again && !r.Last.Deadline.IsZero():
+		return r.Last.Deadline
+	}
+	return now.Add(spec.Poll.Timeout)
+}
+
+// polled looks at an answer of a poll: the last one, or one after which it is
+// asked again.
+func (c *calling) polled(ctx context.Context, result *Result) (Outcome, error) {
+	p, now := c.spec.Poll, time.Now()
+	over, err := c.w.holds(p.Until, c.env)
+	switch {
+	case err != nil:
+		return c.failed(ctx, err, result)
+	case over:
+		return c.last(ctx, result)
+	}
+	wait, asked := c.came.RetryAfter()
+	if !asked {
+		wait = p.Wait(c.r.Polls)
+	}
+	c.r.Polls++
+	h := unseal(c.r.Hidden)
+	h.Seen = c.seen()
+	if late(c.limit(), now.Add(wait)) {
+		e := c.gaveUp(now, h.Seen)
+		if asked {
+			e.Hints = append([]string{fmt.Sprintf("the server asked to come back in %s", brief(wait))}, e.Hints...)
+		}
+		return c.failed(ctx, e, result)
+	}
+	c.r.Hidden = h.seal()
+	return c.next(now.Add(wait), asked, nil, result)
+}
+
+// limit is until when a poll may be asked again: the time of one call does not
+// count, each has its own.
+func (c *calling) limit() time.Time {
+	limit := earlier(c.ends, c.t.Deadline)
+	if c.n.Work.Timeout > 0 {
+		limit = earlier(limit, c.own)
+	}
+	return limit
+}
+
+// seen is what the last answer was, for who reads that a poll gave up.
+func (c *calling) seen() []Fact {
+	facts := []Fact{{"last answer", c.w.redact(c.came.Describe())}}
+	for _, part := range c.spec.Poll.Until.Parts(c.env) {
+		facts = append(facts, Fact{part.Source, c.w.redact(part.Value)})
+	}
+	return facts
+}
+
+// gaveUp is the error of a poll whose time is over, or would be before it is
+// asked again.
+func (c *calling) gaveUp(now time.Time, seen []Fact) *Error {
+	p := c.spec.Poll
+	e := &Error{Kind: KindTimeout, Message: fmt.Sprintf("`%s` did not become true in %s: there was no answer", p.Until.Source(), brief(p.Timeout-c.ends.Sub(now)))}
+	if len(seen) > 0 {
+		which := "the only answer was "
+		if c.r.Polls > 1 {
+			which = fmt.Sprintf("the last of %d answers was ", c.r.Polls)
+		}
+		e.Message = strings.Replace(e.Message, "there was no answer", which+seen[0].Text, 1)
+		e.Facts = seen[1:]
+	}
+	if c.limit().Before(c.ends) {
+		e.Hints = []string{"the `timeout` of the step, or of one around it, is over before the next poll"}
+	} else {
+		e.Hints = []string{fmt.Sprintf("`poll.timeout` is %s: raise it if this takes longer", p.Timeout)}
+	}
+	e.Hints = append(e.Hints, "resume gives it its whole time again")
+	return e
+}
+
+// brief is a duration without fractions that nobody wants to read.
+func brief(d time.Duration) time.Duration {
+	if d >= time.Second {
+		return d.Round(time.Second)
+	}
+	return d.Round(time.Millisecond)
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -218,6 +217,7 @@ type hidden struct {
 	Now      *time.Time        `json:"now,omitempty"`      // frozen for the step
 	Seed     string            `json:"seed,omitempty"`     // of its uuid()
 	Uploads  map[string]string `json:"uploads,omitempty"`  // digests of the files that it sends, by name
+	Seen     []Fact            `json:"seen,omitempty"`     // of a poll: what the last answer was
 	Fault    *fault            `json:"fault,omitempty"`    // why it failed
 	Failures json.RawMessage   `json:"failures,omitempty"` // of a loop that went on
 	Outputs  json.RawMessage   `json:"outputs,omitempty"`  // of the run
@@ -225,7 +225,7 @@ type hidden struct {
 
 // seal makes the value that a row keeps.
 func (h *hidden) seal() datapoints.Value {
-	if h.Items == nil && h.Now == nil && h.Uploads == nil && h.Fault == nil && h.Failures == nil && h.Outputs == nil {
+	if h.Items == nil && h.Now == nil && h.Uploads == nil && h.Seen == nil && h.Fault == nil && h.Failures == nil && h.Outputs == nil {
 		return datapoints.Value{}
 	}
 	v, err := datapoints.Of(h)
@@ -313,11 +313,7 @@ func (c *calling) facts(e *Error, result *Result) []Fact {
 	if result == nil || result.Status == 0 {
 		return facts
 	}
-	what := answer.StatusText(result.Status)
-	if t := result.Headers["Content-Type"]; len(t) > 0 {
-		what += ", " + t[0]
-	}
-	facts = append(facts, Fact{"answered", what + ", " + strconv.Itoa(len(result.Body)) + " bytes"})
+	facts = append(facts, Fact{"answered", c.came.Describe()})
 	for _, name := range []string{"Www-Authenticate", "Location", "Retry-After"} {
 		for _, v := range result.Headers[name] {
 			facts = append(facts, Fact{"", answer.HeaderName(name) + ": " + v})

@@ -60,3 +60,15 @@ func HeaderName(name string) string {
 	}
 	return name
 }
+
+// Describe is an answer in a few words: "202 Accepted, application/json, 40 bytes".
+func (a *Answer) Describe() string {
+	text := strconv.Itoa(len(a.Body)) + " bytes"
+	if t := a.Headers["Content-Type"]; len(t) > 0 {
+		text = t[0] + ", " + text
+	}
+	if a.Status == 0 {
+		return text
+	}
+	return StatusText(a.Status) + ", " + text
+}

@@ -59,9 +59,6 @@ func (c *checker) call(s *syntax.Step, node *plan.Node) {
 		c.noBody(s)
 	}
 	call.Poll = c.poll(s.Poll)
-	if s.Poll != nil {
-		c.errorAt(s.Poll.Span, diag.NotInThisBuild, "use `retry` with `when`, or start the flow again", "\"poll\" at an action is not in this version; it will repeat the call until a condition holds")
-	}
 	c.saves(s, &spec, call)
 	c.at.response, c.at.graphql = false, false
 }

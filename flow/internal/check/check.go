@@ -80,7 +80,7 @@ type checker struct {
 // the place is.
 type place struct {
 	step     *syntax.Step
-	response bool // expect, save, retry.when
+	response bool // expect, save, poll, pages, retry.when
 	failure  bool // retry.when
 	request  bool // fields that are rendered in each attempt
 	finally  bool

@@ -17,7 +17,7 @@ func (c *checker) Root(root string) (why string, ok bool) {
 	case "", "inputs", "secrets", "data", "steps", "run":
 		return "", true
 	case "response":
-		return "an answer exists in `expect`, `save` and `retry.when`", c.at.response
+		return "an answer exists in `expect`, `save`, `poll`, `pages` and `retry.when`", c.at.response
 	case "error":
 		return "a failure exists in `retry.when`; in `finally` it is `run.error`", c.at.failure
 	case "request":

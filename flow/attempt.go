@@ -1,0 +1,293 @@
+package flow
+
+import (
+	"context"
+	"time"
+
+	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/internal/answer"
+	"github.com/stepwell/stepwell/flow/internal/plan"
+	"github.com/stepwell/stepwell/flow/internal/record"
+	"github.com/stepwell/stepwell/flow/internal/trust"
+)
+
+// calling is one attempt of one call.
+type calling struct {
+	w        *work
+	n        *plan.Node
+	r        datapoints.Row
+	t        Task
+	spec     *plan.CallSpec
+	own      time.Time // the step's deadline: recorded once there is more to come
+	deadline time.Time // the nearest
+	ends     time.Time // of a poll: when it gives up
+	env      *env      // here; kept as one, since expressions take it so
+	here     env
+	came     answer.Answer
+	trust    trust.Trust
+	uploads  map[string]string // digests of the files that it sends
+	call     Call
+	began    time.Time
+	ended    func(End)
+	asked    bool // the answer has Retry-After
+	taken    bool // the answer was taken: what fails now is no attempt's
+}
+
+func (c *calling) attempt(ctx context.Context) (Outcome, error) {
+	c.freeze(ctx)
+	err := c.plan()
+	if err != nil {
+		c.r.N++
+		return c.failed(ctx, err, nil)
+	}
+	if err := c.intend(ctx); err != nil {
+		return Outcome{}, err
+	}
+	c.r.N++
+	c.began = time.Now()
+	ctx, c.ended = c.w.spans.attempt(ctx, c.w, c.t.Path, c.r.Tries+1, c.spec.Retry.Attempts)
+	result, err := c.send(ctx)
+	if result.Took == 0 {
+		result.Took = time.Since(c.began)
+	}
+	c.env.answer = &c.came
+	c.came = answer.Answer{Status: result.Status, Headers: result.Headers, Body: result.Body, URL: result.URL, Took: result.Took}
+	c.env.now = time.Now().UTC().Truncate(time.Millisecond) // the recorded time of the answer
+	if err != nil && ctx.Err() != nil {
+		if e := asError(err); !e.Sent || c.call.Repeatable {
+			c.ended(End{Outcome: "stopped"})
+			return Outcome{}, c.cutOff()
+		}
+	}
+	if err == nil {
+		c.r.Status = result.Status
+		err = c.accept(&result)
+	}
+	if err != nil {
+		return c.failed(ctx, err, &result)
+	}
+	if c.spec.Poll != nil {
+		c.taken = true
+		return c.polled(ctx, &result)
+	}
+	return c.last(ctx, &result)
+}
+
+// last takes what is saved out of the answer with which the step ends.
+func (c *calling) last(ctx context.Context, result *Result) (Outcome, error) {
+	if c.taken {
+		if err := c.fits(result); err != nil {
+			return c.failed(ctx, err, result)
+		}
+	}
+	points, err := c.w.capture(c.spec, c.env, c.t.Path, c.r.N)
+	if err != nil {
+		return c.failed(ctx, err, result)
+	}
+	if c.w.spans.verbose {
+		c.w.learn(c.spec, c.env)
+	}
+	c.end(End{Outcome: "done", Status: result.Status}, result)
+	c.r.Tries++
+	return c.w.done(ctx, c.r, c.t, points, c.record(nil), !c.call.Repeatable)
+}
+
+// next records an answer after which the step asks again, with a new series of
+// attempts: not before until.
+func (c *calling) next(until time.Time, asked bool, points []datapoints.Point, result *Result) (Outcome, error) {
+	if c.w.spans.watched() {
+		c.w.learn(c.spec, c.env)
+	}
+	c.end(End{Outcome: "done", Status: result.Status, Again: until, Asked: asked}, result)
+	c.r.Tries, c.r.Deadline = 0, time.Time{}
+	if c.n.Work.Timeout > 0 { // else each call has its own time
+		c.r.Deadline = c.own
+	}
+	c.r.Last = Outcome{Status: datapoints.Again, Next: c.r.N + 1, Until: until, Deadline: c.ends}
+	rec := datapoints.Record{Path: c.t.Path, Row: c.r, Points: points, Attempts: c.record(nil), At: time.Now()}
+	return c.r.Last, c.w.add(rec, !c.call.Repeatable)
+}
+
+// send does the call, at most until the step's deadline.
+func (c *calling) send(ctx context.Context) (Result, error) {
+	if c.call.Timed {
+		return guarded(ctx, c.call.Do)
+	}
+	within, cancel := context.WithDeadline(ctx, c.deadline)
+	defer cancel()
+	return guarded(within, c.call.Do)
+}
+
+// freeze fixes what now() and uuid() give, for all attempts of the step.
+func (c *calling) freeze(ctx context.Context) {
+	c.here = env{w: c.w, ctx: ctx, path: c.t.Path}
+	c.env = &c.here
+	if c.r.Hidden.IsZero() && !c.spec.Now {
+		return
+	}
+	h := unseal(c.r.Hidden)
+	c.uploads = h.Uploads
+	if !c.spec.Now {
+		return
+	}
+	if h.Now == nil {
+		now := c.env.Now()
+		h.Now, h.Seed = &now, record.Seed()
+		c.r.Hidden = h.seal()
+	}
+	c.env.now, c.env.seed = *h.Now, h.Seed
+}
+
+// plan renders the step's fields and asks the action what it would do.
+func (c *calling) plan() error {
+	in, sensitive, err := c.w.input(c)
+	if err != nil {
+		return err
+	}
+	known := len(c.uploads)
+	c.call, err = planned(c.w.plan.actions[c.spec.Action], in)
+	if err != nil {
+		return err
+	}
+	if len(c.uploads) > known {
+		h := unseal(c.r.Hidden)
+		h.Uploads = c.uploads
+		c.r.Hidden = h.seal()
+	}
+	if sensitive != "" && c.call.Origin != "" {
+		return mayTell(&c.trust, c.call.Origin, sensitive)
+	}
+	return nil
+}
+
+// intend makes durable that the call may be sent, before it is: if the process
+// dies now, it is known that the answer is not.
+func (c *calling) intend(ctx context.Context) error {
+	if c.call.Repeatable && !c.call.Idempotent {
+		return nil
+	}
+	c.r.Intent, c.r.IntentSafe, c.r.Deadline = c.r.N+1, c.call.Repeatable, c.own
+	return c.w.add(datapoints.Record{Path: c.t.Path, Row: c.r, At: time.Now()}, true)
+}
+
+// cutOff takes an intent back: nothing is known to have happened, or it does
+// no harm to do it again.
+func (c *calling) cutOff() error {
+	if c.r.Intent == 0 || c.r.IntentSafe {
+		return ErrInterrupted
+	}
+	r := c.r
+	r.N, r.Intent = r.N-1, 0
+	if err := c.w.add(datapoints.Record{Path: c.t.Path, Row: r, At: time.Now()}, true); err != nil {
+		return err
+	}
+	return ErrInterrupted
+}
+
+// accept judges a complete answer: its status, then the author's expectations.
+// With poll any 2xx is an answer; what is expected is of the last one.
+func (c *calling) accept(result *Result) error {
+	if c.spec.Poll == nil {
+		return c.fits(result)
+	}
+	if result.Status/100 != 2 && !c.listed(result) {
+		return c.refused(*result)
+	}
+	return nil
+}
+
+// fits says whether an answer is what the author expects.
+func (c *calling) fits(result *Result) error {
+	if !c.listed(result) {
+		return c.refused(*result)
+	}
+	return c.w.expect(&c.spec.Expect, c.env)
+}
+
+func (c *calling) listed(result *Result) bool {
+	return result.Status == 0 || answer.StatusIn(c.spec.Expect.Status, result.Status)
+}
+
+// refused makes the error of an answer whose status was not expected.
+func (c *calling) refused(result Result) error {
+	after, asked := c.env.answer.RetryAfter()
+	c.asked = asked
+	e := &Error{Kind: KindHTTP, Status: result.Status, Body: result.Body, After: after}
+	e.Message = "the server answered " + answer.StatusText(result.Status)
+	if result.Status/100 == 2 {
+		e.Kind = KindExpect
+		e.Message += ", which expect.status does not list"
+		return e
+	}
+	if c.call.Refused != nil {
+		e.Kind, e.Hints = c.call.Refused(result)
+	}
+	if e.Kind == KindAuth {
+		what := "the credentials"
+		if len(c.tokens()) > 0 {
+			what = "the token"
+		}
+		e.Message = "the server refused " + what + ": it answered " + answer.StatusText(result.Status)
+	}
+	e.Refused = result.Status == 425 || result.Status == 429 || result.Status == 503 && asked
+	return e
+}
+
+// failed decides what a failed attempt leads to, and records it.
+func (c *calling) failed(ctx context.Context, cause error, result *Result) (Outcome, error) {
+	e := *asError(cause)
+	if e.Kind == KindStore {
+		return Outcome{}, &e
+	}
+	if e.Sent && !e.Refused && !c.call.Repeatable {
+		unknownCall(&e, c.t.Path)
+	}
+	if result != nil {
+		c.w.learn(c.spec, c.env)
+	}
+	e.Facts = append(e.Facts, c.facts(&e, result)...)
+	until, asked, again := c.again(&e)
+	c.r.Tries++
+	end := End{Outcome: "failed", Status: e.Status, Error: c.w.told(c.w.fault(&e, c.t.Path, c.n.Span)), Again: until, Asked: asked}
+	c.end(end, result)
+	if !again {
+		return c.w.fail(ctx, c.n, c.r, c.t, &e, c.record(&e)...)
+	}
+	if e.Status != 0 {
+		c.r.Status = e.Status
+	}
+	c.r.Last, c.r.Deadline = Outcome{Status: datapoints.Again, Next: c.r.N + 1, Until: until, Deadline: c.ends}, c.own
+	rec := datapoints.Record{Path: c.t.Path, Row: c.r, Attempts: c.record(&e), At: time.Now()}
+	return c.r.Last, c.w.add(rec, !c.call.Repeatable)
+}
+
+// end ends the attempt's span, with what observers may see of both sides.
+func (c *calling) end(end End, result *Result) {
+	if c.ended == nil {
+		return
+	}
+	end.Took = time.Since(c.began)
+	if c.w.spans.watched() {
+		if c.call.Shown != nil {
+			r := c.w.shown(c.call.Shown())
+			end.Request = &r
+		}
+		if result != nil {
+			end.Answer = c.w.shownAnswer(*result)
+		}
+	}
+	c.ended(end)
+}
+
+// record is the attempt for people to read.
+func (c *calling) record(e *Error) []datapoints.Attempt {
+	if c.began.IsZero() {
+		return nil
+	}
+	a := datapoints.Attempt{N: c.r.N, Started: c.began, Took: time.Since(c.began), Sent: true, Status: c.r.Status}
+	if e != nil {
+		a.Kind, a.Status, a.Sent = string(e.Kind), e.Status, e.Sent || e.Status > 0
+		a.Message = datapoints.Text(c.w.redact(e.Message))
+	}
+	return []datapoints.Attempt{a}
+}
