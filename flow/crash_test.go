@@ -3,175 +3,88 @@ package flow_test
 import (
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"strings"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow"
 )
 
-// A writer makes up flows. Calls that fail and branches at the same time do
-// not go into one flow: which siblings still run when one fails is a race.
-type writer struct {
-	t    *rapid.T
-	b    strings.Builder
-	n    int
-	calm bool // nothing fails, loops may be concurrent
-}
-
-func (w *writer) flow() string {
-	w.b.WriteString("steps:\n")
-	w.steps(1, 0, false)
-	if rapid.Bool().Draw(w.t, "finally") {
-		w.b.WriteString("finally:\n")
-		w.call(1, "")
-	}
-	return w.b.String()
-}
-
-func (w *writer) steps(indent, depth int, looped bool) {
-	for range rapid.IntRange(1, 3).Draw(w.t, "steps") {
-		w.step(indent, depth, looped)
-	}
-}
-
-func (w *writer) step(indent, depth int, looped bool) {
-	if depth >= 2 || rapid.IntRange(0, 2).Draw(w.t, "deep") == 0 {
-		w.call(indent, w.around(indent))
-		return
-	}
-	id := w.id()
-	pad := strings.Repeat("  ", indent)
-	fmt.Fprintf(&w.b, "%s- id: %s\n%s", pad, id, w.around(indent))
-	if rapid.Bool().Draw(w.t, "loop") {
-		atOnce := 1
-		if w.calm {
-			atOnce = rapid.IntRange(1, 3).Draw(w.t, "concurrency")
+// crashing runs a flow in processes that die: each at a commit of its own, the
+// last not. What was not written by then is lost.
+func (tr *trial) crashing(mute bool, lives ...int) (course, error) {
+	tr.stage.clear()
+	store := &mortal{Store: &datapoints.Memory{}, lives: lives[0], mute: mute}
+	run, err := (&flow.Executor{Store: store}).Run(tr.t.Context(), tr.plan, tr.in)
+	for _, next := range append(slices.Clone(lives[1:]), -1) {
+		if err == nil || flowKind(err) != flow.KindStore {
+			break
 		}
-		goOn := ""
-		if rapid.Bool().Draw(w.t, "goes on") {
-			goOn = ", on_error: continue"
+		store.mu.Lock()
+		store.lives = next
+		store.mu.Unlock()
+		runs, failed := store.List(tr.t.Context(), datapoints.Filter{})
+		if failed != nil || len(runs) != 1 {
+			return course{}, fmt.Errorf("%d runs: %w", len(runs), failed)
 		}
-		fmt.Fprintf(&w.b, "%s  for_each: { in: '1..%d', concurrency: %d%s }\n", pad, rapid.IntRange(1, 4).Draw(w.t, "items"), atOnce, goOn)
-	}
-	fmt.Fprintf(&w.b, "%s  steps:\n", pad)
-	w.steps(indent+2, depth+1, looped)
-}
-
-// around is what may stand on any step.
-func (w *writer) around(indent int) string {
-	pad := strings.Repeat("  ", indent+1)
-	text := ""
-	switch rapid.IntRange(0, 5).Draw(w.t, "around") {
-	case 0:
-		text = pad + "if: 1 == 2\n"
-	case 1:
-		text = pad + "if: run.id != \"\"\n"
-	case 2:
-		text = pad + "on_error: continue\n"
-	}
-	return text
-}
-
-func (w *writer) call(indent int, around string) {
-	pad, id := strings.Repeat("  ", indent), w.id()
-	safe := rapid.Bool().Draw(w.t, "safe")
-	fmt.Fprintf(&w.b, "%s- id: %s\n%s%s  action: call\n%s  with: { safe: %v, say: %s-said }\n", pad, id, around, pad, pad, safe, id)
-	fmt.Fprintf(&w.b, "%s  retry: { attempts: 3, backoff: { initial: 1ms } }\n", pad)
-	fmt.Fprintf(&w.b, "%s  save: { p_%s: say }\n", pad, id)
-}
-
-func (w *writer) id() string {
-	w.n++
-	return fmt.Sprintf("s%d", w.n)
-}
-
-// replies answers a call by its path alone, but for 429, which comes once.
-func replies(w *world, calm bool) func(string, int) error {
-	return func(path string, _ int) error {
-		h := fnv.New32a()
-		h.Write([]byte(path))
-		switch h.Sum32() % 12 {
-		case 0:
-			if !calm {
-				return refused(404)
+		if run = runs[0]; run.State != datapoints.Running && run.State != datapoints.Interrupted { // it died with its last words
+			if err = nil; run.Kind != "" {
+				err = errDead
 			}
-		case 1:
-			if w.sent(path) == 1 {
-				return refused(429)
-			}
+			break
 		}
-		return nil
+		run, err = successor(store).Resume(tr.t.Context(), tr.plan, run.ID, nil)
 	}
-}
-
-type ending struct {
-	State  datapoints.State
-	At     string
-	Values map[string]string
+	if run.ID == "" {
+		return course{}, err
+	}
+	return tr.course(store, run, err), nil
 }
 
 func TestACrashAnywhereChangesNothingAndSendsNothingTwice(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(rt *rapid.T) {
-		author := &writer{t: rt, calm: rapid.Bool().Draw(rt, "calm")}
-		text := author.flow()
-		quiet := &world{}
-		quiet.script = replies(quiet, author.calm)
-		p := compile(t, quiet, text)
-		immortal := &mortal{Store: &datapoints.Memory{}, lives: -1}
-		run, _ := (&flow.Executor{Store: immortal}).Run(t.Context(), p, nil)
-		want := ending{run.State, run.At, values(t, immortal, run.ID)}
-
-		w := &world{}
-		w.script = replies(w, author.calm)
-		p = compile(t, w, text)
-		store := &mortal{Store: &datapoints.Memory{}, lives: rapid.IntRange(0, 12).Draw(rt, "crash")}
-		run, err := (&flow.Executor{Store: store}).Run(t.Context(), p, nil)
-		for again := 0; again < 2 && err != nil && flowKind(err) == flow.KindStore; again++ {
-			store.mu.Lock()
-			store.lives = rapid.IntRange(0, 12).Draw(rt, "next crash")
-			if again == 1 {
-				store.lives = -1
+	madeUp(t, tame, func(t *testing.T, files map[string]string, seed int) string {
+		tr := newTrial(t, files)
+		want, err := tr.crashing(false, -1)
+		if err != nil {
+			return err.Error()
+		}
+		unknown := slices.ContainsFunc(want.Asked, func(a asked) bool { return a.Answer == "lost" && !a.Safe })
+		for n := range 2 * len(want.Asked) {
+			if n%stride() != seed%stride() {
+				continue
 			}
-			store.mu.Unlock()
-			run, err = successor(store).Resume(t.Context(), p, idOf(rt, store), nil)
-		}
-		for path, n := range w.sends {
-			if most := allowed(w, path); n > most && !safe(text, path) {
-				rt.Fatalf("%s was sent %d times\n%s", path, n, text)
+			for _, mute := range []bool{false, true} {
+				got, err := tr.crashing(mute, n, (seed+n)%7)
+				if err != nil {
+					return fmt.Sprintf("dead after %d commits: %v", n, err)
+				}
+				if path := tr.stage.twice(); path != "" {
+					return fmt.Sprintf("dead after %d commits: %s was sent again", n, path)
+				}
+				if !unknown && tr.inDoubt(got) {
+					continue // the crash left a call in doubt, which is what must be said
+				}
+				want.Asked, got.Asked = nil, nil
+				if diff := cmp.Diff(want, got); diff != "" {
+					return fmt.Sprintf("dead after %d commits:\n%s", n, diff)
+				}
 			}
 		}
-		if run.State == datapoints.Unknown {
-			return // the crash left a call in doubt, which is what must be said
-		}
-		if diff := cmp.Diff(want, ending{run.State, run.At, values(t, store, run.ID)}); diff != "" {
-			rt.Fatalf("%s\n%v\n%s", diff, err, text)
-		}
+		return ""
 	})
 }
 
-// allowed is how often a call that is not repeatable may be sent: again after a 429.
-func allowed(w *world, path string) int {
-	h := fnv.New32a()
-	h.Write([]byte(path))
-	if h.Sum32()%12 == 1 {
-		return 2
+// inDoubt says of a course that a call in it is unknown.
+func (tr *trial) inDoubt(c course) bool {
+	for _, outcome := range c.Steps {
+		if outcome == "unknown unknown" {
+			return true
+		}
 	}
-	return 1
-}
-
-// safe says whether the flow's text makes the last step of a path repeatable.
-func safe(text, path string) bool {
-	id := path[strings.LastIndexByte(path, '.')+1:]
-	id, _, _ = strings.Cut(id, "[")
-	_, after, _ := strings.Cut(text, "id: "+id+"\n")
-	_, with, _ := strings.Cut(after, "safe: ")
-	return strings.HasPrefix(with, "true")
+	return false
 }
 
 func flowKind(err error) flow.Kind {
@@ -182,10 +95,31 @@ func flowKind(err error) flow.Kind {
 	return ""
 }
 
-func idOf(t *rapid.T, s datapoints.Store) string {
-	runs, err := s.List(t.Context(), datapoints.Filter{})
-	if err != nil || len(runs) != 1 {
-		t.Fatal(err, len(runs))
-	}
-	return runs[0].ID
+// Whatever a crash leaves open, a resumed run sends only what did not end well.
+func TestAResumedRunSendsOnlyWhatFailed(t *testing.T) {
+	t.Parallel()
+	madeUp(t, wild, func(t *testing.T, files map[string]string, seed int) string {
+		tr := newTrial(t, files)
+		tr.stage.clear()
+		store := &datapoints.Memory{}
+		run, err := (&flow.Executor{Store: store}).Run(t.Context(), tr.plan, nil)
+		if run.State != datapoints.Failed {
+			return ""
+		}
+		done := rows(t, store, run.ID)
+		tr.stage.mu.Lock()
+		before := len(tr.stage.asked)
+		tr.stage.well = true
+		tr.stage.mu.Unlock()
+		again, err := successor(store).Resume(t.Context(), tr.plan, run.ID, nil)
+		for _, a := range tr.stage.asked[before:] {
+			if done[a.Path] == "done" && !inFinally(a.Path) {
+				return fmt.Sprintf("%s was done, and was sent again: %s, then %s", a.Path, end(run, nil), end(again, err))
+			}
+		}
+		if k := flowKind(err); err != nil && k != flow.KindFailed {
+			return fmt.Sprintf("every call succeeds now, but: %s, %v", end(again, err), err)
+		}
+		return ""
+	})
 }

@@ -10,20 +10,57 @@ import (
 	"github.com/stepwell/stepwell/flow/walk"
 )
 
-// Traced drives a run as Start and Resume do, and gives the tasks that Walk
-// asked for, in their order, and those of them that were not recorded before.
-func Traced(ctx context.Context, x *Executor, p *Plan, run string, resume bool) (asked, done []Task, _ datapoints.Run, _ error) {
+// A Worker does the tasks of one run in one process, for engines of tests.
+type Worker struct {
+	Plan *Plan
+	Run  string
+	w    *work
+}
+
+// A Begin says how a process takes a run up.
+type Begin uint8
+
+const (
+	First   Begin = iota // nothing is recorded yet
+	GoOn                 // the engine's history goes on: nothing is opened again
+	Resumed              // as Resume does
+)
+
+// Employ makes a worker for a run that Create recorded.
+func Employ(ctx context.Context, x *Executor, p *Plan, run string, how Begin) (*Worker, error) {
 	l, err := x.claim(ctx, run)
 	if err != nil {
-		return nil, nil, datapoints.Run{}, err
+		return nil, err
 	}
 	w, err := x.open(ctx, p, l)
 	switch {
-	case err == nil && resume:
+	case err != nil:
+	case how == Resumed:
 		err = w.prepare(Assume{})
-	case err == nil:
-		err = w.begin(true)
+	default:
+		err = w.begin(how == First)
 	}
+	return &Worker{Plan: p, Run: run, w: w}, err
+}
+
+// Recorded answers a task that is recorded.
+func (k *Worker) Recorded(t Task) (Outcome, bool) { return k.w.recorded(t) }
+
+// Do does a task.
+func (k *Worker) Do(ctx context.Context, t Task) (Outcome, error) { return k.w.do(ctx, t) }
+
+// Replays says whether something is recorded of the run.
+func (k *Worker) Replays() bool { return !k.w.state.Complete }
+
+// End records how a walk ended.
+func (k *Worker) End(ctx context.Context, walked error) (datapoints.Run, error) {
+	return k.w.end(ctx, walked)
+}
+
+// Traced drives a run as Start and Resume do, and gives the tasks that Walk
+// asked for, in their order, and those of them that were not recorded before.
+func Traced(ctx context.Context, x *Executor, p *Plan, run string, how Begin) (asked, done []Task, _ datapoints.Run, _ error) {
+	k, err := Employ(ctx, x, p, run, how)
 	if err != nil {
 		return nil, nil, datapoints.Run{}, err
 	}
@@ -35,13 +72,13 @@ func Traced(ctx context.Context, x *Executor, p *Plan, run string, resume bool) 
 	}
 	j := &walk.Journal{Hard: ctx, Recorded: func(t Task) (Outcome, bool) {
 		note(&asked, t)
-		return w.recorded(t)
+		return k.Recorded(t)
 	}, Work: func(ctx context.Context, t Task) (Outcome, error) {
 		note(&done, t)
-		return w.do(ctx, t)
+		return k.Do(ctx, t)
 	}}
-	err = j.Walk(ctx, p.compiled, run, !w.state.Complete)
-	ended, err := w.end(ctx, err)
+	err = j.Walk(ctx, p.compiled, run, k.Replays())
+	ended, err := k.End(ctx, err)
 	return asked, done, ended, err
 }
 

@@ -125,7 +125,8 @@ func outputs(t *testing.T, w *world, text string, in flow.Inputs) string {
 type mortal struct {
 	datapoints.Store
 	mu    sync.Mutex
-	lives int // commits left; negative: immortal
+	lives int  // commits left; negative: immortal
+	mute  bool // the commit at which it dies is written, and nobody hears of it
 }
 
 var errDead = errors.New("the machine has lost power")
@@ -136,6 +137,12 @@ func (m *mortal) Commit(ctx context.Context, l datapoints.Lease, records ...data
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.lives == 0 {
+		if m.mute {
+			m.mute = false
+			if err := m.Store.Commit(ctx, l, records...); err != nil {
+				return err
+			}
+		}
 		return errDead
 	}
 	if m.lives--; m.lives < -1 {

@@ -97,6 +97,17 @@ func TestEachLimitHoldsAtItsNumber(t *testing.T) {
 	}
 }
 
+func TestElseIsOutsideOfItsStepsLoop(t *testing.T) {
+	t.Parallel()
+	text := "{ id: s0, action: x }"
+	for i := range maxLoops {
+		text = fmt.Sprintf("{ id: s%d, if: true, for_each: { in: data.x }, steps: [ %s ], else: [ { id: e%d, for_each: { in: data.x }, set: { a: 1 } } ] }", i+1, text, i+1)
+	}
+	if _, problems := Parse("f.yaml", []byte("stepwell: 1\nname: x\nsteps: [ "+text+" ]\n")); problems != nil {
+		t.Error(problems)
+	}
+}
+
 func TestMaxOfALoopMayBe100000(t *testing.T) {
 	t.Parallel()
 	for n, fits := range map[int]bool{maxItems - 1: true, maxItems: true, maxItems + 1: false} {

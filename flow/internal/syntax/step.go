@@ -56,15 +56,18 @@ func (r *reader) step(n *Node) *Step {
 	}
 	s.Timeout = f.duration("timeout")
 	f.allowed(s)
-	if p, has := f.get("for_each"); has && f.on("for_each", s) {
+	p, loop := f.get("for_each")
+	if loop = loop && f.on("for_each", s); loop {
 		s.ForEach = r.forEach(p)
 		r.loops++
 		if r.loops == maxLoops+1 {
 			r.report(p.KeySpan, diag.OverLimit, "flatten the list before the loop", "more than %d loops lie in each other", maxLoops)
 		}
-		defer func() { r.loops-- }()
 	}
 	f.readVerb(s)
+	if loop { // what stands around the step is outside of it
+		r.loops--
+	}
 	f.readAround(s)
 	return s
 }

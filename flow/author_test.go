@@ -1,0 +1,362 @@
+package flow_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing/fstest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/stepwell/stepwell/flow"
+)
+
+// An author makes up flows of everything that the language has, over the
+// action of a stage. JSON is YAML, so that is what it writes.
+type author struct {
+	t *rapid.T
+	n int
+
+	// What siblings still do when one fails is a matter of time. Where times
+	// differ, what runs beside something else does not fail: it is calm.
+	calm  bool
+	alone bool // nothing runs beside anything
+	once  bool // calls that may not be repeated
+	files map[string]object
+}
+
+type object = map[string]any
+
+// known is what the author knows at a place.
+type known struct {
+	read  []string // data points that may be read
+	write []string // that may be saved once more
+	item  bool     // there is an item
+	sure  bool     // nothing may fail here
+	deep  int
+}
+
+func (k known) copy() known {
+	k.read, k.write = slices.Clone(k.read), slices.Clone(k.write)
+	return k
+}
+
+// flow makes up a flow and gives the files of it.
+func (a *author) flow() map[string]string {
+	a.files = map[string]object{}
+	k := known{}
+	root := object{"stepwell": 1, "name": "test", "steps": a.steps(&k)}
+	if a.odds(3) {
+		root["finally"] = a.few(k, 2)
+	}
+	if len(k.read) > 0 {
+		root["outputs"] = object{"last": a.reads(k)}
+	}
+	a.files["test.yaml"] = root
+	texts := map[string]string{}
+	for name, file := range a.files {
+		var b bytes.Buffer
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", " ")
+		if err := e.Encode(file); err != nil {
+			a.t.Fatal(err)
+		}
+		texts[name] = b.String()
+	}
+	return texts
+}
+
+// odds is true once in n.
+func (a *author) odds(n int) bool { return rapid.IntRange(1, n).Draw(a.t, "odds") == n }
+
+func (a *author) upTo(n int) int { return rapid.IntRange(1, n).Draw(a.t, "many") }
+
+func (a *author) id() string {
+	a.n++
+	return fmt.Sprintf("s%d", a.n)
+}
+
+func (a *author) steps(k *known) []any {
+	var steps []any
+	for range a.upTo(3) {
+		steps = append(steps, a.step(k))
+	}
+	return steps
+}
+
+// few makes a part of its own, whose names stay there.
+func (a *author) few(k known, deep int) []any {
+	k = k.copy()
+	k.deep = max(k.deep, deep)
+	return a.steps(&k)
+}
+
+// reads gives an expression over what may be read.
+func (a *author) reads(k known) string {
+	if k.item && a.odds(2) {
+		return "${{ item }}"
+	}
+	if len(k.read) == 0 {
+		return "nothing"
+	}
+	return "${{ data." + rapid.SampledFrom(k.read).Draw(a.t, "name") + ` ?? "unset" }}`
+}
+
+// name gives a name to save, a new one or, sometimes, one that was saved.
+func (a *author) name(k *known) string {
+	if len(k.write) > 0 && a.odds(4) {
+		return rapid.SampledFrom(k.write).Draw(a.t, "again")
+	}
+	name := strings.Replace(a.id(), "s", "d", 1)
+	k.read, k.write = append(k.read, name), append(k.write, name)
+	return name
+}
+
+func (a *author) condition(k known) string {
+	switch rapid.IntRange(0, 3).Draw(a.t, "condition") {
+	case 0:
+		return "1 == 2"
+	case 1:
+		if len(k.read) > 0 {
+			return "(data." + rapid.SampledFrom(k.read).Draw(a.t, "name") + " ?? 1) == 1"
+		}
+	}
+	return `run.id != ""`
+}
+
+// step makes up a step with what stands around it.
+func (a *author) step(k *known) object {
+	before := k.copy()
+	in := k.copy()
+	s := object{"id": a.id()}
+	in.deep++
+	caught := in.sure && a.odds(4)
+	if caught {
+		in.sure = false
+	}
+	if k.deep < 3 && a.odds(2) {
+		a.compound(&in, s)
+	} else {
+		a.leaf(&in, s)
+	}
+	_, fails := s["fail"]
+	if a.odds(4) {
+		s["if"] = a.condition(before)
+		if a.odds(2) {
+			s["else"] = a.few(before, 2)
+		}
+	}
+	if caught || a.odds(6) {
+		s["on_error"] = "continue"
+	}
+	k.read, k.write = in.read, in.write
+	if fails && s["on_error"] == nil && s["if"] == nil {
+		s["if"] = a.condition(before)
+	}
+	return s
+}
+
+func (a *author) leaf(k *known, s object) {
+	switch n := rapid.IntRange(0, 9).Draw(a.t, "leaf"); {
+	case n == 0 && !k.sure:
+		s["fail"] = "no"
+	case n <= 2:
+		from := a.reads(*k)
+		s["set"] = object{a.name(k): from}
+	default:
+		a.call(k, s)
+	}
+}
+
+// call makes up a call and what it is answered.
+func (a *author) call(k *known, s object) {
+	safe := !a.once || a.odds(2)
+	var answers []any
+	for range rapid.IntRange(0, 2).Draw(a.t, "answers") {
+		answers = append(answers, a.answer(k, safe, false))
+	}
+	answers = append(answers, a.answer(k, safe, true))
+	s["action"] = "tell"
+	s["with"] = object{"say": []any{s["id"], a.reads(*k)}, "safe": safe, "answers": answers}
+	s["retry"] = object{"attempts": a.upTo(4), "backoff": object{"initial": "1ms"}}
+	if k.sure {
+		s["retry"].(object)["attempts"] = 4
+	}
+	s["save"] = object{a.name(k): "say"}
+}
+
+// answer makes up an answer; after a failed one that is not the last comes another.
+func (a *author) answer(k *known, safe, last bool) string {
+	n := rapid.IntRange(0, 19).Draw(a.t, "answer")
+	switch {
+	case !last && n < 8 && safe:
+		return rapid.SampledFrom([]string{"429", "503", "lost", "refused"}).Draw(a.t, "kind")
+	case !last && n < 8:
+		return rapid.SampledFrom([]string{"429", "refused"}).Draw(a.t, "kind")
+	case k.sure:
+	case n == 8:
+		return "404"
+	case n == 9 && a.once:
+		return "lost"
+	}
+	return "ok"
+}
+
+func (a *author) compound(k *known, s object) {
+	if a.odds(2) {
+		s["steps"] = a.steps(k)
+		return
+	}
+	inner := k.copy()
+	inner.write, inner.item = nil, true
+	loop := object{"in": fmt.Sprintf("1..%d", rapid.IntRange(0, 4).Draw(a.t, "items"))}
+	if a.odds(3) {
+		loop["on_error"] = "continue"
+		inner.sure = inner.sure && a.once // which it does not do after an unknown call
+	}
+	if !a.alone && a.odds(2) {
+		loop["concurrency"] = a.upTo(3)
+		inner.sure = inner.sure || a.calm
+	}
+	s["for_each"] = loop
+	had := len(inner.read)
+	if a.odds(3) {
+		a.call(&inner, s)
+	} else {
+		s["steps"] = a.steps(&inner)
+	}
+	k.read = append(k.read, inner.read[had:]...)
+}
+
+// A stage is where the calls of made-up flows are made. It answers each place
+// in the flow as the call itself says, and keeps what was asked.
+type stage struct {
+	mu    sync.Mutex
+	asked []asked
+	times map[string]int // by path, rounds left out; of each attempt which it was there
+	well  bool           // everything is answered ok
+}
+
+// asked is one request as it arrived.
+type asked struct {
+	Path    string
+	Attempt int
+	Page    int
+	Say     string
+	Safe    bool
+	Answer  string
+}
+
+func (s *stage) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked, s.times, s.well = nil, map[string]int{}, false
+}
+
+// kit has one action, tell: what it says, whether it may be said twice, and
+// what each telling is answered: ok, a status, lost (sent, and no answer),
+// refused (nothing was sent).
+func (s *stage) kit() flow.Kit { return flow.Kit{Actions: flow.Actions{"tell": stageAction{s}}} }
+
+type stageAction struct{ s *stage }
+
+func (stageAction) Spec() flow.Spec {
+	return flow.Spec{Doc: "Tells the stage.", Web: true, Fields: []flow.Field{
+		{Name: "say", Type: flow.JSONField, Own: true}, {Name: "safe", Type: flow.BooleanField, Own: true},
+		{Name: "answers", Type: flow.JSONField, Own: true},
+	}, Check: func(with flow.Static) flow.Verdict {
+		safe, _, _ := with.Text("safe")
+		return flow.Verdict{Repeatable: safe == "true"}
+	}}
+}
+
+func (a stageAction) Plan(in flow.Input) (flow.Call, error) {
+	var answers []string
+	r := asked{Path: in.Path, Attempt: in.Attempt, Page: in.Page}
+	for _, arg := range in.Args {
+		switch arg.Name {
+		case "say":
+			r.Say = strings.ReplaceAll(arg.Value.Reveal(), in.Run, "RUN")
+		case "safe":
+			r.Safe = arg.Value.Reveal() == "true"
+		case "answers":
+			if err := json.Unmarshal([]byte(arg.Value.Reveal()), &answers); err != nil {
+				return flow.Call{}, err
+			}
+		}
+	}
+	return flow.Call{Repeatable: r.Safe, Do: func(ctx context.Context) (flow.Result, error) { return a.s.tell(ctx, r, answers) }}, nil
+}
+
+var rounds = regexp.MustCompile(`#\d+`)
+
+func (s *stage) tell(_ context.Context, r asked, answers []string) (flow.Result, error) {
+	s.mu.Lock()
+	place, this := rounds.ReplaceAllString(r.Path, ""), fmt.Sprint(r.Path, r.Page, r.Attempt)
+	nth := s.times[this]
+	if nth == 0 { // what a crash makes come once more is answered as before
+		s.times[place]++
+		nth = s.times[place]
+		s.times[this] = nth
+	}
+	if r.Answer = "ok"; len(answers) > 0 && !s.well {
+		r.Answer = answers[min(nth, len(answers))-1]
+	}
+	s.asked = append(s.asked, r)
+	s.mu.Unlock()
+	body := fmt.Sprintf(`{"say":%s,"nth":%d}`, r.Say, nth)
+	switch r.Answer {
+	case "ok":
+		return ok(body), nil
+	case "lost": // with a time to wait, since that between two attempts is a matter of luck else
+		return flow.Result{}, &flow.Error{Kind: flow.KindNetwork, Message: "the connection broke", Sent: true, After: time.Second}
+	case "refused":
+		return flow.Result{}, &flow.Error{Kind: flow.KindNetwork, Message: "nobody is there", After: time.Second}
+	}
+	var code int
+	if _, err := fmt.Sscan(r.Answer, &code); err != nil {
+		return flow.Result{}, err
+	}
+	return status(code, body, "Retry-After", "2"), nil
+}
+
+// twice finds a call that may not be repeated and was made again although it
+// was not refused before; "" if there is none.
+func (s *stage) twice() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	over := map[string]bool{}
+	for _, r := range s.asked {
+		at := fmt.Sprintf("%s page %d", r.Path, r.Page)
+		if over[at] && !r.Safe {
+			return at
+		}
+		over[at] = r.Answer != "429" && r.Answer != "refused"
+	}
+	return ""
+}
+
+// stagePlan makes a plan of made-up files.
+func stagePlan(s *stage, files map[string]string) (*flow.Plan, error) {
+	tree := fstest.MapFS{}
+	for name, text := range files {
+		tree[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return flow.Compile(tree, "test.yaml", s.kit())
+}
+
+// shown prints made-up files.
+func shown(files map[string]string) string {
+	var b strings.Builder
+	for name, text := range files {
+		fmt.Fprintf(&b, "--- %s\n%s", name, text)
+	}
+	return b.String()
+}
