@@ -129,7 +129,7 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 // readAll reads to the end. A length that the server tells only says how much
 // room to make at first.
 func readAll(from *limitedReader, length int64) ([]byte, error) {
-	const first, most = 512, 1 << 20
+	const first, most = 512, 16 << 20
 	room := int64(first)
 	if length >= 0 {
 		room = min(length+1, most, from.left+1)

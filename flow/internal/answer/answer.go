@@ -3,6 +3,7 @@
 package answer
 
 import (
+	"bytes"
 	"fmt"
 	"net/url"
 	"strings"
@@ -21,9 +22,11 @@ type Answer struct {
 	Took    time.Duration
 
 	copied  string // of Body, once: bodies may be large
-	checked bool
+	checked bool   // empty and err say something
+	empty   bool
 	err     error
-	parsed  expression.Value
+	parsed  bool // value is the body
+	value   expression.Value
 }
 
 // Text is the body as text.
@@ -36,18 +39,31 @@ func (a *Answer) Text() string {
 
 // JSON is the parsed body: null if it is empty, an error if it is not JSON.
 func (a *Answer) JSON() (expression.Value, error) {
+	empty, err := a.valid()
+	switch {
+	case err != nil:
+		return expression.Value{}, err
+	case empty:
+		return expression.Of(nil), nil
+	case !a.parsed:
+		a.parsed, a.value = true, expression.FromJSON(strings.TrimSpace(a.Text()))
+	}
+	return a.value, nil
+}
+
+// valid says whether the body is empty, or why it is not JSON. It makes no
+// copy: most bodies are only looked into by paths.
+func (a *Answer) valid() (empty bool, err error) {
 	if !a.checked {
 		a.checked = true
-		if text := strings.TrimSpace(a.Text()); text == "" {
-			a.parsed = expression.Of(nil)
-		} else if a.err = expression.CheckJSON(a.Body); a.err == nil {
-			a.parsed = expression.FromJSON(text)
+		if a.empty = len(bytes.TrimSpace(a.Body)) == 0; !a.empty {
+			a.err = expression.CheckJSON(a.Body)
 		}
 	}
 	if a.err != nil {
-		return expression.Value{}, &Problem{Kind: "extract", Message: "the answer's body is not JSON: " + a.describe(), Err: a.err}
+		return false, &Problem{Kind: "extract", Message: "the answer's body is not JSON: " + a.describe(), Err: a.err}
 	}
-	return a.parsed, nil
+	return a.empty, nil
 }
 
 // describe says what a body that is not JSON is.

@@ -45,9 +45,8 @@ func (a *Answer) Find(s *plan.Save, e expression.Env) (text string, there bool, 
 // findPath reads a gjson path. Of a listed answer that is not 2xx, a body that
 // is empty or not JSON counts as not there.
 func (a *Answer) findPath(s *plan.Save) (text string, there bool, err error) {
-	body := a.Text()
 	if strings.HasPrefix(s.Path.Source(), "..") {
-		for line := range strings.Lines(body) {
+		for line := range strings.Lines(a.Text()) {
 			if line = strings.TrimSpace(line); line != "" && expression.CheckJSON([]byte(line)) != nil {
 				if a.Status/100 != 2 && a.Status != 0 {
 					return "", false, nil
@@ -55,17 +54,17 @@ func (a *Answer) findPath(s *plan.Save) (text string, there bool, err error) {
 				return "", false, &Problem{Kind: "extract", Message: "the answer's body is not JSON lines: " + (&Answer{Body: []byte(line)}).describe()}
 			}
 		}
-	} else if v, err := a.JSON(); err != nil || v.IsNull() {
+	} else if empty, err := a.valid(); err != nil || empty {
 		switch {
 		case a.Status/100 != 2 && a.Status != 0:
 			return "", false, nil
 		case err != nil:
 			return "", false, err
-		case strings.TrimSpace(body) == "" && s.Default == nil && !s.Optional:
+		case s.Default == nil && !s.Optional:
 			return "", false, &Problem{Kind: "extract", Message: fmt.Sprintf("the answer has no %q: its body is empty", s.Path.Source())}
 		}
 	}
-	text, there = s.Path.Get(body)
+	text, there = s.Path.GetBytes(a.Body)
 	return text, there, nil
 }
 
@@ -114,7 +113,7 @@ func (a *Answer) Missing(s *plan.Save) *Problem {
 	switch s.Source {
 	case plan.FromPath:
 		err.Message = fmt.Sprintf("the answer has no %q", s.Path.Source())
-		if text, ok := s.Path.Get(a.Text()); ok && text == "null" {
+		if text, ok := s.Path.GetBytes(a.Body); ok && text == "null" {
 			err.Message = fmt.Sprintf("%q is null in the answer", s.Path.Source())
 		} else if near := s.Path.Nearest(a.Text(), 3); len(near) > 0 {
 			err.Facts = []Fact{{"nearest", strings.Join(near, ", ")}}

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/expression/value"
 )
 
 var seeds = []string{
@@ -47,6 +48,20 @@ func FuzzTemplate(f *testing.F) {
 			t.Error(err)
 		} else if s, _ := v.Text(); s != "a<b>" {
 			t.Errorf("got %q", s)
+		}
+	})
+}
+
+// Two validators are at work: what one takes the other must take.
+func FuzzValidJSON(f *testing.F) {
+	for _, s := range []string{answer, `-`, `01`, `1.`, `1e`, `"\x"`, "\"\x01\"", `[1,]`, `{"a":1,}`, `nul`, " {} ", "\ufeff{}", `"\ud800"`,
+		`{} {}`, "\"\xff\"", `1e+`, `-0`, `.5`, `"\u12"`, `["\\"]`, `["\"["]`, `"`, `"\`, strings.Repeat("[", 201)} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		ours, theirs := expression.CheckJSON(text), value.CheckJSON(text)
+		if (ours == nil) != (theirs == nil) || ours != nil && ours.Error() != theirs.Error() {
+			t.Fatalf("%q: %v, and %v", text, ours, theirs)
 		}
 	})
 }

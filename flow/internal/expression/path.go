@@ -93,7 +93,20 @@ func (p *Path) Get(json string) (raw string, ok bool) {
 			raw, ok = "", false
 		}
 	}()
-	r := gjson.Get(json, p.source)
+	return found(gjson.Get(json, p.source))
+}
+
+// GetBytes is Get of bytes, of which it keeps nothing: what it gives is a copy.
+func (p *Path) GetBytes(json []byte) (raw string, ok bool) {
+	defer func() {
+		if recover() != nil {
+			raw, ok = "", false
+		}
+	}()
+	return found(gjson.GetBytes(json, p.source))
+}
+
+func found(r gjson.Result) (raw string, ok bool) {
 	if !r.Exists() {
 		return "", false
 	}

@@ -28,29 +28,52 @@ var errNotJSON = errors.New("it is not valid JSON")
 // deep a text is a *LimitError; other errors say where the text stops being JSON.
 // It uses no stack and no memory to speak of, whatever the text is.
 func CheckJSON(text []byte) error {
-	depth, inString := 0, false
+	if err := CheckDepth(text); err != nil || json.Valid(text) {
+		return err
+	}
+	return ExplainJSON(text)
+}
+
+// CheckDepth says whether a JSON text is at most MaxDepth deep, with a
+// *LimitError. Of what is not JSON it says nothing.
+func CheckDepth(text []byte) error {
+	depth := 0
 	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '[' || c == '{':
+		switch text[i] {
+		case '"':
+			i = stringEnd(text, i+1)
+		case '[', '{':
 			if depth++; depth > MaxDepth {
 				return &LimitError{fmt.Sprintf("the JSON is nested deeper than %d levels", MaxDepth)}
 			}
-		case c == ']' || c == '}':
+		case ']', '}':
 			depth--
 		}
 	}
-	if json.Valid(text) {
-		return nil
-	}
-	return explainJSON(text)
+	return nil
 }
 
-func explainJSON(text []byte) error {
+// stringEnd is the place of the quote that ends a string which begins at a place.
+func stringEnd(text []byte, from int) int {
+	for at := from; ; {
+		quote := bytes.IndexByte(text[at:], '"')
+		if quote < 0 {
+			return len(text)
+		}
+		at += quote
+		before := at
+		for before > from && text[before-1] == '\\' {
+			before--
+		}
+		if (at-before)%2 == 0 {
+			return at
+		}
+		at++
+	}
+}
+
+// ExplainJSON says where a text stops being JSON.
+func ExplainJSON(text []byte) error {
 	var raw json.RawMessage
 	err := json.Unmarshal(text, &raw)
 	var syntax *json.SyntaxError
