@@ -311,8 +311,11 @@ func newPoint(p *plan.Point, t expression.Type, c plan.Class, text string, e *en
 		return datapoints.Point{}, &Error{Kind: KindLimit, Message: fmt.Sprintf("%s has %d bytes; a data point may have 1 MiB", p.Name, len(text)),
 			Hints: []string{"save the parts that later steps need, or write the body to a file with `save_to`"}}
 	}
-	kind := rule.Type.String()
-	return datapoints.Point{Slot: datapoints.Slot{Scope: record.Instance(p.Scope, e.path), Name: p.Name}, Type: kind, Step: path,
+	kind := rule.Type
+	if kind.Kind == expression.Any {
+		kind = p.Type // what the checker infers
+	}
+	return datapoints.Point{Slot: datapoints.Slot{Scope: record.Instance(p.Scope, e.path), Name: p.Name}, Type: kind.String(), Step: path,
 		At: time.Now(), Value: marked(text, c, p.Name)}, nil
 }
 
