@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -162,9 +161,7 @@ func Compile(fsys fs.FS, file string, kit Kit) (*Plan, error) {
 	if tree == nil {
 		return nil, problems.Sort()
 	}
-	compiled, more := check.Flow(tree, checkKit(kit), func(name string) ([]byte, error) {
-		return readFile(fsys, path.Join(path.Dir(file), name))
-	})
+	compiled, more := check.Flow(tree, checkKit(kit), func(name string) ([]byte, error) { return readFile(fsys, name) })
 	problems = append(problems, more...).Sort()
 	if problems.HasErrors() {
 		return nil, problems
@@ -175,11 +172,11 @@ func Compile(fsys fs.FS, file string, kit Kit) (*Plan, error) {
 		if n.Kind == plan.Loop {
 			n.Steps[0].Bare = false // an iteration has a record, which says that it is over
 		}
-	}
-	if f := compiled.Root.Finally; f != nil {
-		f.Bare = false // it has a time of its own
-		if f.Work.Timeout == 0 {
-			f.Work.Timeout = finallyTime
+		if f := n.Finally; f != nil {
+			f.Bare = false // it has a time of its own
+			if f.Work.Timeout == 0 {
+				f.Work.Timeout = finallyTime
+			}
 		}
 	}
 	p := &Plan{compiled: compiled, actions: kit.Actions, digest: digest(compiled.Files)}

@@ -32,6 +32,7 @@ const (
 	BadPattern      Code = "bad-pattern"
 	OutsideProject  Code = "outside-project"
 	BadSchema       Code = "bad-schema"
+	FlowCycle       Code = "flow-cycle" // a flow that leads back to itself
 
 	// Expressions and paths.
 	BadExpression    Code = "bad-expression" // syntax
@@ -72,7 +73,7 @@ func Codes() []Code {
 		AliasCycle, CustomTag, ExpressionInKey, OverLimit, SwallowedByYAML, UnknownKey,
 		MissingKey, WrongShape, WrongValue, KeyNotAllowed, KeysExclude, BadName,
 		DuplicateName, OneVerb, LanguageVersion, NotInThisBuild, BadDuration, BadSize,
-		BadPattern, OutsideProject, BadSchema, BadExpression, UnclosedBraces, ForeignSpelling,
+		BadPattern, OutsideProject, BadSchema, FlowCycle, BadExpression, UnclosedBraces, ForeignSpelling,
 		UnknownName, UnknownFunction, NotHere, WholeRoot, UsedBeforeSaved, MayBeUnset,
 		TypeMismatch, NotACondition, ConstantRequired, TextOfObject, BadPath, BadURL,
 		BadHeader, BadBearer, UntrustedOrigin, RetryNotSafe, UnknownAction, BadGraphQL,

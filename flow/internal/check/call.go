@@ -2,13 +2,16 @@ package check
 
 import (
 	"fmt"
+	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/stepwell/stepwell/flow/diag"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
+	"github.com/stepwell/stepwell/flow/internal/schema"
 	"github.com/stepwell/stepwell/flow/internal/syntax"
 )
 
@@ -197,4 +200,77 @@ func ranges(status []syntax.StatusRange) []plan.StatusRange {
 		out[i] = plan.StatusRange(r)
 	}
 	return out
+}
+
+// schema compiles a JSON Schema that stands in the flow, or in a file that it
+// names; nil after a complaint.
+func (c *checker) schema(n *syntax.Node) plan.Schema {
+	switch n.Kind {
+	case syntax.Mapping:
+		text, ok := c.constant(n)
+		if !ok {
+			return nil
+		}
+		compiled, problems := schema.Compile([]byte(text))
+		for _, problem := range problems {
+			at := pointed(n, problem.Pointer)
+			c.errorAt(at.Span, diag.BadSchema, problem.Hint, "the schema is not valid: %s", problem.Message)
+		}
+		if len(problems) > 0 {
+			return nil
+		}
+		return compiled
+	case syntax.String:
+		if _, ok := c.constant(n); ok {
+			return c.schemaFile(n)
+		}
+	default:
+		c.errorAt(n.Span, diag.WrongShape, "", "`schema` must be a JSON Schema or the name of a file with one, not a %s", shape(n))
+	}
+	return nil
+}
+
+func (c *checker) schemaFile(n *syntax.Node) plan.Schema {
+	at := path.Join(path.Dir(n.Span.File), n.Text)
+	if s, ok := c.schemas[at]; ok {
+		return s
+	}
+	c.schemas[at] = nil
+	text, ok := c.readFile(n)
+	if !ok {
+		return nil
+	}
+	compiled, problems := schema.Compile(text)
+	for _, problem := range problems {
+		c.errorAt(n.Span, diag.BadSchema, problem.Hint, "the schema in %s is not valid: %s", n.Text, problem.Message)
+	}
+	if len(problems) > 0 {
+		return nil
+	}
+	c.schemas[at] = compiled
+	return compiled
+}
+
+// readFile reads a file that the flow names.
+func (c *checker) readFile(n *syntax.Node) ([]byte, bool) {
+	_, text, ok := c.open(syntax.ID{Name: n.Text, Span: n.Span})
+	return text, ok
+}
+
+// pointed goes down a tree by a JSON pointer (RFC 6901), as far as it leads.
+func pointed(n *syntax.Node, pointer string) *syntax.Node {
+	for _, token := range strings.Split(pointer, "/")[1:] {
+		token = strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
+		var next *syntax.Node
+		if i, err := strconv.Atoi(token); err == nil && i >= 0 && i < len(n.Items) {
+			next = n.Items[i]
+		} else {
+			next = member(n, token, false)
+		}
+		if next == nil {
+			break
+		}
+		n = next
+	}
+	return n
 }

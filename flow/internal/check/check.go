@@ -20,40 +20,47 @@ import (
 	"github.com/stepwell/stepwell/flow/internal/syntax"
 )
 
-// Flow checks and compiles a file. read gives the files that the flow names,
-// by the name that stands in the flow; its errors are shown to the author, so
-// they should say what is wrong in a person's words.
+// Flow checks and compiles a file, with the files that it includes and the
+// flows that its steps call. read gives the files that are named, by their path
+// from what f.File is relative to: the project root. Its errors are shown to the
+// author, so they should say what is wrong in a person's words.
 //
-// The list holds all problems in source order, warnings too; those alone are
-// also in Plan.Warnings. The plan is only good for running if the list has no
-// errors. Plan.Files are the files that were read, without the flow itself, whose
-// bytes the caller has; their names are relative to what the flow's name is
-// relative to. Flow may be called from many goroutines on different trees.
+// The list holds all problems in source order, file by file in the order in
+// which they are read, warnings too; those alone are also in Plan.Warnings. The
+// plan is only good for running if the list has no errors. Plan.Files are the
+// files that were read, without the flow itself, whose bytes the caller has.
+// Flow changes f, which is read with what it includes, and may be called from
+// many goroutines on different trees.
 func Flow(f *syntax.Flow, kit Kit, read func(name string) ([]byte, error)) (*plan.Plan, diag.List) {
-	c := &checker{
-		file: f, kit: kit, read: read,
-		plan:    &plan.Plan{Name: f.Name.Name, Description: f.Description, File: f.File},
-		loops:   map[*syntax.Step]*space{},
-		stops:   map[string]*stop{},
-		points:  map[*plan.Point]*variable{},
-		schemas: map[string]plan.Schema{}, clashing: map[string]bool{},
-	}
-	c.flow()
-	problems := c.problems.Sort()
+	c := newChecker(f, &project{kit: kit, read: read, places: []string{f.File}, trees: map[string]*subFile{},
+		secrets: map[string]*plan.Secret{}, reported: map[string]bool{}})
+	c.include()
+	node := &plan.Node{Kind: plan.Flow, Span: f.Span}
+	c.compile(node)
+	node.Scope = c.space.scope
+	p := c.plan
+	p.Root, p.Files, p.Secrets, p.Steps, p.Sensitive = node, c.files, c.ordered, c.steps, c.sensitive || len(c.ordered) > 0
+	c.number(node, 0)
+	problems := c.inOrder()
 	for _, d := range problems {
 		if d.Severity != diag.Error {
-			c.plan.Warnings = append(c.plan.Warnings, d)
+			p.Warnings = append(p.Warnings, d)
 		}
 	}
-	return c.plan, problems
+	return p, problems
 }
 
-// A checker is one check of one file.
+// A checker is one check of one file: of a sub-flow, for one step that calls it.
 type checker struct {
+	*project
 	file *syntax.Flow
-	kit  Kit
-	read func(string) ([]byte, error)
 	plan *plan.Plan
+
+	outer  *checker         // of a sub-flow: whose step calls it
+	caller *syntax.Step     // that step
+	node   *plan.Node       // its node
+	gifts  map[string]*gift // what it gives to the inputs
+	outs   []plan.Output
 
 	state
 	space       *space // around the present place
@@ -71,9 +78,18 @@ type checker struct {
 
 	clashing map[string]bool // names that are saved inside a loop and outside it: reported
 
-	holes    bool // a step could not be read: names may be missing
-	problems diag.List
-	reported map[string]bool
+	holes bool // a step could not be read: names may be missing
+}
+
+func newChecker(f *syntax.Flow, p *project) *checker {
+	return &checker{
+		project: p, file: f,
+		plan:    &plan.Plan{Name: f.Name.Name, Description: f.Description, File: f.File},
+		loops:   map[*syntax.Step]*space{},
+		stops:   map[string]*stop{},
+		points:  map[*plan.Point]*variable{},
+		schemas: map[string]plan.Schema{}, clashing: map[string]bool{},
+	}
 }
 
 // A place says which roots beyond the usual have a meaning, and in which step
@@ -84,11 +100,13 @@ type place struct {
 	failure  bool // retry.when
 	request  bool // fields that are rendered in each attempt
 	finally  bool
-	graphql  bool // an answer of GraphQL: its body has a member data
+	graphql  bool      // an answer of GraphQL: its body has a member data
+	returns  *returned // a sub-flow's: what `response` is
 }
 
-// flow checks the whole file in the order in which it runs.
-func (c *checker) flow() {
+// compile checks the whole file in the order in which it runs. The node becomes
+// the flow, or what is inside of a step that calls it.
+func (c *checker) compile(node *plan.Node) {
 	root := newSpace(nil, nil)
 	root.open = true
 	c.space = root
@@ -103,19 +121,17 @@ func (c *checker) flow() {
 	}
 	c.defaults()
 
-	node := &plan.Node{Kind: plan.Flow, Scope: root.scope, Span: c.file.Span}
 	root.scope.Node = node
-	c.plan.Root = node
 	node.Steps = c.list(c.file.Steps)
 	c.apply(c.never)
-	node.Work.Outputs = c.outputs()
+	c.outs = c.outputs()
+	node.Work.Outputs = c.outs
 	if len(c.file.Finally) > 0 {
 		c.failing(0)
 		c.at = place{finally: true}
 		node.Finally = &plan.Node{Kind: plan.Block, Scope: root.scope, Span: c.file.Spaces.Finally}
 		node.Finally.Steps = c.list(c.file.Finally)
 	}
-	c.number(node, 0)
 	c.finish()
 }
 
@@ -153,34 +169,33 @@ func (c *checker) number(n *plan.Node, depth int) {
 	}
 }
 
-// finish says what the plan as a whole holds.
+// finish notes whether anything sensitive or personal can be recorded.
 func (c *checker) finish() {
-	sensitive := len(c.plan.Secrets) > 0
 	for _, in := range c.plan.Inputs {
-		sensitive = sensitive || in.Class != plan.Plain
+		c.sensitive = c.sensitive || in.Class != plan.Plain
 	}
 	for p := range c.points {
-		sensitive = sensitive || p.Class != plan.Plain
+		c.sensitive = c.sensitive || p.Class != plan.Plain
 	}
-	for _, o := range c.plan.Root.Work.Outputs {
-		sensitive = sensitive || o.Class != plan.Plain
+	for _, o := range c.outs {
+		c.sensitive = c.sensitive || o.Class != plan.Plain
 	}
-	c.plan.Sensitive = sensitive
 }
 
-// report notes a problem once: a part of the defaults is checked in each step.
+// report notes a problem once: a part of the defaults is checked in each step,
+// a sub-flow for each step that calls it.
 func (c *checker) report(d diag.Diagnostic) {
-	key := fmt.Sprint(d.Line, " ", d.Column, " ", d.Code, " ", d.Message)
+	key := fmt.Sprint(d.Span, " ", d.Code, " ", d.Message)
 	if d.Code == diag.UsedBeforeSaved || d.Code == diag.MayBeUnset { // says in each step something else
-		key = fmt.Sprint(d.Line, " ", d.Column, " unset")
+		key = fmt.Sprint(d.Span, " unset")
 	}
 	if c.reported[key] {
 		return
 	}
-	if c.reported == nil {
-		c.reported = map[string]bool{}
-	}
 	c.reported[key] = true
+	if who := c.callers(); who != "" {
+		d.Notes = append(d.Notes, who)
+	}
 	c.problems = append(c.problems, d)
 }
 

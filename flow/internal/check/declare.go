@@ -4,15 +4,14 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/diag"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
-	"github.com/stepwell/stepwell/flow/internal/schema"
 	"github.com/stepwell/stepwell/flow/internal/syntax"
 )
 
@@ -44,10 +43,14 @@ func (c *checker) inputs() {
 		if in.Required != nil {
 			p.Required = *in.Required
 		}
-		v := &variable{ref: plan.Ref{Input: p}, rule: rule, kept: in.Sensitive, pii: in.PII}
-		p.Class = v.class(in.Name, plan.Plain)
+		v := &variable{ref: plan.Ref{Input: p, Flow: c.node}, rule: rule, kept: in.Sensitive, pii: in.PII}
+		g := c.gifts[in.Name]
+		if g == nil {
+			g = &gift{}
+		}
+		v.foreign, p.Class = g.foreign, v.class(in.Name, g.class)
 		v.now = cell{typ: rule.Type, sensitive: p.Class == plan.Sensitive, pii: p.Class == plan.PII}
-		if !p.Required && value == nil {
+		if !p.Required && value == nil && g.pair.Value == nil {
 			v.now.state = expression.Maybe
 		}
 		if p.Class == plan.Sensitive {
@@ -62,20 +65,35 @@ func (c *checker) secrets() {
 	c.secretNames = make(map[string]*variable, len(c.file.Secrets))
 	for _, s := range c.file.Secrets {
 		p := &plan.Secret{
-			Name: s.Name, Env: s.Env, File: s.Path, Command: s.Command,
+			Name: s.Name, Env: s.Env, File: s.Path, Command: s.Command, Folder: path.Dir(s.Span.File),
 			Optional: s.Optional, Description: s.Description, Span: s.Span,
 		}
 		if s.Keyring != nil {
 			p.Keyring = [2]string{s.Keyring.Service, s.Keyring.User}
 		}
+		p = c.sameSecret(p)
 		v := &variable{ref: plan.Ref{Secret: p}}
 		v.now = cell{typ: expression.Type{Kind: expression.String}, sensitive: true}
 		if s.Optional {
 			v.now.state = expression.Maybe
 		}
 		c.secretNames[s.Name] = v
-		c.plan.Secrets = append(c.plan.Secrets, p)
 	}
+}
+
+// sameSecret is the secret of that name and source of a flow checked before, so
+// that a run reads it once; else p.
+func (p *project) sameSecret(s *plan.Secret) *plan.Secret {
+	key := fmt.Sprintf("%q %q %q %q %q %t", s.Name, s.Env, s.File, s.Command, s.Keyring, s.Optional)
+	if s.File != "" || len(s.Command) > 0 {
+		key += s.Folder
+	}
+	if known := p.secrets[key]; known != nil {
+		return known
+	}
+	p.secrets[key] = s
+	p.ordered = append(p.ordered, s)
+	return s
 }
 
 // data reads the declarations. They hold for the names that steps save; one
@@ -245,110 +263,99 @@ func (c *checker) shortValue(n *syntax.Node) {
 		"this sensitive value is shorter than %d characters: it is hidden where it is shown as a value, but not masked inside of other text", maskable)
 }
 
-// schema compiles a JSON Schema that stands in the flow, or in a file that it
-// names; nil after a complaint.
-func (c *checker) schema(n *syntax.Node) plan.Schema {
-	switch n.Kind {
-	case syntax.Mapping:
-		text, ok := c.constant(n)
+const maxIncluded = 100 // files that one flow includes
+
+// include adds the declarations of the files that the flow includes, and of
+// those that they include, each file once.
+func (c *checker) include() {
+	files := c.included(c.file, []string{c.file.File}, map[string]bool{})
+	if len(files) == 0 {
+		return
+	}
+	m := &merging{c, files, map[string]diag.Span{}}
+	f := c.file
+	f.Inputs = merged(m, "input", f.Inputs, func(f *syntax.Flow) []*syntax.Input { return f.Inputs }, func(d *syntax.Input) syntax.ID { return d.ID })
+	f.Secrets = merged(m, "secret", f.Secrets, func(f *syntax.Flow) []*syntax.Secret { return f.Secrets }, func(d *syntax.Secret) syntax.ID { return d.ID })
+	f.Data = merged(m, "data point", f.Data, func(f *syntax.Flow) []*syntax.Data { return f.Data }, func(d *syntax.Data) syntax.ID { return d.ID })
+	f.Callbacks = merged(m, "callback", f.Callbacks, func(f *syntax.Flow) []*syntax.Message { return f.Callbacks }, func(d *syntax.Message) syntax.ID { return d.ID })
+	m.defaults()
+}
+
+// included reads the files that a file includes, each followed by those that it
+// includes itself. chain leads to the file, seen are the files that were read.
+func (c *checker) included(f *syntax.Flow, chain []string, seen map[string]bool) []*syntax.Flow {
+	var files []*syntax.Flow
+	for _, id := range f.Include {
+		at := path.Join(path.Dir(id.Span.File), id.Name)
+		if i := slices.Index(chain, at); i >= 0 {
+			c.cycle(id, append(slices.Clone(chain[i:]), at), "includes", "this file would include itself without end")
+			continue
+		}
+		if seen[at] {
+			continue
+		}
+		if seen[at] = true; len(seen) > maxIncluded {
+			if len(seen) == maxIncluded+1 {
+				c.errorAt(id.Span, diag.OverLimit, "put the declarations into fewer files", "more than %d files are included", maxIncluded)
+			}
+			continue
+		}
+		_, text, ok := c.open(id)
 		if !ok {
-			return nil
+			continue
 		}
-		compiled, problems := schema.Compile([]byte(text))
-		for _, problem := range problems {
-			at := pointed(n, problem.Pointer)
-			c.errorAt(at.Span, diag.BadSchema, problem.Hint, "the schema is not valid: %s", problem.Message)
+		more, problems := syntax.ParseIncluded(at, text)
+		c.place(at)
+		for _, d := range problems {
+			c.report(d)
 		}
-		if len(problems) > 0 {
-			return nil
-		}
-		return compiled
-	case syntax.String:
-		if _, ok := c.constant(n); ok {
-			return c.schemaFile(n)
-		}
-	default:
-		c.errorAt(n.Span, diag.WrongShape, "", "`schema` must be a JSON Schema or the name of a file with one, not a %s", shape(n))
+		files = append(files, more)
+		files = append(files, c.included(more, append(slices.Clone(chain), at), seen)...)
 	}
-	return nil
+	return files
 }
 
-func (c *checker) schemaFile(n *syntax.Node) plan.Schema {
-	if s, ok := c.schemas[n.Text]; ok {
-		return s
-	}
-	c.schemas[n.Text] = nil
-	text, ok := c.readFile(n)
-	if !ok {
-		return nil
-	}
-	compiled, problems := schema.Compile(text)
-	for _, problem := range problems {
-		c.errorAt(n.Span, diag.BadSchema, problem.Hint, "the schema in %s is not valid: %s", n.Text, problem.Message)
-	}
-	if len(problems) > 0 {
-		return nil
-	}
-	c.schemas[n.Text] = compiled
-	return compiled
+// A merging puts the declarations of several files together.
+type merging struct {
+	*checker
+	files []*syntax.Flow // that are included
+	first map[string]diag.Span
 }
 
-// readFile reads a file that the flow names.
-func (c *checker) readFile(n *syntax.Node) ([]byte, bool) {
-	text, err := c.load(n.Text)
-	if err == nil {
-		return text, true
-	}
-	code := diag.UnreadableFile
-	if outside(n.Text) {
-		code = diag.OutsideProject
-	}
-	c.errorAt(n.Span, code, "", "the file cannot be read: %s", err)
-	return nil, false
-}
-
-// load reads a file and makes it part of the plan.
-func (c *checker) load(name string) ([]byte, error) {
-	at := path.Join(path.Dir(c.file.File), name)
-	for _, f := range c.plan.Files {
-		if f.Name == at {
-			return f.Data, nil
+// merged are the flow's own declarations of a kind and, after them, those of the
+// files. A name may be defined once.
+func merged[T any](m *merging, kind string, own []T, of func(*syntax.Flow) []T, id func(T) syntax.ID) []T {
+	var more []T
+	for _, f := range m.files {
+		for _, d := range of(f) {
+			if m.once(kind, id(d)) {
+				more = append(more, d)
+			}
 		}
 	}
-	if path.IsAbs(name) {
-		return nil, fmt.Errorf("%s lies outside the project root: write a path relative to this file", name)
+	for _, d := range own {
+		m.once(kind, id(d))
 	}
-	if c.read == nil {
-		return nil, fmt.Errorf("%s: this program gives flows no files to read", name)
-	}
-	text, err := c.read(name)
-	if err != nil {
-		return nil, err
-	}
-	c.plan.Files = append(c.plan.Files, plan.File{Name: at, Data: text})
-	return text, nil
+	return append(own, more...)
 }
 
-// outside says whether a path leads out of every folder below the flow's own
-// place: whoever reads files refuses it.
-func outside(name string) bool {
-	return path.IsAbs(name) || strings.HasPrefix(path.Clean(name), "../") || strings.Contains(name, `\`)
+// once reports a name that was defined in a file before.
+func (m *merging) once(kind string, id syntax.ID) bool {
+	key := kind + " " + id.Name
+	before, twice := m.first[key]
+	if !twice {
+		m.first[key] = id.Span
+		return true
+	}
+	m.twice(kind, id.Name, id.Span, before)
+	return false
 }
 
-// pointed goes down a tree by a JSON pointer (RFC 6901), as far as it leads.
-func pointed(n *syntax.Node, pointer string) *syntax.Node {
-	for _, token := range strings.Split(pointer, "/")[1:] {
-		token = strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
-		var next *syntax.Node
-		if i, err := strconv.Atoi(token); err == nil && i >= 0 && i < len(n.Items) {
-			next = n.Items[i]
-		} else {
-			next = member(n, token, false)
-		}
-		if next == nil {
-			break
-		}
-		n = next
+// twice reports a name that stands in two files.
+func (m *merging) twice(kind, name string, at, before diag.Span) {
+	if before.File == at.File { // a duplicate key, which was reported
+		return
 	}
-	return n
+	m.report(diag.Diagnostic{Span: at, Code: diag.DuplicateName, Message: fmt.Sprintf("the %s %q is defined twice", kind, name),
+		Hint: "keep one of them", Notes: []string{fmt.Sprintf("%s defines it on line %d", before.File, before.Line)}})
 }

@@ -1,7 +1,13 @@
 package check
 
 import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
 	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/syntax"
 )
 
@@ -101,7 +107,7 @@ func (c *checker) complaint(s *syntax.Step, args arguments, p Complaint, before 
 		}
 	}
 	if n, there := args.find(p.Path); n != nil {
-		if p.Code == diag.UnreadableFile && outside(n.Text) {
+		if p.Code == diag.UnreadableFile && outside(n.Span.File, n.Text) {
 			p.Code = diag.OutsideProject
 		}
 		span = n.Span
@@ -124,4 +130,190 @@ func (c *checker) complaint(s *syntax.Step, args arguments, p Complaint, before 
 		}
 	}
 	c.report(d)
+}
+
+// A project is what the checks of a flow and of all its sub-flows share.
+type project struct {
+	kit       Kit
+	read      func(name string) ([]byte, error)
+	files     []plan.File // that were read, in that order
+	places    []string    // the files that have diagnostics, in the order in which they are told
+	trees     map[string]*subFile
+	secrets   map[string]*plan.Secret
+	ordered   []*plan.Secret
+	steps     int
+	full      bool // there are too many steps: reported
+	sensitive bool
+
+	problems diag.List
+	reported map[string]bool
+}
+
+// A subFile is the file of a sub-flow.
+type subFile struct {
+	tree   *syntax.Flow
+	broken bool // it could not be read as a whole: names may be missing
+}
+
+// inOrder gives all problems, file by file in the order in which they were read.
+func (p *project) inOrder() diag.List {
+	var list diag.List
+	for _, file := range p.places {
+		for _, d := range p.problems {
+			if d.File == file {
+				list = append(list, d)
+			}
+		}
+	}
+	return list.Sort()
+}
+
+// place notes that what is wrong in a file is told after what is wrong in those before.
+func (p *project) place(file string) {
+	if !slices.Contains(p.places, file) {
+		p.places = append(p.places, file)
+	}
+}
+
+// load reads a file by the name that stands in the file base, and makes it part
+// of the plan.
+func (p *project) load(base, name string) (at string, text []byte, err error) {
+	at = path.Join(path.Dir(base), name)
+	for _, f := range p.files {
+		if f.Name == at {
+			return at, f.Data, nil
+		}
+	}
+	switch {
+	case path.IsAbs(name):
+		return at, nil, fmt.Errorf("%s lies outside the project root: write a path relative to this file", name)
+	case p.read == nil:
+		return at, nil, fmt.Errorf("%s: this program gives flows no files to read", name)
+	}
+	if text, err = p.read(at); err != nil {
+		return at, nil, err
+	}
+	p.files = append(p.files, plan.File{Name: at, Data: text})
+	return at, text, nil
+}
+
+// open reads a file that holds more of the flow.
+func (c *checker) open(id syntax.ID) (at string, text []byte, ok bool) {
+	at, text, err := c.load(id.Span.File, id.Name)
+	if err != nil {
+		c.unreadable(id.Span, id.Name, err)
+	}
+	return at, text, err == nil
+}
+
+// unreadable reports a file that cannot be read.
+func (c *checker) unreadable(span diag.Span, name string, err error) {
+	code := diag.UnreadableFile
+	if outside(span.File, name) {
+		code = diag.OutsideProject
+	}
+	c.errorAt(span, code, "", "the file cannot be read: %s", err)
+}
+
+// outside says whether a path that stands in a file leads out of the project.
+func outside(base, name string) bool {
+	at := path.Join(path.Dir(base), name)
+	return path.IsAbs(name) || at == ".." || strings.HasPrefix(at, "../") || strings.Contains(name, `\`)
+}
+
+// defaults merges defaults.http by key; headers, query and the like by theirs.
+func (m *merging) defaults() {
+	var all *syntax.Node
+	var retry *syntax.Retry
+	for _, f := range append(slices.Clone(m.files), m.file) {
+		switch {
+		case f.HTTPRetry != nil && retry != nil:
+			m.twice("default", "retry", f.HTTPRetry.Span, retry.Span)
+		case f.HTTPRetry != nil:
+			retry = f.HTTPRetry
+		}
+		if f.HTTP == nil {
+			continue
+		}
+		if all == nil {
+			all = &syntax.Node{Kind: syntax.Mapping, Span: f.HTTP.Span}
+		}
+		for _, p := range f.HTTP.Pairs {
+			field := m.field(p.Key)
+			if path.Dir(f.File) != path.Dir(m.file.File) {
+				p.Value = m.moved(field, p.Value)
+			}
+			m.add(all, field, p)
+		}
+	}
+	m.file.HTTP, m.file.HTTPRetry = all, retry
+}
+
+func (m *merging) add(all *syntax.Node, field Field, p syntax.Pair) {
+	i := slices.IndexFunc(all.Pairs, func(q syntax.Pair) bool { return q.Key == p.Key })
+	if i < 0 {
+		all.Pairs = append(all.Pairs, p)
+		return
+	}
+	known := all.Pairs[i]
+	if field.Type != PairsField || p.Value.Kind != syntax.Mapping || known.Value.Kind != syntax.Mapping {
+		m.twice("default", p.Key, p.KeySpan, known.KeySpan)
+		return
+	}
+	both := *known.Value
+	both.Pairs = slices.Clone(both.Pairs)
+	for _, q := range p.Value.Pairs {
+		if j := pairAt(&field, known.Value.Pairs, q.Key); j >= 0 {
+			m.twice("default", p.Key+"."+q.Key, q.KeySpan, known.Value.Pairs[j].KeySpan)
+			continue
+		}
+		both.Pairs = append(both.Pairs, q)
+	}
+	all.Pairs[i].Value = &both
+}
+
+// field is what an action that takes the defaults says of one of them.
+func (m *merging) field(name string) Field {
+	for _, a := range m.kit.Actions {
+		for i := range a.Fields {
+			if a.Web && a.Fields[i].Name == name {
+				return a.Fields[i]
+			}
+		}
+	}
+	return Field{}
+}
+
+// moved is a value of an included file as it stands in the flow's folder: names
+// of files are relative to the file that names them.
+func (m *merging) moved(f Field, n *syntax.Node) *syntax.Node {
+	switch {
+	case f.Type == ChoiceField:
+		for _, shape := range f.Fields {
+			if shape.Type == ObjectField && n.Kind == syntax.Mapping {
+				return m.moved(shape, n)
+			}
+		}
+	case f.Type == ObjectField && n.Kind == syntax.Mapping:
+		moved := *n
+		moved.Pairs = slices.Clone(n.Pairs)
+		for i, p := range moved.Pairs {
+			if j := slices.IndexFunc(f.Fields, func(g Field) bool { return g.Name == p.Key }); j >= 0 {
+				moved.Pairs[i].Value = m.moved(f.Fields[j], p.Value)
+			}
+		}
+		return &moved
+	case f.Name == "file" && n.Kind == syntax.String:
+		if isExpression(n) {
+			m.errorAt(n.Span, diag.ConstantRequired, "write it in the flow's own defaults", "the name of a file has no expression in an included file")
+			return n
+		}
+		moved := *n
+		moved.Text = path.Join(path.Dir(n.Span.File), n.Text)
+		if dir := path.Dir(m.file.File); dir != "." {
+			moved.Text = strings.Repeat("../", 1+strings.Count(dir, "/")) + moved.Text
+		}
+		return &moved
+	}
+	return n
 }

@@ -60,7 +60,12 @@ func (c *checker) origin(s *syntax.Step, spec *Action, from *syntax.Save, save *
 	}
 	switch from.Source {
 	case syntax.FromPath:
-		return expression.Type{}, c.fromPath(from, save)
+		class := c.fromPath(from, save)
+		t, of := c.output(from, save)
+		if v := c.find(from.Name); v != nil && v.rule != nil && save.Type.Kind == expression.Any {
+			c.fitsType(from.Value, from.Name, v.rule.Type, t)
+		}
+		return t, max(class, of)
 	case syntax.FromExpression:
 		p := c.bare(from.Value)
 		if p == nil {

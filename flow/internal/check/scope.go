@@ -58,6 +58,8 @@ func (c *checker) Name(root, name string) (expression.Name, bool) {
 		return c.stopped(name)
 	case "run":
 		return c.runMember(name)
+	case "response":
+		return c.back(name)
 	case "":
 		return c.loopVariable(name)
 	}
@@ -110,7 +112,7 @@ func (c *checker) Names(root string) []string {
 
 // info is the variable as expressions see it now.
 func (v *variable) info() expression.Name {
-	return expression.Name{Type: v.now.typ, State: v.now.state, Sensitive: v.now.sensitive, PII: v.now.pii, Ref: &v.ref}
+	return expression.Name{Type: v.now.typ, State: v.now.state, Sensitive: v.now.sensitive, PII: v.now.pii, Foreign: v.foreign, Ref: &v.ref}
 }
 
 // whyUnset says of a data point that no way to this place saves who does.
@@ -163,17 +165,37 @@ func (c *checker) stopped(id string) (expression.Name, bool) {
 }
 
 func (c *checker) runMember(name string) (expression.Name, bool) {
+	n := expression.Name{Ref: &plan.Ref{Flow: c.node}}
 	switch name {
 	case "id", "flow":
-		return expression.Name{Type: expression.Type{Kind: expression.String}}, true
+		n.Type.Kind = expression.String
+		return n, true
 	case "started_at":
-		return expression.Name{Type: expression.Type{Kind: expression.Time}}, true
+		n.Type.Kind = expression.Time
+		return n, true
 	case "status":
-		return expression.Name{Type: expression.Type{Kind: expression.String}}, c.at.finally
+		n.Type.Kind = expression.String
+		return n, c.at.finally
 	case "error":
-		return expression.Name{Foreign: true}, c.at.finally
+		n.Foreign = true
+		return n, c.at.finally
 	}
 	return expression.Name{}, false
+}
+
+// back is a member of `response` after a sub-flow: its outputs are the body.
+func (c *checker) back(member string) (expression.Name, bool) {
+	back := c.at.returns
+	switch {
+	case back == nil:
+		return expression.Name{}, false
+	case member != "body":
+		return expression.Name{Note: "a flow gives outputs, which are in response.body"}, false
+	case back.names == nil:
+		return expression.Name{}, false
+	}
+	return expression.Name{Type: expression.Type{Kind: expression.Object}, Sensitive: back.class == plan.Sensitive, PII: back.class == plan.PII,
+		Foreign: true, Members: back.names}, true
 }
 
 // loopVariable is the item or index of the nearest loop that calls it so.

@@ -50,7 +50,7 @@ type stop struct {
 // else is checked: only so can a use too early name the step that comes later.
 func (c *checker) collect(steps []*syntax.Step, sp *space) {
 	for _, s := range steps {
-		c.plan.Steps++
+		c.steps++
 		c.holes = c.holes || s.Verb == syntax.NoVerb
 		if _, ok := c.stops[s.Name]; !ok && s.Name != "" {
 			c.stops[s.Name] = &stop{step: s, space: sp}

@@ -11,9 +11,12 @@ type variable struct {
 	ref   plan.Ref // what expressions get as its handle
 	now   cell     // at the place that is being checked
 	rule  *plan.Rule
-	kept  *bool  // the declaration's `sensitive`
-	pii   bool   // declared so
-	typed bool   // a save has told the type
+	kept  *bool // the declaration's `sensitive`
+	pii   bool  // declared so
+	typed bool  // a save has told the type
+
+	foreign bool // an input of a sub-flow: it is made of what came from an answer
+
 	sites []site // the steps that save it, in source order
 
 	// Scratch of take, merge and failing: valid while gen is the current one.

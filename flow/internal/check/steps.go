@@ -111,6 +111,8 @@ func (c *checker) verb(s *syntax.Step, node *plan.Node) {
 		node.Work.Title = "fail"
 		node.Work.Fail = c.text(s.Fail)
 		c.dead = true
+	case syntax.SubFlow:
+		c.subflow(s, node)
 	default: // a block, or a verb that is missing and was reported
 		node.Kind = plan.Block
 		node.Steps = c.list(s.Steps)

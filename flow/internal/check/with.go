@@ -32,7 +32,10 @@ type static struct {
 var _ Static = static{}
 
 // File reads a file by the name that stands in the flow; the error is for the author.
-func (s static) File(name string) ([]byte, error) { return s.checker.load(name) }
+func (s static) File(name string) ([]byte, error) {
+	_, text, err := s.checker.load(s.checker.file.File, name)
+	return text, err
+}
 
 // defaults checks the keys of defaults.http, once; what stands behind them is
 // checked in each step that takes it.

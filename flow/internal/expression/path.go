@@ -63,6 +63,15 @@ func CompilePath(text string) (*Path, []Problem) {
 // Source is the path as the author wrote it.
 func (p *Path) Source() string { return p.source }
 
+// First is the name of the member that the path begins with and whether it
+// leads further; "" if it begins with something else.
+func (p *Path) First() (name string, further bool) {
+	if len(p.parts) == 0 || p.lines {
+		return "", false
+	}
+	return p.parts[0].name, len(p.parts) > 1
+}
+
 // Lines says whether the path reads a text of JSON lines (it begins with "..").
 func (p *Path) Lines() bool { return p.lines }
 

@@ -3,6 +3,8 @@ package expression
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/stepwell/stepwell/datapoints"
@@ -177,6 +179,19 @@ func (c *compiler) fixedMember(r *reference, root, at step, info *Name) bool {
 	}
 	i := memberIndex(root.name, at.name)
 	loopOnly := root.name == "steps" && i >= loopMembers
+	if root.name == "response" && i >= 0 {
+		n, ok := c.scope.Name("response", at.name)
+		switch {
+		case ok:
+			*info = n
+			r.typ = n.Type
+			return true
+		case n.Note != "":
+			c.report(Problem{From: at.from, To: at.to, Code: diag.NotHere, Message: fmt.Sprintf("there is no `response.%s` here", at.name), Hint: n.Note})
+			r.typ = Type{}
+			return false
+		}
+	}
 	if root.name == "run" && i >= 0 {
 		n, ok := c.scope.Name("run", at.name)
 		if !ok && i >= 3 {
@@ -184,7 +199,7 @@ func (c *compiler) fixedMember(r *reference, root, at step, info *Name) bool {
 			r.typ = Type{}
 			return false
 		}
-		info.Foreign = n.Foreign
+		info.Foreign, r.ref.Handle = n.Foreign, n.Ref
 	}
 	if i < 0 || loopOnly && info.Type.Kind != List && info.Type.Kind != Any {
 		c.unknownMember(root.name, r.ref.Name, at, i >= 0)
@@ -229,8 +244,19 @@ func (c *compiler) local(r *reference, root step, safe bool) {
 // look gives the type and the taint of what the steps lead to.
 func (c *compiler) look(r *reference, info Name) {
 	r.taint = taint{info.Sensitive, info.PII, info.Foreign}
-	at := r.head
+	at, members := r.head, info.Members
 	for _, s := range r.steps {
+		if members != nil && !s.byIndex {
+			m, ok := members[s.name]
+			if !ok {
+				c.report(strangeMember(s, c.slice(r.from, at), members))
+				r.typ = Type{}
+				return
+			}
+			r.typ, r.taint, members, at = m.Type, taint{m.Sensitive, m.PII, m.Foreign}, m.Members, s.to
+			continue
+		}
+		members = nil
 		switch {
 		case r.typ.Kind == Any:
 		case r.typ.Kind == Null && s.optional:
@@ -248,6 +274,18 @@ func (c *compiler) look(r *reference, info Name) {
 		}
 		at = s.to
 	}
+}
+
+// strangeMember is the problem of a member that an object is known not to have.
+func strangeMember(s step, what string, members map[string]Name) Problem {
+	p := Problem{From: s.from, To: s.to, Code: diag.UnknownName, Message: fmt.Sprintf("`%s` has no member %q", what, s.name)}
+	names := slices.Sorted(maps.Keys(members))
+	if near := Suggest(s.name, names); near != "" {
+		p.Hint = fmt.Sprintf("did you mean %q?", near)
+	} else if len(names) > 0 {
+		p.Hint = "it has " + strings.Join(names, ", ")
+	}
+	return p
 }
 
 // noMember is the problem of a step into something that has no such members.

@@ -40,6 +40,10 @@ type Name struct {
 	Foreign   bool   // comes from data or a response: no trusted origin
 	Note      string // of an Unset name: "is saved by step `place` on line 60, which runs later"
 	Ref       any    // handed back in Ref.Handle
+
+	// Members are those of an object of which all are known: of response.body, if
+	// it is what a sub-flow gives. nil: anything may be inside.
+	Members map[string]Name
 }
 
 // A Scope says which names mean something at a place. It is used while
@@ -50,7 +54,9 @@ type Scope interface {
 	// `response` here": "an answer exists in expect, save, …".
 	Root(root string) (why string, ok bool)
 	// Name looks up inputs.x, secrets.x, data.x, steps.x, callbacks.x, and with
-	// root "" a loop variable, an index, or another plain name of this place.
+	// root "" a loop variable, an index, or another plain name of this place. Of
+	// run and response it may say more than is known anyway; a Note on a member
+	// that it does not have says why.
 	Name(root, name string) (Name, bool)
 	// Names lists what could stand behind a root, sorted, for suggestions.
 	Names(root string) []string

@@ -68,10 +68,11 @@ type Work struct {
 	Poll    *Poll        // of what has Rounds
 }
 
-// A FlowSpec is a sub-flow as its step calls it. Its own inputs, secrets and
-// names are below: Scope of the node is the sub-flow's.
+// A FlowSpec is a sub-flow as its step calls it. The node's Scope is that of the
+// step; the scope of what is inside has the node as its own.
 type FlowSpec struct {
-	File   string
+	Name   string     // of the flow; "" if its file could not be read
+	File   string     // as the step writes it
 	With   []Argument // in the order of Inputs: what the step gives
 	Inputs []*Input
 	Expect Expect
@@ -190,6 +191,7 @@ type Secret struct {
 	Name        string
 	Env, File   string
 	Command     []string
+	Folder      string    // of the file that declares it: where File lies and Command runs
 	Keyring     [2]string // service, user
 	Optional    bool
 	Description string
@@ -355,7 +357,7 @@ type Plan struct {
 	Points            []*Point // of the root scope, in order of first mention
 	Sensitive         bool     // something sensitive or personal can be recorded
 	Warnings          diag.List
-	Steps             int // steps in the file
+	Steps             int // in the file, and in those of sub-flows for each step that calls them
 }
 
 // A File is a file as it was read.
@@ -373,7 +375,7 @@ type Ref struct {
 	Loop   *Node   // a loop variable or index: the Loop
 	Index  bool
 	Call   *Message // callbacks.x
-	Flow   *Node    // of Input: the Flow node that it belongs to; nil: the root's
+	Flow   *Node    // of Input and of run: the Flow node that it belongs to; nil: the root
 	Step   *Node    // steps.x; of a step with for_each the Loop
 }
 

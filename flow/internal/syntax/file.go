@@ -23,12 +23,7 @@ func (r *reader) file(root *Node) {
 		r.flow.Name, _ = r.id(p, true)
 	}
 	r.flow.Description = f.text("description")
-	r.inputs(f)
-	r.secrets(f)
-	r.data(f)
-	if p, has := f.get("defaults"); has {
-		r.defaults(p)
-	}
+	r.declarations(f)
 	if p, has := f.get("steps"); has {
 		r.flow.Spaces.Steps = p.KeySpan
 		r.flow.Steps = r.list(p)
@@ -40,6 +35,66 @@ func (r *reader) file(root *Node) {
 	if p, has := f.get("outputs"); has {
 		r.flow.Spaces.Outputs = p.KeySpan
 		r.flow.Outputs = r.pairs(p)
+	}
+}
+
+// declarations reads what may also stand in an included file.
+func (r *reader) declarations(f *fields) {
+	r.includes(f)
+	r.inputs(f)
+	r.secrets(f)
+	r.data(f)
+	if p, has := f.get("defaults"); has {
+		r.defaults(p)
+	}
+}
+
+// included reads a file with declarations for flows.
+func (r *reader) included(root *Node) {
+	if root.Kind == Mapping { // what only a flow has is no misspelling
+		kept := *root
+		kept.Pairs = nil
+		for _, p := range root.Pairs {
+			if fileKeys.Key(p.Key) == nil || includedKeys.Key(p.Key) != nil {
+				kept.Pairs = append(kept.Pairs, p)
+				continue
+			}
+			hint := "leave it away"
+			if p.Key == "steps" {
+				hint = "to run the steps of a file write a step with `flow: FILE`"
+			}
+			r.report(p.KeySpan, diag.KeyNotAllowed, hint, "%q does not stand in an included file, which holds declarations only", p.Key)
+		}
+		root = &kept
+	}
+	f, ok := r.open(root, &includedKeys, "an included file")
+	if !ok {
+		return
+	}
+	if p, has := f.get("stepwell"); has {
+		r.version(p)
+	}
+	r.declarations(f)
+}
+
+// includes reads the list of files with further declarations.
+func (r *reader) includes(f *fields) {
+	p, has := f.get("include")
+	if !has {
+		return
+	}
+	if p.Value.Kind != List {
+		hint := ""
+		if p.Value.Kind == String && p.Value.Text != "" {
+			hint = fmt.Sprintf("write [ %s ]", short(p.Value.Text))
+		}
+		r.report(orKey(p.Value.Span, p.KeySpan), diag.WrongShape, hint, "%q is a list of files, not %s", p.Key, describe(p.Value))
+		return
+	}
+	for _, item := range each(p) {
+		if text, ok := r.text(item); ok {
+			r.flow.Include = append(r.flow.Include, ID{Name: text, Span: item.Value.Span})
+		}
 	}
 }
 
@@ -146,16 +201,25 @@ func (r *reader) auth(p Pair) {
 		`"auth" is not in this version; it will put a managed credential's token on the request`)
 }
 
-// with reads an action's fields. x- keys are for the author's own use.
-func (r *reader) with(p Pair, action string) *Node {
+// with reads an action's fields, where x- keys are for the author's own use, or
+// what a sub-flow is given, where every key is an input.
+func (r *reader) with(p Pair, s *Step) *Node {
 	n := p.Value
 	if n.Kind == Null {
 		return nil
 	}
 	if n.Kind != Mapping {
-		r.report(n.Span, diag.WrongShape, "", "`with` is a mapping of fields, not %s", describe(n))
+		what := "fields"
+		if s.Verb == SubFlow {
+			what = "inputs"
+		}
+		r.report(n.Span, diag.WrongShape, "", "`with` is a mapping of %s, not %s", what, describe(n))
 		return n
 	}
+	if s.Verb == SubFlow {
+		return n
+	}
+	action := s.Action.Name
 	fields := *n
 	fields.Pairs = slices.DeleteFunc(slices.Clone(n.Pairs), func(pair Pair) bool {
 		if pair.Key == "auth" && (action == "http" || action == "graphql") {

@@ -1,6 +1,9 @@
 package syntax
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Verbs is a set of verbs.
 type Verbs uint16
@@ -53,7 +56,7 @@ func (t *Table) Key(name string) *Key {
 // Tables lists all tables, the file's own first.
 func Tables() []*Table {
 	return []*Table{
-		&fileKeys, &inputKeys, &secretKeys, &keyringKeys, &dataKeys, &defaultsKeys, &stepKeys,
+		&fileKeys, &includedKeys, &inputKeys, &secretKeys, &keyringKeys, &dataKeys, &defaultsKeys, &stepKeys,
 		&forEachKeys, &expectKeys, &thatKeys, &saveKeys, &retryKeys, &backoffKeys, &pollKeys, &pollBackoffKeys,
 	}
 }
@@ -110,7 +113,7 @@ var (
 		{Name: "stepwell", Takes: "1", Required: true, Doc: "the version of the language"},
 		{Name: "name", Takes: "flow name", Required: true, Doc: "what the flow is called, in small letters"},
 		{Name: "description", Takes: "text", Doc: "what the flow does, for people"},
-		{Name: "include", Takes: "list of files", Doc: "adds the declarations of other files", Later: "add the declarations of other files", Instead: "write the declarations into this file"},
+		{Name: "include", Takes: "list of files", Doc: "adds the declarations of other files"},
 		{Name: "inputs", Takes: "mapping of input", Doc: "what a caller gives"},
 		{Name: "secrets", Takes: "mapping of secret", Doc: "where secret values come from"},
 		{Name: "data", Takes: "mapping of data", Doc: "types and descriptions of data points"},
@@ -121,6 +124,9 @@ var (
 		{Name: "finally", Takes: "steps", Doc: "steps that run after the others, also after a failure"},
 		{Name: "outputs", Takes: "values", Doc: "what a successful run returns"},
 	}}
+
+	// What an included file may hold is described as it is of a flow.
+	includedKeys = Table{"included file", pick(fileKeys.Keys, "stepwell", "include", "inputs", "secrets", "data", "credentials", "callbacks", "defaults")}
 
 	ruleKeys = []Key{
 		{Name: "type", Takes: "type", Doc: "string integer number boolean date datetime telephone object list any"},
@@ -179,11 +185,11 @@ var (
 		{Name: "fail", Takes: "text with expressions", Verb: Fail, Doc: "ends the run as failed, with these words"},
 		{Name: "steps", Takes: "steps", Verb: Block, Doc: "steps that share what stands at this one"},
 		{Name: "parallel", Takes: "mapping of steps", Verb: Parallel, Doc: "runs branches at the same time", Later: "run branches at the same time", Instead: "write the steps one after the other, or use `for_each` with `concurrency`"},
-		{Name: "flow", Takes: "file", Verb: SubFlow, Doc: "runs another flow as a step", Later: "run another flow as a step", Instead: "write the other flow's steps here"},
+		{Name: "flow", Takes: "file", Verb: SubFlow, Doc: "runs another flow as a step"},
 		{Name: "wait", Takes: "duration or wait", Verb: Wait, Doc: "pauses the run", Later: "pause the run", Instead: "end the flow here and start another one later"},
 		{Name: "callback", Takes: "name", Verb: Callback, Doc: "waits for a message", Later: "wait for a message", Instead: "ask for the answer in a later step or flow"},
 
-		{Name: "with", Takes: "fields", On: of(Action, SubFlow), Doc: "the action's fields"},
+		{Name: "with", Takes: "fields", On: of(Action, SubFlow), Doc: "the action's fields, or the inputs of the other flow"},
 		{Name: "expect", Takes: "expect", On: of(Action, SubFlow, Callback), Doc: "what the answer must be"},
 		{Name: "save", Takes: "mapping of save", On: of(Action, SubFlow, Callback), Doc: "the data points to keep of the answer"},
 		{Name: "retry", Takes: "retry", On: of(Action, SubFlow, Block), Doc: "how often a failing call is tried again, and when"},
@@ -260,3 +266,15 @@ var (
 )
 
 func with(keys []Key, more ...Key) []Key { return append(append([]Key{}, keys...), more...) }
+
+// pick are the keys with these names; none of them is required.
+func pick(keys []Key, names ...string) []Key {
+	var picked []Key
+	for _, k := range keys {
+		if slices.Contains(names, k.Name) {
+			k.Required = false
+			picked = append(picked, k)
+		}
+	}
+	return picked
+}

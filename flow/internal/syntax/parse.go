@@ -28,6 +28,16 @@ const (
 // never panics and takes time in proportion to the text. It may be called
 // from many goroutines.
 func Parse(file string, text []byte) (*Flow, diag.List) {
+	return parse(file, text, (*reader).file)
+}
+
+// ParseIncluded reads a file that flows include: declarations without a name
+// and without steps. All else is as with Parse.
+func ParseIncluded(file string, text []byte) (*Flow, diag.List) {
+	return parse(file, text, (*reader).included)
+}
+
+func parse(file string, text []byte, read func(*reader, *Node)) (*Flow, diag.List) {
 	f := &Flow{File: file, Span: diag.Span{File: file}}
 	if len(text) > maxBytes {
 		return f, diag.List{{
@@ -46,7 +56,7 @@ func Parse(file string, text []byte) (*Flow, diag.List) {
 		return f, problems.Sort()
 	}
 	r := reader{src: src, flow: f, problems: problems, ids: map[string]diag.Span{}}
-	r.file(root)
+	read(&r, root)
 	return f, r.result()
 }
 

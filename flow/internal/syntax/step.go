@@ -222,9 +222,14 @@ func (f *fields) readVerb(s *Step) {
 	case Block:
 		p, _ := f.get("steps")
 		s.Steps = f.r.list(p)
+	case SubFlow:
+		p, _ := f.get("flow")
+		if text, ok := f.r.text(p); ok {
+			s.SubFlow = ID{Name: text, Span: p.Value.Span}
+		}
 	}
 	if p, has := f.get("with"); has && f.on("with", s) {
-		s.With = f.r.with(p, s.Action.Name)
+		s.With = f.r.with(p, s)
 	}
 }
 
