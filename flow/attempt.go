@@ -80,7 +80,7 @@ func (c *calling) last(ctx context.Context, result *Result) (Outcome, error) {
 			return c.failed(ctx, err, result)
 		}
 	}
-	points, err := c.w.capture(c.spec, c.env, c.t.Path, c.r.N)
+	points, err := c.w.capture(c.spec.Save, c.env, c.t.Path, c.r.N)
 	if err != nil {
 		return c.failed(ctx, err, result)
 	}

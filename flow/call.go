@@ -2,11 +2,16 @@ package flow
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/internal/answer"
+	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
 )
@@ -256,4 +261,139 @@ func brief(d time.Duration) time.Duration {
 		return d.Round(time.Second)
 	}
 	return d.Round(time.Millisecond)
+}
+
+// give evaluates what a sub-flow is given, once: what is recorded of it counts
+// from then on. A value in a flow is not text from outside: it is not converted.
+func (w *work) give(ctx context.Context, n *plan.Node, path string) (json.RawMessage, error) {
+	spec := n.Work.Flow
+	e := &env{w: w, ctx: ctx, path: path, now: time.Now().UTC().Truncate(time.Millisecond)}
+	given := make(map[*plan.Input]*plan.Argument, len(spec.With))
+	for i := range spec.With {
+		given[spec.With[i].Input] = &spec.With[i]
+	}
+	in := make(record.Inputs, len(spec.Inputs))
+	raw := make(map[string]json.RawMessage, len(spec.Inputs))
+	for _, input := range spec.Inputs {
+		text := "null"
+		arg := given[input]
+		if arg != nil {
+			var b strings.Builder
+			if err := arg.Value.Render(&b, e); err != nil {
+				return nil, placed(err)
+			}
+			text = b.String()
+		}
+		text, err := fitting(input, text)
+		if err != nil {
+			bad := &Error{Kind: KindData, Message: fmt.Sprintf("the input %s of %s %v", input.Name, spec.File, err)}
+			if arg != nil {
+				bad.Place = arg.Span
+			}
+			return nil, bad
+		}
+		if w.mask(input.Name, text, input.Class == plan.Sensitive) && w.open() {
+			return nil, &Error{Kind: KindStore, Message: fmt.Sprintf("the input %s of %s holds something sensitive and the store is not encrypted", input.Name, spec.File), Hints: []string{keyHelp}}
+		}
+		in[input.Name], raw[input.Name] = expression.FromJSON(text), json.RawMessage(text)
+	}
+	w.state.SetInputs(path, in)
+	return json.Marshal(raw)
+}
+
+// fitting is the value of a sub-flow's input: null counts as not given.
+func fitting(in *plan.Input, text string) (string, error) {
+	if text == "null" {
+		switch {
+		case in.Default != nil:
+			return in.Default.JSON()
+		case in.Required && in.Rule.Type.Kind != expression.Any:
+			return "", errors.New("is null, and it has no default")
+		}
+		return text, nil
+	}
+	if err := in.Rule.Fits(text); err != nil {
+		return "", fmt.Errorf("%w; it is %s", err, answer.Shown(datapoints.MaskMembers(text), in.Class, in.Name))
+	}
+	return text, nil
+}
+
+// inputOf is an input of the sub-flow around a path, read back if this process
+// did not begin it.
+func (w *work) inputOf(h *plan.Ref, at string) (expression.Value, error) {
+	path := record.WithoutRound(record.Within(h.Flow, at))
+	if in, ok := w.state.OpenInputs(path); ok {
+		return in[h.Input.Name], nil
+	}
+	r := w.state.Row(path)
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(unseal(r.Hidden).Inputs, &raw); err != nil {
+		return expression.Value{}, storeError("the inputs of the sub-flow "+path+" cannot be read back", datapoints.ErrCorrupt)
+	}
+	in := make(record.Inputs, len(raw))
+	for _, input := range h.Flow.Work.Flow.Inputs {
+		text := string(raw[input.Name])
+		w.mask(input.Name, text, input.Class == plan.Sensitive)
+		in[input.Name] = expression.FromJSON(text)
+	}
+	w.state.SetInputs(path, in)
+	return in[h.Input.Name], nil
+}
+
+// returned takes what a sub-flow gives back: its outputs are what the step
+// expects something of and saves from.
+func (w *work) returned(ctx context.Context, n *plan.Node, t Task) ([]datapoints.Point, error) {
+	inside := t.Path
+	if n.Rounds {
+		inside += "#" + strconv.Itoa(t.N)
+	}
+	outputs, err := w.outputs(&env{w: w, ctx: ctx, path: inside}, n)
+	if err != nil {
+		return nil, err
+	}
+	spec := n.Work.Flow
+	e := &env{w: w, ctx: ctx, path: t.Path, answer: &answer.Answer{Body: outputs}, now: time.Now().UTC().Truncate(time.Millisecond)}
+	if err := w.expect(&spec.Expect, e); err != nil {
+		return nil, err
+	}
+	points, err := w.capture(spec.Save, e, t.Path, max(t.N, 1))
+	if err != nil {
+		return nil, err
+	}
+	return points, w.admit(points)
+}
+
+// endOf is run.status or run.error in the finally of a sub-flow: how its steps ended.
+func (w *work) endOf(n *plan.Node, at, member string) expression.Value {
+	path := record.Within(n, at)
+	last := w.state.Row(plan.Join(path, "finally"))
+	var f *fault
+	if last.Origin != "" {
+		f = w.faultAt(last.Origin)
+	}
+	switch {
+	case member == "error" && f == nil:
+		return expression.Of(nil)
+	case member == "error":
+		return f.value()
+	case f != nil:
+		return expression.FromText(string(stateOf(f.Kind)))
+	case !w.state.Over(n, path):
+		return expression.FromText(string(datapoints.Cancelled))
+	}
+	return expression.FromText(string(datapoints.Succeeded))
+}
+
+// callers says which steps lead to a step of a sub-flow, the nearest first.
+func (w *work) callers(path string) string {
+	var who []string
+	for i := len(path) - 1; i > 0; i-- {
+		if path[i] != '.' {
+			continue
+		}
+		if n := w.plan.at(path[:i]); n != nil && n.Work.Flow != nil {
+			who = append(who, fmt.Sprintf("step %s (%s:%d)", path[:i], n.Span.File, n.Span.Line))
+		}
+	}
+	return strings.Join(who, ", ")
 }

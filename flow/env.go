@@ -55,15 +55,18 @@ func (e *env) Value(r *expression.Ref) (expression.Value, error) {
 	handle, _ := r.Handle.(*plan.Ref)
 	switch r.Root {
 	case "inputs":
+		if handle.Flow != nil {
+			return e.w.inputOf(handle, e.path)
+		}
 		return e.w.inputs[r.Name], nil
 	case "secrets":
-		return e.w.secrets[r.Name], nil
+		return e.w.secrets[handle.Secret], nil
 	case "data":
 		return e.data(handle.Point)
 	case "steps":
 		return e.step(handle.Step, r.Member), nil
 	case "run":
-		return e.run(r.Member)
+		return e.run(handle, r.Member)
 	case "response":
 		return e.response(r.Member)
 	case "error":
@@ -94,7 +97,7 @@ func (e *env) data(p *plan.Point) (expression.Value, error) {
 
 // loop gives a loop variable or its index.
 func (e *env) loop(h *plan.Ref) (expression.Value, error) {
-	body := record.Instance(h.Loop.Steps[0].Scope, e.path)
+	body := record.WithoutRound(record.Within(h.Loop, e.path))
 	i := record.Iteration(body)
 	if h.Index {
 		return expression.Of(i), nil
@@ -107,7 +110,7 @@ func (e *env) loop(h *plan.Ref) (expression.Value, error) {
 }
 
 func (e *env) step(n *plan.Node, member string) expression.Value {
-	path := plan.Join(record.Instance(n.Scope, e.path), e.w.plan.within[n.Index])
+	path := plan.Join(record.Within(n.Scope.Node, e.path), e.w.plan.within[n.Index])
 	r := e.w.state.Row(path)
 	switch member {
 	case "outcome":
@@ -155,14 +158,23 @@ func outcome(r *datapoints.Row) string {
 	return "stopped"
 }
 
-func (e *env) run(member string) (expression.Value, error) {
+// run gives what is known of the run; run.flow, status and error of the flow in
+// whose file they stand.
+func (e *env) run(h *plan.Ref, member string) (expression.Value, error) {
+	inside := h != nil && h.Flow != nil
 	switch member {
 	case "id":
 		return expression.FromText(e.w.run.ID), nil
 	case "flow":
+		if inside {
+			return expression.FromText(h.Flow.Work.Flow.Name), nil
+		}
 		return expression.FromText(e.w.run.Flow), nil
 	case "started_at":
 		return expression.FromText(e.w.run.Started.UTC().Truncate(time.Millisecond).Format(time.RFC3339Nano)), nil
+	}
+	if inside {
+		return e.w.endOf(h.Flow, e.path, member), nil
 	}
 	root := e.w.state.Row("")
 	if root.Last.Status != datapoints.Broke {

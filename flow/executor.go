@@ -92,6 +92,7 @@ type SecretSource struct {
 	File     string
 	Command  []string
 	Keyring  [2]string // service, user
+	Folder   string    // of the file that declares it, from the project root: where File lies and Command runs
 	Optional bool
 }
 
@@ -220,19 +221,20 @@ func inputError(wrong []Fact) error {
 
 // secrets reads what the flow declares, before anything is sent. All that are
 // missing are named at once.
-func (x *Executor) secrets(ctx context.Context, p *Plan, r *datapoints.Redactor) (map[string]expression.Value, error) {
-	values := map[string]expression.Value{}
+func (x *Executor) secrets(ctx context.Context, p *Plan, r *datapoints.Redactor) (map[*plan.Secret]expression.Value, error) {
+	values := map[*plan.Secret]expression.Value{}
 	var missing []Fact
-	for _, s := range p.Secrets() {
+	for i, s := range p.Secrets() {
+		key := p.compiled.Secrets[i]
 		text, err := x.secret(ctx, s)
 		switch {
 		case err != nil && !(s.Optional && errors.Is(err, ErrNoSecret)):
 			missing = append(missing, Fact{s.Name, "from " + s.source() + ": " + err.Error()})
 		case err != nil || text == "":
-			values[s.Name] = expression.Of(nil)
+			values[key] = expression.Of(nil)
 		default:
 			r.Add(s.Name, text)
-			values[s.Name] = expression.FromText(text)
+			values[key] = expression.FromText(text)
 		}
 	}
 	if len(missing) == 0 {
@@ -282,11 +284,11 @@ func (s SecretSource) source() string {
 	return "the keyring entry " + s.Keyring[0] + "/" + s.Keyring[1]
 }
 
-// file reads a file that the flow names, relative to the flow's own. What was
+// file reads a file that a step names, relative to the step's own. What was
 // read when the plan was made is part of it; of anything else the digest is
 // recorded with the step, and a file that changed since is an error.
 func (c *calling) file(name string) ([]byte, error) {
-	at := path.Join(path.Dir(c.w.plan.compiled.File), name)
+	at := path.Join(path.Dir(c.n.Span.File), name)
 	for _, f := range c.w.plan.compiled.Files {
 		if f.Name == at {
 			return f.Data, nil

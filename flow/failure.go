@@ -105,6 +105,9 @@ func (w *work) fault(err error, path string, at diag.Span) *fault {
 	for _, fact := range e.Facts {
 		f.Facts = append(f.Facts, Fact{fact.Name, w.redact(fact.Text)})
 	}
+	if who := w.callers(path); who != "" {
+		f.Facts = append(f.Facts, Fact{"called by", who})
+	}
 	f.Body = string(e.Body[:min(len(e.Body), maxErrorBody)])
 	if w.open() {
 		f.Body = datapoints.MaskMembers(w.redact(f.Body))
@@ -221,11 +224,12 @@ type hidden struct {
 	Fault    *fault            `json:"fault,omitempty"`    // why it failed
 	Failures json.RawMessage   `json:"failures,omitempty"` // of a loop that went on
 	Outputs  json.RawMessage   `json:"outputs,omitempty"`  // of the run
+	Inputs   json.RawMessage   `json:"inputs,omitempty"`   // of a sub-flow
 }
 
 // seal makes the value that a row keeps.
 func (h *hidden) seal() datapoints.Value {
-	if h.Items == nil && h.Now == nil && h.Uploads == nil && h.Seen == nil && h.Fault == nil && h.Failures == nil && h.Outputs == nil {
+	if h.Items == nil && h.Now == nil && h.Uploads == nil && h.Seen == nil && h.Fault == nil && h.Failures == nil && h.Outputs == nil && h.Inputs == nil {
 		return datapoints.Value{}
 	}
 	v, err := datapoints.Of(h)

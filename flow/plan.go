@@ -36,7 +36,8 @@ func (p *Plan) Description() string { return p.compiled.Description }
 // Warnings are the problems that do not stop the flow, in source order.
 func (p *Plan) Warnings() diag.List { return p.compiled.Warnings }
 
-// Steps is how many steps the flow's file has.
+// Steps is how many steps the flow has, with those of the flows that its steps
+// call, for each step that calls them.
 func (p *Plan) Steps() int { return p.compiled.Steps }
 
 // Files are the files that were read to make the plan, the flow first.
@@ -76,11 +77,12 @@ func (p *Plan) Inputs() []InputSpec {
 	return specs
 }
 
-// Secrets are the flow's secrets, in the order of the file.
+// Secrets are the flow's secrets in the order of the file and, after them, those
+// of the flows that its steps call. What has the same name and source is one.
 func (p *Plan) Secrets() []SecretSource {
 	sources := make([]SecretSource, len(p.compiled.Secrets))
 	for i, s := range p.compiled.Secrets {
-		sources[i] = SecretSource{Name: s.Name, Env: s.Env, File: s.File, Command: s.Command, Keyring: s.Keyring, Optional: s.Optional}
+		sources[i] = SecretSource{Name: s.Name, Env: s.Env, File: s.File, Command: s.Command, Keyring: s.Keyring, Folder: s.Folder, Optional: s.Optional}
 	}
 	return sources
 }
@@ -106,11 +108,15 @@ func (p *Plan) index() {
 // place notes a node's path below its scope's node, and its whole path.
 func (p *Plan) place(n *plan.Node, below, whole string) {
 	p.within[n.Index], p.nodes[whole] = below, n
+	inside := below
+	if n.Kind == plan.Flow { // has a scope of its own
+		inside = ""
+	}
 	if n.Kind == plan.Loop {
 		p.place(n.Steps[0], "", whole+"[]")
 	} else {
 		for _, s := range n.Steps {
-			p.place(s, plan.Join(below, s.ID), plan.Join(whole, s.ID))
+			p.place(s, plan.Join(inside, s.ID), plan.Join(whole, s.ID))
 		}
 	}
 	if n.Else != nil {
@@ -121,7 +127,7 @@ func (p *Plan) place(n *plan.Node, below, whole string) {
 		p.place(c, plan.Join(below, id), plan.Join(whole, id))
 	}
 	if n.Finally != nil {
-		p.place(n.Finally, plan.Join(below, "finally"), plan.Join(whole, "finally"))
+		p.place(n.Finally, plan.Join(inside, "finally"), plan.Join(whole, "finally"))
 	}
 }
 

@@ -222,11 +222,11 @@ func ownWords(t *expression.Template, e *env) string {
 	return text
 }
 
-// capture takes what a call saves out of its answer.
-func (w *work) capture(spec *plan.CallSpec, e *env, path string, attempt int) ([]datapoints.Point, error) {
+// capture takes what a step saves out of its answer.
+func (w *work) capture(saves []plan.Save, e *env, path string, attempt int) ([]datapoints.Point, error) {
 	var points []datapoints.Point
-	for i := range spec.Save {
-		s := &spec.Save[i]
+	for i := range saves {
+		s := &saves[i]
 		if len(s.Status) > 0 && !answer.StatusIn(s.Status, e.answer.Status) {
 			continue
 		}

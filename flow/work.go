@@ -24,7 +24,7 @@ type work struct {
 	state    *record.State
 	rec      *record.Recorder
 	inputs   map[string]expression.Value
-	secrets  map[string]expression.Value
+	secrets  map[*plan.Secret]expression.Value
 	redactor *datapoints.Redactor
 	spans    spans
 	origins  trust.Memo
@@ -206,6 +206,9 @@ func (w *work) enter(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 	now := time.Now()
 	w.spans.begin(w, n, t.Path)
 	r.Started = now
+	if t.Cause != "" {
+		r.Origin = w.origin(t.Cause)
+	}
 	if late(t.Deadline, now) {
 		return w.fail(ctx, n, r, t, overdue())
 	}
@@ -229,6 +232,13 @@ func (w *work) enter(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 		}
 		r.Hidden = h.seal()
 		w.spans.count(w, t.Path, len(items), out.Next)
+	}
+	if n.Work.Flow != nil {
+		h := unseal(r.Hidden)
+		if h.Inputs, err = w.give(ctx, n, t.Path); err != nil {
+			return w.fail(ctx, n, r, t, err)
+		}
+		r.Hidden = h.seal()
 	}
 	r.Enter = out
 	return out, w.add(datapoints.Record{Path: t.Path, Row: r, At: now}, false)
@@ -299,8 +309,13 @@ func (w *work) leave(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 		}
 		w.state.SetItems(t.Path, nil)
 	case n == w.plan.compiled.Root:
-		h.Outputs, err = w.outputs(ctx)
+		h.Outputs, err = w.outputs(&env{w: w, ctx: ctx}, n)
 		w.returns = h.Outputs
+	case n.Work.Flow != nil:
+		rec.Points, err = w.returned(ctx, n, t)
+	}
+	if n.Work.Flow != nil {
+		w.state.SetInputs(t.Path, nil)
 	}
 	if err != nil {
 		return w.fail(ctx, n, r, t, err)
@@ -335,12 +350,11 @@ func (w *work) faultAt(path string) *fault {
 	return &fault{Kind: KindInternal, Message: "the record of the failure is missing", Step: path}
 }
 
-// outputs evaluates what the run returns.
-func (w *work) outputs(ctx context.Context) (json.RawMessage, error) {
+// outputs evaluates what the run or a sub-flow returns.
+func (w *work) outputs(e *env, n *plan.Node) (json.RawMessage, error) {
 	var b strings.Builder
 	b.WriteByte('{')
-	e := &env{w: w, ctx: ctx}
-	for i, o := range w.plan.compiled.Root.Work.Outputs {
+	for i, o := range n.Work.Outputs {
 		if i > 0 {
 			b.WriteByte(',')
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -46,7 +45,7 @@ func (c *Command) showEnv(ctx context.Context, file string, asJSON bool) error {
 		needs = append(needs, c.inputNeed(in))
 	}
 	for _, s := range plan.Secrets() {
-		needs = append(needs, c.secretNeed(ctx, s, filepath.Dir(c.path(file))))
+		needs = append(needs, c.secretNeed(ctx, s, project.dir))
 	}
 	if asJSON {
 		return c.printJSON(needs, false)

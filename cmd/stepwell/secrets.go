@@ -24,8 +24,9 @@ const (
 )
 
 // secret reads a secret from its source. What is not there reads as "". No
-// error holds the secret or a part of it.
+// error holds the secret or a part of it. dir is the project's folder.
 func (c *Command) secret(ctx context.Context, s flow.SecretSource, dir string) (string, error) {
+	dir = filepath.Join(dir, filepath.FromSlash(s.Folder))
 	switch {
 	case s.Env != "":
 		return c.env(s.Env), nil

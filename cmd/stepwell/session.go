@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -30,7 +29,7 @@ type session struct {
 	redactor *datapoints.Redactor
 
 	mu      sync.Mutex
-	secrets map[string]string // those that were read, by name
+	secrets map[string]string // those that were read, by source
 }
 
 // runFlags are the options that run and resume share.
@@ -66,15 +65,16 @@ func (s *session) secret(ctx context.Context, src flow.SecretSource) (string, er
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if value, ok := s.secrets[src.Name]; ok {
+	key := src.Folder + " " + sourceOf(src)
+	if value, ok := s.secrets[key]; ok {
 		return value, nil
 	}
-	value, err := s.c.secret(ctx, src, filepath.Join(s.dir, filepath.Dir(filepath.FromSlash(s.outline.File))))
+	value, err := s.c.secret(ctx, src, s.dir)
 	if err == nil {
 		if s.secrets == nil {
 			s.secrets = map[string]string{}
 		}
-		s.secrets[src.Name] = value
+		s.secrets[key] = value
 	}
 	return value, err
 }

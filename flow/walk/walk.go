@@ -44,10 +44,22 @@ func (w walk) node(ctx context.Context, n *plan.Node, at place) error {
 	if f := AsFailure(err); f != nil && len(n.Catch) > 0 {
 		err = w.catch(ctx, n, at, f)
 	}
-	if n.Finally == nil || entered != datapoints.Open || !(err == nil || err == ErrStopped || AsFailure(err) != nil) {
+	if entered != datapoints.Open || inside(n, at.path) {
 		return err
 	}
-	inner := place{path: plan.Join(at.path, "finally")}
+	return w.finally(ctx, n, at.path, err)
+}
+
+// inside says of a sub-flow that its finally belongs to what it is, and not to
+// the step that calls it: it runs in each round, before the outputs are looked at.
+func inside(n *plan.Node, path string) bool { return n.Kind == plan.Flow && path != "" }
+
+// finally walks what runs after steps that ended with err, however that was.
+func (w walk) finally(ctx context.Context, n *plan.Node, path string, err error) error {
+	if n.Finally == nil || !(err == nil || err == ErrStopped || AsFailure(err) != nil) {
+		return err
+	}
+	inner := place{path: plan.Join(path, "finally")}
 	if f := AsFailure(err); f != nil {
 		inner.cause = f.Path
 	}
@@ -171,10 +183,15 @@ func (w walk) body(ctx context.Context, n *plan.Node, path string, next int, in 
 			return w.node(ctx, n.Steps[i], place{path: plan.Join(path, n.Steps[i].ID), deadline: in.Deadline})
 		})
 	}
+	below := path
 	if n.Rounds {
-		path += "#" + strconv.Itoa(next)
+		below += "#" + strconv.Itoa(next)
 	}
-	return w.steps(ctx, n.Steps, path, in.Deadline)
+	err := w.steps(ctx, n.Steps, below, in.Deadline)
+	if inside(n, path) {
+		return w.finally(ctx, n, below, err)
+	}
+	return err
 }
 
 func (w walk) steps(ctx context.Context, steps []*plan.Node, path string, deadline time.Time) error {

@@ -193,9 +193,7 @@ func (c *checker) report(d diag.Diagnostic) {
 		return
 	}
 	c.reported[key] = true
-	if who := c.callers(); who != "" {
-		d.Notes = append(d.Notes, who)
-	}
+	d.Notes = append(d.Notes, c.callers()...)
 	c.problems = append(c.problems, d)
 }
 

@@ -28,15 +28,12 @@ func (c *checker) chain() []string {
 }
 
 // callers says which steps lead to this sub-flow, the nearest first.
-func (c *checker) callers() string {
+func (c *checker) callers() []string {
 	if c.outer == nil {
-		return ""
+		return nil
 	}
-	text := fmt.Sprintf("called by step %q in %s, line %d", c.caller.Name, c.outer.file.File, c.caller.Span.Line)
-	if further := c.outer.callers(); further != "" {
-		text += ", " + further
-	}
-	return text
+	who := fmt.Sprintf("called by step %q in %s, line %d", c.caller.Name, c.outer.file.File, c.caller.Span.Line)
+	return append([]string{who}, c.outer.callers()...)
 }
 
 // calls reads the flow that a step calls; nil after a complaint.
@@ -133,6 +130,12 @@ type returned struct {
 func (c *checker) subflow(s *syntax.Step, node *plan.Node) {
 	spec := &plan.FlowSpec{File: s.SubFlow.Name}
 	node.Kind, node.Work.Flow, node.Work.Title = plan.Flow, spec, "flow "+s.SubFlow.Name
+	if s.Retry != nil {
+		c.errorAt(s.Retry.Span, diag.NotInThisBuild, "write `retry` at the calls in the flow", `"retry" at a flow is not in this version; it will run the flow again`)
+	}
+	if s.Poll != nil {
+		c.errorAt(s.Poll.Span, diag.NotInThisBuild, "write `poll` at a call in the flow", `"poll" at a flow is not in this version; it will run the flow again`)
+	}
 	gifts := c.giving(s)
 	back := &returned{file: s.SubFlow.Name}
 	if sub := c.calls(s); sub != nil {
@@ -190,7 +193,10 @@ func (c *checker) give(s *syntax.Step, inner *checker, gifts map[string]*gift) [
 	for i, in := range inner.plan.Inputs {
 		names[i] = in.Name
 	}
-	if s.With != nil && s.With.Kind == syntax.Mapping && !inner.broken() {
+	if s.With != nil && s.With.Kind != syntax.Mapping { // that was reported
+		return nil
+	}
+	if s.With != nil && !inner.broken() {
 		for _, p := range s.With.Pairs {
 			if slices.Contains(names, p.Key) {
 				continue

@@ -2,6 +2,7 @@ package expression
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -381,4 +382,16 @@ func (c *compiler) noMethod(s step, of *meta, args bool) {
 		p.Hint = fmt.Sprintf("write %s(%s%s)", near, what, more)
 	}
 	c.report(p)
+}
+
+// strangeMember is the problem of a member that an object is known not to have.
+func strangeMember(s step, what string, members map[string]Name) Problem {
+	p := Problem{From: s.from, To: s.to, Code: diag.UnknownName, Message: fmt.Sprintf("`%s` has no member %q", what, s.name)}
+	names := slices.Sorted(maps.Keys(members))
+	if near := Suggest(s.name, names); near != "" {
+		p.Hint = fmt.Sprintf("did you mean %q?", near)
+	} else if len(names) > 0 {
+		p.Hint = "it has " + strings.Join(names, ", ")
+	}
+	return p
 }

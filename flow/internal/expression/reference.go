@@ -3,8 +3,6 @@ package expression
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/stepwell/stepwell/datapoints"
@@ -274,18 +272,6 @@ func (c *compiler) look(r *reference, info Name) {
 		}
 		at = s.to
 	}
-}
-
-// strangeMember is the problem of a member that an object is known not to have.
-func strangeMember(s step, what string, members map[string]Name) Problem {
-	p := Problem{From: s.from, To: s.to, Code: diag.UnknownName, Message: fmt.Sprintf("`%s` has no member %q", what, s.name)}
-	names := slices.Sorted(maps.Keys(members))
-	if near := Suggest(s.name, names); near != "" {
-		p.Hint = fmt.Sprintf("did you mean %q?", near)
-	} else if len(names) > 0 {
-		p.Hint = "it has " + strings.Join(names, ", ")
-	}
-	return p
 }
 
 // noMember is the problem of a step into something that has no such members.

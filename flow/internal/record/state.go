@@ -26,6 +26,7 @@ type State struct {
 	free     []datapoints.Row // for newRow
 	points   map[datapoints.Slot]*Cell
 	items    map[string][]expression.Value // of open loops, by path
+	given    map[string]Inputs             // of open sub-flows, by path
 	Complete bool                          // nothing is in the store that is not here
 	written  map[string]string             // files of save_to, with the path of the step
 	unknown  bool                          // a call is recorded as unknown
@@ -45,9 +46,12 @@ type Cell struct {
 	At    time.Time
 }
 
+// Inputs are what a sub-flow was given, by name.
+type Inputs map[string]expression.Value
+
 func NewState(s datapoints.Store, run string) *State {
 	return &State{store: s, run: run, rows: map[string]*datapoints.Row{}, points: map[datapoints.Slot]*Cell{},
-		items: map[string][]expression.Value{}, Complete: true}
+		items: map[string][]expression.Value{}, given: map[string]Inputs{}, Complete: true}
 }
 
 // Load takes over what is recorded of the run.
@@ -191,6 +195,17 @@ func (s *State) ended(n *plan.Node, path string) int {
 	return over
 }
 
+// Over says whether the steps in a part of the plan need no more doing.
+func (s *State) Over(n *plan.Node, path string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	over := 0
+	for _, c := range n.Steps {
+		over += s.ended(c, below(path, c.ID))
+	}
+	return over == every(n.Steps)
+}
+
 // size is how many steps a part of the plan has.
 func size(n *plan.Node) int {
 	if n == nil {
@@ -261,6 +276,25 @@ func (s *State) OpenItems(path string) ([]expression.Value, bool) {
 	return items, ok
 }
 
+// SetInputs keeps what a sub-flow was given while it runs; nil forgets it.
+func (s *State) SetInputs(path string, in Inputs) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if in == nil {
+		delete(s.given, path)
+		return
+	}
+	s.given[path] = in
+}
+
+// OpenInputs are what a sub-flow was given, if that is known in this process.
+func (s *State) OpenInputs(path string) (Inputs, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	in, ok := s.given[path]
+	return in, ok
+}
+
 func (s *State) Size() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -300,38 +334,6 @@ func (s *State) Finished(n *plan.Node, path string, count int) int {
 		done++
 	}
 	return done
-}
-
-// Instance is the path of the scope's instance that a path lies in: of the
-// run "", of an iteration the loop's path with its index.
-func Instance(sc *plan.Scope, path string) string {
-	depth := sc.Node.Depth
-	if depth == 0 {
-		return ""
-	}
-	end, last := len(path), 0
-	for i := range len(path) {
-		if path[i] != '.' {
-			continue
-		}
-		if depth--; depth == 0 {
-			end = i
-			break
-		}
-		last = i + 1
-	}
-	path = path[:end]
-	if i := strings.IndexByte(path[last:], '#'); i >= 0 {
-		path = path[:last+i] // an iteration, not its round
-	}
-	return path
-}
-
-// Iteration is the index of the innermost loop of an instance's path: 3 of "a.notify[3]".
-func Iteration(path string) int {
-	open := strings.LastIndexByte(path, '[')
-	i, _ := strconv.Atoi(path[open+1 : len(path)-1])
-	return i
 }
 
 // Unknowns are the paths of calls that may have been processed, sorted.

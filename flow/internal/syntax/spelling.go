@@ -102,8 +102,8 @@ func article(table string) string {
 	switch table {
 	case "flow":
 		return "a flow"
-	case "input":
-		return "an input"
+	case "input", "included file":
+		return "an " + table
 	case "data":
 		return "a data point"
 	case "keyring", "for_each", "expect", "retry", "backoff", "poll", "poll.backoff", "save", "that", "defaults":
