@@ -13,6 +13,7 @@ import (
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/diag"
 	"github.com/stepwell/stepwell/flow/internal/check"
+	"github.com/stepwell/stepwell/flow/internal/format"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/syntax"
 )
@@ -188,6 +189,20 @@ func Compile(fsys fs.FS, file string, kit Kit) (*Plan, error) {
 	p := &Plan{compiled: compiled, actions: kit.Actions, digest: digest(compiled.Files)}
 	p.index()
 	return p, nil
+}
+
+// Format brings a flow file into one form: keys in the order of the language,
+// two blanks of indentation, at most one empty line. What the author wrote is
+// moved, never written anew: comments, quotes, digits and block scalars stay.
+// The flow means the same, and formatting again changes nothing. file is the
+// name that problems show. A file that is not valid by itself is refused; the
+// error is a diag.List of all its problems.
+func Format(file string, text []byte) ([]byte, error) {
+	formatted, problems := format.Text(file, text)
+	if problems.HasErrors() {
+		return nil, problems
+	}
+	return formatted, nil
 }
 
 // finallyTime is how long the steps of finally may take.
