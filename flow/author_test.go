@@ -28,6 +28,7 @@ type author struct {
 	calm  bool
 	alone bool // nothing runs beside anything
 	once  bool // calls that may not be repeated
+	slow  bool // calls that take long, and steps that have not so long
 	files map[string]object
 }
 
@@ -38,6 +39,8 @@ type known struct {
 	read  []string // data points that may be read
 	write []string // that may be saved once more
 	item  bool     // there is an item
+	input bool     // there is an input, x
+	loops int      // around it
 	sure  bool     // nothing may fail here
 	deep  int
 }
@@ -103,6 +106,9 @@ func (a *author) reads(k known) string {
 	if k.item && a.odds(2) {
 		return "${{ item }}"
 	}
+	if k.input && a.odds(2) {
+		return "${{ inputs.x }}"
+	}
 	if len(k.read) == 0 {
 		return "nothing"
 	}
@@ -156,6 +162,9 @@ func (a *author) step(k *known) object {
 	if caught || a.odds(6) {
 		s["on_error"] = "continue"
 	}
+	if a.slow && !in.sure && a.odds(5) {
+		s["timeout"] = fmt.Sprintf("%ds", 10*a.upTo(9))
+	}
 	k.read, k.write = in.read, in.write
 	if fails && s["on_error"] == nil && s["if"] == nil {
 		s["if"] = a.condition(before)
@@ -189,6 +198,9 @@ func (a *author) call(k *known, s object) {
 	if k.sure {
 		s["retry"].(object)["attempts"] = 4
 	}
+	if a.odds(5) {
+		a.poll(k, s)
+	}
 	s["save"] = object{a.name(k): "say"}
 }
 
@@ -201,6 +213,8 @@ func (a *author) answer(k *known, safe, last bool) string {
 	case !last && n < 8:
 		return rapid.SampledFrom([]string{"429", "refused"}).Draw(a.t, "kind")
 	case k.sure:
+	case a.slow && n > 15:
+		return "slow"
 	case n == 8:
 		return "404"
 	case n == 9 && a.once:
@@ -209,13 +223,31 @@ func (a *author) answer(k *known, safe, last bool) string {
 	return "ok"
 }
 
-func (a *author) compound(k *known, s object) {
-	if a.odds(2) {
-		s["steps"] = a.steps(k)
-		return
+// poll makes a call go on until it was answered a few times.
+func (a *author) poll(k *known, s object) {
+	times := a.upTo(3)
+	if a.slow && !k.sure && a.odds(3) {
+		times = 100
 	}
+	s["with"].(object)["polls"] = true
+	s["poll"] = object{"until": fmt.Sprintf("response.body.nth >= %d", times), "every": "7s", "timeout": "2m"}
+}
+
+func (a *author) compound(k *known, s object) {
+	switch rapid.IntRange(0, 5).Draw(a.t, "compound") {
+	case 0, 1:
+		s["steps"] = a.steps(k)
+	case 2:
+		a.subflow(k, s)
+	default:
+		a.loop(k, s)
+	}
+}
+
+func (a *author) loop(k *known, s object) {
 	inner := k.copy()
 	inner.write, inner.item = nil, true
+	inner.loops++
 	loop := object{"in": fmt.Sprintf("1..%d", rapid.IntRange(0, 4).Draw(a.t, "items"))}
 	if a.odds(3) {
 		loop["on_error"] = "continue"
@@ -227,12 +259,28 @@ func (a *author) compound(k *known, s object) {
 	}
 	s["for_each"] = loop
 	had := len(inner.read)
-	if a.odds(3) {
+	switch a.upTo(4) {
+	case 1:
 		a.call(&inner, s)
-	} else {
+	case 2:
+		a.subflow(&inner, s)
+	default:
 		s["steps"] = a.steps(&inner)
 	}
 	k.read = append(k.read, inner.read[had:]...)
+}
+
+// subflow makes up another file, which gets something and gives something back.
+func (a *author) subflow(k *known, s object) {
+	a.n++
+	file := fmt.Sprintf("sub%d.yaml", a.n)
+	in := known{input: true, sure: k.sure, deep: k.deep, loops: k.loops}
+	root := object{"stepwell": 1, "name": "sub", "inputs": object{"x": object{"type": "any"}}, "steps": a.steps(&in)}
+	root["outputs"] = object{"last": a.reads(in), "given": "${{ inputs.x }}"}
+	a.files[file] = root
+	s["flow"] = file
+	s["with"] = object{"x": []any{a.reads(*k), s["id"]}}
+	s["save"] = object{a.name(k): "last"}
 }
 
 // A stage is where the calls of made-up flows are made. It answers each place
@@ -251,6 +299,7 @@ type asked struct {
 	Page    int
 	Say     string
 	Safe    bool
+	Polls   bool // another may follow one that was answered
 	Answer  string
 }
 
@@ -270,7 +319,7 @@ type stageAction struct{ s *stage }
 func (stageAction) Spec() flow.Spec {
 	return flow.Spec{Doc: "Tells the stage.", Web: true, Fields: []flow.Field{
 		{Name: "say", Type: flow.JSONField, Own: true}, {Name: "safe", Type: flow.BooleanField, Own: true},
-		{Name: "answers", Type: flow.JSONField, Own: true},
+		{Name: "answers", Type: flow.JSONField, Own: true}, {Name: "polls", Type: flow.BooleanField, Own: true},
 	}, Check: func(with flow.Static) flow.Verdict {
 		safe, _, _ := with.Text("safe")
 		return flow.Verdict{Repeatable: safe == "true"}
@@ -286,6 +335,8 @@ func (a stageAction) Plan(in flow.Input) (flow.Call, error) {
 			r.Say = strings.ReplaceAll(arg.Value.Reveal(), in.Run, "RUN")
 		case "safe":
 			r.Safe = arg.Value.Reveal() == "true"
+		case "polls":
+			r.Polls = arg.Value.Reveal() == "true"
 		case "answers":
 			if err := json.Unmarshal([]byte(arg.Value.Reveal()), &answers); err != nil {
 				return flow.Call{}, err
@@ -297,7 +348,7 @@ func (a stageAction) Plan(in flow.Input) (flow.Call, error) {
 
 var rounds = regexp.MustCompile(`#\d+`)
 
-func (s *stage) tell(_ context.Context, r asked, answers []string) (flow.Result, error) {
+func (s *stage) tell(ctx context.Context, r asked, answers []string) (flow.Result, error) {
 	s.mu.Lock()
 	place, this := rounds.ReplaceAllString(r.Path, ""), fmt.Sprint(r.Path, r.Page, r.Attempt)
 	nth := s.times[this]
@@ -315,6 +366,13 @@ func (s *stage) tell(_ context.Context, r asked, answers []string) (flow.Result,
 	switch r.Answer {
 	case "ok":
 		return ok(body), nil
+	case "slow":
+		select {
+		case <-time.After(40 * time.Second):
+			return ok(body), nil
+		case <-ctx.Done():
+			return flow.Result{}, &flow.Error{Kind: flow.KindTimeout, Message: "it took too long", Sent: true}
+		}
 	case "lost": // with a time to wait, since that between two attempts is a matter of luck else
 		return flow.Result{}, &flow.Error{Kind: flow.KindNetwork, Message: "the connection broke", Sent: true, After: time.Second}
 	case "refused":
@@ -335,6 +393,9 @@ func (s *stage) twice() string {
 	over := map[string]bool{}
 	for _, r := range s.asked {
 		at := fmt.Sprintf("%s page %d", r.Path, r.Page)
+		if r.Polls {
+			at += fmt.Sprintf(" attempt %d", r.Attempt)
+		}
 		if over[at] && !r.Safe {
 			return at
 		}
