@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
@@ -29,8 +30,9 @@ type calling struct {
 	call     Call
 	began    time.Time
 	ended    func(End)
-	asked    bool // the answer has Retry-After
-	taken    bool // the answer was taken: what fails now is no attempt's
+	over     map[string]string // of a later page: the fields that are other than the step's
+	asked    bool              // the answer has Retry-After
+	taken    bool              // the answer was taken: what fails now is no attempt's
 }
 
 func (c *calling) attempt(ctx context.Context) (Outcome, error) {
@@ -66,21 +68,29 @@ func (c *calling) attempt(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return c.failed(ctx, err, &result)
 	}
-	if c.spec.Poll != nil {
-		c.taken = true
+	switch c.taken = c.repeats(); {
+	case c.spec.Poll != nil:
 		return c.polled(ctx, &result)
+	case c.spec.Pages != nil:
+		return c.paged(ctx, &result)
 	}
 	return c.last(ctx, &result)
 }
 
 // last takes what is saved out of the answer with which the step ends.
 func (c *calling) last(ctx context.Context, result *Result) (Outcome, error) {
-	if c.taken {
-		if err := c.fits(result); err != nil {
-			return c.failed(ctx, err, result)
-		}
+	var points []datapoints.Point
+	var err error
+	if c.spec.Poll != nil {
+		err = c.fits(result)
 	}
-	points, err := c.w.capture(c.spec.Save, c.env, c.t.Path, c.r.N)
+	switch {
+	case err != nil:
+	case c.r.Pages > 0:
+		points, err = c.w.capture(c.spec.Save, c.env, c.t.Path, c.r.N, c.findJoined)
+	default:
+		points, err = c.w.capture(c.spec.Save, c.env, c.t.Path, c.r.N, c.env.find)
+	}
 	if err != nil {
 		return c.failed(ctx, err, result)
 	}
@@ -126,7 +136,7 @@ func (c *calling) freeze(ctx context.Context) {
 		return
 	}
 	h := unseal(c.r.Hidden)
-	c.uploads = h.Uploads
+	c.uploads, c.over = h.Uploads, h.Page
 	if !c.spec.Now {
 		return
 	}
@@ -155,9 +165,11 @@ func (c *calling) plan() error {
 		c.r.Hidden = h.seal()
 	}
 	if sensitive != "" && c.call.Origin != "" {
-		return mayTell(&c.trust, c.call.Origin, sensitive)
+		if err := mayTell(&c.trust, c.call.Origin, sensitive); err != nil {
+			return err
+		}
 	}
-	return nil
+	return c.asksAnew()
 }
 
 // intend makes durable that the call may be sent, before it is: if the process
@@ -185,9 +197,10 @@ func (c *calling) cutOff() error {
 }
 
 // accept judges a complete answer: its status, then the author's expectations.
-// With poll any 2xx is an answer; what is expected is of the last one.
+// With poll and pages any 2xx is an answer; what is expected is another matter
+// then, and no attempt's.
 func (c *calling) accept(result *Result) error {
-	if c.spec.Poll == nil {
+	if !c.repeats() {
 		return c.fits(result)
 	}
 	if result.Status/100 != 2 && !c.listed(result) {
@@ -203,6 +216,8 @@ func (c *calling) fits(result *Result) error {
 	}
 	return c.w.expect(&c.spec.Expect, c.env)
 }
+
+func (c *calling) repeats() bool { return c.spec.Poll != nil || c.spec.Pages != nil }
 
 func (c *calling) listed(result *Result) bool {
 	return result.Status == 0 || answer.StatusIn(c.spec.Expect.Status, result.Status)
@@ -290,4 +305,64 @@ func (c *calling) record(e *Error) []datapoints.Attempt {
 		a.Message = datapoints.Text(c.w.redact(e.Message))
 	}
 	return []datapoints.Attempt{a}
+}
+
+// maxRetryAfter is the longest wait that a server may ask for.
+const maxRetryAfter = 300 * time.Second
+
+// again says whether and when a failed attempt is repeated.
+func (c *calling) again(e *Error) (until time.Time, asked, ok bool) {
+	rt := &c.spec.Retry
+	if c.taken || c.r.Tries+1 >= rt.Attempts || e.Kind == KindUnknown || c.call.Do == nil && rt.When == nil {
+		return time.Time{}, false, false
+	}
+	if c.call.Do != nil && !c.call.Repeatable && !certain(e) {
+		return time.Time{}, false, false
+	}
+	if !c.reason(e) {
+		return time.Time{}, false, false
+	}
+	wait := rt.Wait(c.r.Tries)
+	if c.asked || e.After > 0 {
+		wait, asked = e.After, true
+	}
+	if asked && wait > maxRetryAfter {
+		e.Hints = append(e.Hints, fmt.Sprintf("the server asks to wait %s; a run waits at most %s: resume it then", wait.Round(time.Second), maxRetryAfter))
+		return time.Time{}, false, false
+	}
+	until = time.Now().Add(wait)
+	if late(c.deadline, until) {
+		e.Hints = append(e.Hints, "it was not tried again: the step's time would be over before")
+		return time.Time{}, false, false
+	}
+	return until, asked, true
+}
+
+// certain says that a call was not processed: nothing was sent, or the server said so.
+func certain(e *Error) bool {
+	return e.Refused || !e.Sent && (e.Kind == KindNetwork || e.Kind == KindTimeout)
+}
+
+// reason says whether the author, or the language, lists this failure.
+func (c *calling) reason(e *Error) bool {
+	rt := &c.spec.Retry
+	if rt.Lists(string(e.Kind), e.Status) {
+		return true
+	}
+	if rt.When == nil {
+		return false
+	}
+	c.env.fault = c.w.fault(e, c.t.Path, c.n.Span)
+	ok, err := c.w.holds(rt.When, c.env)
+	if err != nil {
+		e.Hints = append(e.Hints, "retry.when could not be evaluated and counted as false: "+err.Error())
+	}
+	return ok && err == nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }

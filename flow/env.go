@@ -26,8 +26,10 @@ type env struct {
 	answer  *answer.Answer
 	fault   *fault
 	request *Request
-	now     time.Time // frozen; zero: the moment of evaluation
-	seed    string    // of uuid(); "": random
+	page    int              // of pages: of the answer
+	next    expression.Value // what pages.next gave
+	now     time.Time        // frozen; zero: the moment of evaluation
+	seed    string           // of uuid(); "": random
 	uuids   uint64
 }
 
@@ -74,7 +76,12 @@ func (e *env) Value(r *expression.Ref) (expression.Value, error) {
 	case "request":
 		return e.sent(r.Member), nil
 	}
-	if handle == nil || handle.Loop == nil {
+	switch {
+	case handle != nil && handle.Page:
+		return expression.Of(e.page), nil
+	case handle != nil && handle.Next:
+		return e.next, nil
+	case handle == nil || handle.Loop == nil:
 		return expression.Value{}, fmt.Errorf("%s has no meaning here", r.Name)
 	}
 	return e.loop(handle)

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"path"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -321,12 +322,16 @@ func (c *calling) file(name string) ([]byte, error) {
 const maxUpload = 256 << 20
 
 // create makes the file of a step's save_to. One path belongs to one step's
-// instance: a second would overwrite what the first has said.
+// instance, or to one page of it: a second would overwrite what the first has said.
 func (c *calling) create(name string) (Sink, error) {
 	if c.w.x.Output == nil {
 		return nil, &Error{Kind: KindData, Message: "this program does not let flows write files"}
 	}
-	if by := c.w.state.Claim(path.Clean(name), c.t.Path); by != c.t.Path {
+	own := c.t.Path
+	if c.spec.Pages != nil {
+		own += "#" + strconv.Itoa(c.r.Pages)
+	}
+	if by := c.w.state.Claim(path.Clean(name), own); by != own {
 		return nil, &Error{Kind: KindData, Message: fmt.Sprintf("save_to: %s was written by step %s of this run already", name, by)}
 	}
 	return c.w.x.Output(name)

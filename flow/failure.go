@@ -220,6 +220,8 @@ type hidden struct {
 	Now      *time.Time        `json:"now,omitempty"`      // frozen for the step
 	Seed     string            `json:"seed,omitempty"`     // of its uuid()
 	Uploads  map[string]string `json:"uploads,omitempty"`  // digests of the files that it sends, by name
+	Page     map[string]string `json:"page,omitempty"`     // the next page's fields, as JSON
+	Asked    []string          `json:"asked,omitempty"`    // what earlier pages were asked with
 	Seen     []Fact            `json:"seen,omitempty"`     // of a poll: what the last answer was
 	Fault    *fault            `json:"fault,omitempty"`    // why it failed
 	Failures json.RawMessage   `json:"failures,omitempty"` // of a loop that went on
@@ -229,7 +231,7 @@ type hidden struct {
 
 // seal makes the value that a row keeps.
 func (h *hidden) seal() datapoints.Value {
-	if h.Items == nil && h.Now == nil && h.Uploads == nil && h.Seen == nil && h.Fault == nil && h.Failures == nil && h.Outputs == nil && h.Inputs == nil {
+	if h.Items == nil && h.Now == nil && h.Uploads == nil && h.Page == nil && h.Seen == nil && h.Fault == nil && h.Failures == nil && h.Outputs == nil && h.Inputs == nil {
 		return datapoints.Value{}
 	}
 	v, err := datapoints.Of(h)

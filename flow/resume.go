@@ -186,10 +186,11 @@ func givenText(v any, ok bool, s *plan.Save) (string, error) {
 	return string(raw), err
 }
 
-// forgetFault takes the failure out of the hidden part of a row.
+// forgetFault takes the failure out of the hidden part of a row, and what a
+// poll saw before it. What pages came to stays: the next series goes on there.
 func forgetFault(v datapoints.Value) datapoints.Value {
 	h := unseal(v)
-	h.Fault = nil
+	h.Fault, h.Seen = nil, nil
 	return h.seal()
 }
 

@@ -35,7 +35,7 @@ func jsonString(s string) string { return datapoints.Text(s).Reveal() }
 // holds something sensitive; where such may go is c.trust then.
 func (w *work) input(c *calling) (in Input, sensitive string, err error) {
 	t := &c.trust
-	in = Input{Run: w.run.ID, Path: c.t.Path, Attempt: c.r.N + 1, Now: c.env.Now(), Deadline: c.deadline, Place: c.n.Span,
+	in = Input{Run: w.run.ID, Path: c.t.Path, Page: c.r.Pages, Attempt: c.r.N + 1, Now: c.env.Now(), Deadline: c.deadline, Place: c.n.Span,
 		AllowErrors: c.spec.Expect.AllowErrors, Trusted: func(origin string) bool { return t.Check(origin) == nil }, Create: c.create, File: c.file,
 		Args: make([]Arg, 0, len(c.spec.Fields))}
 	for _, s := range c.spec.Expect.Status {
@@ -43,7 +43,8 @@ func (w *work) input(c *calling) (in Input, sensitive string, err error) {
 	}
 	for i := range c.spec.Fields {
 		f := &c.spec.Fields[i]
-		if f.PerTry {
+		page, turned := c.over[f.Name]
+		if f.PerTry && page != "null" {
 			if f.Class == plan.Sensitive {
 				sensitive = f.Name
 			}
@@ -55,15 +56,27 @@ func (w *work) input(c *calling) (in Input, sensitive string, err error) {
 		if err != nil {
 			return in, "", err
 		}
+		if err := w.learnOrigins(t, f, v); err != nil {
+			return in, "", err
+		}
+		if turned {
+			if v = c.turned(f, v); page == "null" {
+				continue
+			}
+		}
 		if v.Class() == datapoints.Sensitive {
 			sensitive = f.Name
 		}
 		in.Args = append(in.Args, Arg{Name: f.Name, Value: v})
-		if err := w.learnOrigins(t, f, v); err != nil {
-			return in, "", err
-		}
 	}
-	return in, sensitive, nil
+	if c.over == nil {
+		return in, sensitive, nil
+	}
+	more, err := c.further(&in)
+	if more != "" {
+		sensitive = more
+	}
+	return in, sensitive, err
 }
 
 // late renders a field that reads `request`.
@@ -71,7 +84,11 @@ func (c *calling) late(field string, r Request) (datapoints.Value, error) {
 	i := slices.IndexFunc(c.spec.Fields, func(f plan.Field) bool { return f.Name == field })
 	e := *c.env
 	e.request = &r
-	return c.w.renderField(&c.spec.Fields[i], &e)
+	v, err := c.w.renderField(&c.spec.Fields[i], &e)
+	if _, turned := c.over[field]; turned && err == nil {
+		v = c.turned(&c.spec.Fields[i], v)
+	}
+	return v, err
 }
 
 // protectPair masks what Basic makes of a user name and a password (RFC 7617).
@@ -222,15 +239,16 @@ func ownWords(t *expression.Template, e *env) string {
 	return text
 }
 
-// capture takes what a step saves out of its answer.
-func (w *work) capture(saves []plan.Save, e *env, path string, attempt int) ([]datapoints.Point, error) {
+// capture takes what a step saves out of its answer, or out of its pages: find
+// looks a value up.
+func (w *work) capture(saves []plan.Save, e *env, path string, attempt int, find func(*plan.Save) (text string, there bool, err error)) ([]datapoints.Point, error) {
 	var points []datapoints.Point
 	for i := range saves {
 		s := &saves[i]
-		if len(s.Status) > 0 && !answer.StatusIn(s.Status, e.answer.Status) {
+		text, there, err := find(s)
+		if !there && len(s.Status) > 0 && !answer.StatusIn(s.Status, e.answer.Status) {
 			continue
 		}
-		text, there, err := e.answer.Find(s, e)
 		if err != nil {
 			return nil, savedError(err, s, e)
 		}
@@ -256,6 +274,14 @@ func (w *work) capture(saves []plan.Save, e *env, path string, attempt int) ([]d
 		points = append(points, p)
 	}
 	return points, nil
+}
+
+// find looks up what the answer has for a name.
+func (e *env) find(s *plan.Save) (text string, there bool, err error) {
+	if len(s.Status) > 0 && !answer.StatusIn(s.Status, e.answer.Status) {
+		return "", false, nil
+	}
+	return e.answer.Find(s, e)
 }
 
 // savedError is why a value could not be saved.
@@ -307,7 +333,7 @@ func newPoint(p *plan.Point, t expression.Type, c plan.Class, text string, e *en
 			return datapoints.Point{}, &Error{Kind: KindData, Message: fmt.Sprintf("%s %v; it is %s", p.Name, err, answer.Shown(text, c, p.Name))}
 		}
 	}
-	if len(text) > maxValue {
+	if len(text) > maxValue && !(e.page > 0 && strings.HasPrefix(text, "[")) { // of pages it was looked at when they were joined
 		return datapoints.Point{}, &Error{Kind: KindLimit, Message: fmt.Sprintf("%s has %d bytes; a data point may have 1 MiB", p.Name, len(text)),
 			Hints: []string{"save the parts that later steps need, or write the body to a file with `save_to`"}}
 	}

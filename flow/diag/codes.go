@@ -64,6 +64,8 @@ const (
 	// Warnings and notes.
 	ShortSecret Code = "short-secret"
 	Unreachable Code = "unreachable"
+
+	PollRepeatsKey Code = "poll-repeats-key"
 )
 
 // Codes lists all codes, in the order in which they are written above.
@@ -77,6 +79,6 @@ func Codes() []Code {
 		UnknownName, UnknownFunction, NotHere, WholeRoot, UsedBeforeSaved, MayBeUnset,
 		TypeMismatch, NotACondition, ConstantRequired, TextOfObject, BadPath, BadURL,
 		BadHeader, BadBearer, UntrustedOrigin, RetryNotSafe, UnknownAction, BadGraphQL,
-		ShortSecret, Unreachable,
+		ShortSecret, Unreachable, PollRepeatsKey,
 	}
 }

@@ -122,6 +122,51 @@ func (a *Answer) Member(name string) (expression.Value, error) {
 	return a.JSON()
 }
 
+// Resolve makes a reference of the answer's an address (RFC 3986 §5.2).
+func (a *Answer) Resolve(ref string) (string, error) {
+	to, err := url.Parse(strings.TrimSpace(ref))
+	if err != nil {
+		return "", &Problem{Kind: "data", Message: "what leads to the next page cannot be read as a URL", Err: err}
+	}
+	base, err := url.Parse(a.URL)
+	if err != nil {
+		return ref, nil // of an action that says no URL
+	}
+	return base.ResolveReference(to).String(), nil
+}
+
+// Join puts the lists of several pages one after the other; of anything else
+// the last counts. Lists and other values for one name are a Problem, and so
+// is a list of more than limit bytes. The name is what they are saved as.
+func Join(name string, texts []string, limit int) (string, error) {
+	lists, size := 0, 2
+	for _, text := range texts {
+		if size += len(text); strings.HasPrefix(text, "[") {
+			lists++
+		}
+	}
+	switch {
+	case lists == 0:
+		return texts[len(texts)-1], nil
+	case lists < len(texts):
+		return "", &Problem{Kind: "data", Message: name + " is a list on one page and something else on another: they cannot be joined"}
+	case size > limit:
+		return "", &Problem{Kind: "limit", Message: fmt.Sprintf("the list %s is larger than %d MiB", name, limit>>20)}
+	}
+	var b strings.Builder
+	b.Grow(size)
+	b.WriteByte('[')
+	for _, text := range texts {
+		text = strings.TrimSpace(text[1 : len(text)-1])
+		if text != "" && b.Len() > 1 {
+			b.WriteByte(',')
+		}
+		b.WriteString(text)
+	}
+	b.WriteByte(']')
+	return b.String(), nil
+}
+
 func (a *Answer) headers() expression.Value {
 	m := make(map[string]any, len(a.Headers))
 	for name, values := range a.Headers {

@@ -61,7 +61,10 @@ func (c *checker) call(s *syntax.Step, node *plan.Node) {
 	if verdict.NoBody {
 		c.noBody(s)
 	}
-	call.Poll = c.poll(s.Poll)
+	call.Poll, call.Pages = c.poll(s.Poll), c.pages(s, &spec, args)
+	if call.Poll != nil && idempotent(args) {
+		c.sameKey(args)
+	}
 	c.saves(s, &spec, call)
 	c.at.response, c.at.graphql = false, false
 }

@@ -102,6 +102,9 @@ type place struct {
 	finally  bool
 	graphql  bool      // an answer of GraphQL: its body has a member data
 	returns  *returned // a sub-flow's: what `response` is
+
+	page bool             // pages
+	next *expression.Name // pages.with
 }
 
 // compile checks the whole file in the order in which it runs. The node becomes

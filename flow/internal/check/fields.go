@@ -230,11 +230,21 @@ func (r *rendering) pairs(f *Field, n *syntax.Node) plan.Value {
 			r.errorAt(p.KeySpan, diag.DuplicateKey, "a list of values sends the header several times", "%q and %q are the same header", n.Pairs[j].Key, p.Key)
 		}
 		if p.Value.Kind == syntax.Null {
+			v.Pairs = r.without(v.Pairs, p)
 			continue
 		}
 		v.Pairs = append(v.Pairs, plan.Pair{Key: p.Key, Value: r.pairValue(f, p), Span: p.KeySpan})
 	}
 	return folded(v)
+}
+
+// without leaves a key out; what goes over another value keeps its null, which
+// takes the key away there.
+func (r *rendering) without(pairs []plan.Pair, p syntax.Pair) []plan.Pair {
+	if r.over {
+		pairs = append(pairs, plan.Pair{Key: p.Key, Value: wrong(p.Value), Span: p.KeySpan})
+	}
+	return pairs
 }
 
 // folded makes one constant of an object whose parts all are.
@@ -313,6 +323,7 @@ func (r *rendering) fieldObject(f *Field, n *syntax.Node) plan.Value {
 		}
 		g := &f.Fields[i]
 		if p.Value.Kind == syntax.Null && g.Type != JSONField {
+			v.Pairs = r.without(v.Pairs, p)
 			continue
 		}
 		given[i] = true
@@ -325,7 +336,7 @@ func (r *rendering) fieldObject(f *Field, n *syntax.Node) plan.Value {
 		v.Pairs = append(v.Pairs, plan.Pair{Key: p.Key, Value: r.value(g, p.Value), Span: p.KeySpan})
 	}
 	for i := range f.Fields {
-		if g := &f.Fields[i]; g.Required && !given[i] {
+		if g := &f.Fields[i]; g.Required && !given[i] && !r.over {
 			r.errorAt(n.Span, diag.MissingKey, "", "%s lacks %q: %s", called(f), g.Name, describe(g))
 		}
 	}
@@ -351,6 +362,10 @@ func (r *rendering) fieldMap(f *Field, n *syntax.Node) plan.Value {
 	for _, p := range n.Pairs {
 		part := element(f)
 		part.Name = p.Key
+		if p.Value.Kind == syntax.Null && r.over {
+			v.Pairs = r.without(v.Pairs, p)
+			continue
+		}
 		v.Pairs = append(v.Pairs, plan.Pair{Key: p.Key, Value: r.value(&part, p.Value), Span: p.KeySpan})
 	}
 	return folded(v)

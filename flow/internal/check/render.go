@@ -17,6 +17,7 @@ type rendering struct {
 	class   plan.Class
 	clock   bool // reads now() or uuid()
 	request bool // reads `request`
+	over    bool // goes over another value: null takes away, nothing is required
 }
 
 // taints is what programs and templates have in common.

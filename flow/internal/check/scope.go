@@ -96,6 +96,7 @@ func (c *checker) Names(root string) []string {
 			seen[id] = s.ended && s.space.open
 		}
 	case "":
+		seen["page"], seen["next"] = c.at.page, c.at.next != nil
 		for sp := c.space; sp.step != nil; sp = sp.parent {
 			seen[sp.item.name], seen[sp.index.name] = true, true
 		}
@@ -198,8 +199,15 @@ func (c *checker) back(member string) (expression.Name, bool) {
 		Foreign: true, Members: back.names}, true
 }
 
-// loopVariable is the item or index of the nearest loop that calls it so.
+// loopVariable is the item or index of the nearest loop that calls it so, or
+// what pages have.
 func (c *checker) loopVariable(name string) (expression.Name, bool) {
+	switch {
+	case name == "page" && c.at.page:
+		return expression.Name{Type: expression.Type{Kind: expression.Integer}, Ref: &plan.Ref{Page: true}}, true
+	case name == "next" && c.at.next != nil:
+		return *c.at.next, true
+	}
 	for sp := c.space; sp != nil && sp.step != nil; sp = sp.parent {
 		switch name {
 		case sp.item.name:

@@ -320,8 +320,8 @@ func (c *checker) fields(s *syntax.Step, spec *Action, args arguments, call *pla
 		v := r.value(a.field, a.node)
 		c.at.request = false
 		f := plan.Field{
-			Name: a.field.Name, Value: v, Class: r.class, PerTry: r.request,
-			Options: plan.FieldOptions{URL: a.field.Type == URLField, Destination: a.field.Destination, Allows: a.field.Allows},
+			Name: a.field.Name, Rank: i, Value: v, Class: r.class, PerTry: r.request,
+			Options: options(a.field),
 		}
 		if t := v.Template; f.Options.URL && t != nil {
 			f.Origin = origin(t)
@@ -334,6 +334,10 @@ func (c *checker) fields(s *syntax.Step, spec *Action, args arguments, call *pla
 		}
 	}
 	c.trust(args, call.Fields)
+}
+
+func options(f *Field) plan.FieldOptions {
+	return plan.FieldOptions{URL: f.Type == URLField, Destination: f.Destination, Allows: f.Allows, JSON: f.Type == JSONField}
 }
 
 func (c *checker) missing(s *syntax.Step, f *Field, where string, at diag.Span) {

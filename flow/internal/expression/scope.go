@@ -13,6 +13,7 @@
 package expression
 
 import (
+	"iter"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -135,6 +136,9 @@ func FromJSON(json string) Value { return value.FromJSON(json) }
 
 // FromText is a string.
 func FromText(s string) Value { return value.FromText(s) }
+
+// Members gives the members of a JSON object in their order; see value.Members.
+func Members(object string) iter.Seq2[string, string] { return value.Members(object) }
 
 // Of is the value of a Go value; see value.Of.
 func Of(v any) Value { return value.Of(v) }

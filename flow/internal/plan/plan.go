@@ -111,7 +111,7 @@ type Poll struct {
 // Pages says how the next page is asked for and when there is none.
 type Pages struct {
 	Next, While *expression.Program // nil: not given
-	With        []Field             // over the step's own fields; nil: next is the URL
+	With        []Field             // over the step's own fields; null takes one away; nil: next is the URL
 	Max         int
 }
 
@@ -255,6 +255,7 @@ type CallSpec struct {
 // A Field is one rendered argument of an action.
 type Field struct {
 	Name    string
+	Rank    int // its place in the action's Spec
 	Value   Value
 	Class   Class
 	PerTry  bool // reads `request`: rendered by the action, in each attempt, after the body
@@ -267,6 +268,7 @@ type FieldOptions struct {
 	URL         bool // Value.Template is a URL template
 	Destination bool // decides where the call goes: url, base_url
 	Allows      bool // lists trusted origins: allow_secrets_to
+	JSON        bool // any value: null inside is one
 }
 
 // Trust says from what the origin part of a URL was made.
@@ -374,6 +376,8 @@ type Ref struct {
 	Secret *Secret // secrets.x
 	Loop   *Node   // a loop variable or index: the Loop
 	Index  bool
+	Page   bool     // page: how many there were before
+	Next   bool     // next: what pages.next gave
 	Call   *Message // callbacks.x
 	Flow   *Node    // of Input and of run: the Flow node that it belongs to; nil: the root
 	Step   *Node    // steps.x; of a step with for_each the Loop

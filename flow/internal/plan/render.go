@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/stepwell/stepwell/flow/diag"
@@ -117,4 +118,52 @@ func (v *Value) References(see func(*expression.Ref)) {
 	for i := range v.Pairs {
 		v.Pairs[i].Value.References(see)
 	}
+}
+
+// Over merges a rendered field of pages.with over the step's own, "" if it has
+// none: mappings by key, anything else takes the place of what was there. Null
+// takes a key away; inside a field of any JSON it is a value.
+func (f *Field) Over(own, page string) string {
+	if own == "" {
+		own = "{}"
+	}
+	return over(own, page, f.Options.JSON, f.Name == "headers")
+}
+
+func over(own, page string, keepNull, anyCase bool) string {
+	if !strings.HasPrefix(own, "{") || !strings.HasPrefix(page, "{") {
+		return page
+	}
+	type member struct{ key, text string }
+	var merged []member
+	at := func(key string) int {
+		return slices.IndexFunc(merged, func(m member) bool { return m.key == key || anyCase && strings.EqualFold(m.key, key) })
+	}
+	for key, text := range expression.Members(own) {
+		merged = append(merged, member{key, text})
+	}
+	for key, text := range expression.Members(page) {
+		i := at(key)
+		switch {
+		case text == "null" && !keepNull && i >= 0:
+			merged = slices.Delete(merged, i, i+1)
+		case text == "null" && !keepNull:
+		case i >= 0:
+			merged[i].text = over(merged[i].text, text, keepNull, false)
+		default:
+			merged = append(merged, member{key, over("{}", text, keepNull, false)})
+		}
+	}
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, m := range merged {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		writeKey(&b, m.key)
+		b.WriteByte(':')
+		b.WriteString(m.text)
+	}
+	b.WriteByte('}')
+	return b.String()
 }

@@ -30,11 +30,12 @@ func (o *Reopening) Failed(root *plan.Node) { o.node(root, "", time.Time{}) }
 // Interrupted gives what is open in an interrupted run its full time again.
 func (o *Reopening) Interrupted(root *plan.Node) { o.retime(root, "", time.Time{}) }
 
-// Series opens a leaf for a new series of attempts; its numbers go on.
+// Series opens a leaf for a new series of attempts; its numbers go on, and so
+// do its pages.
 func (o *Reopening) Series(r datapoints.Row) datapoints.Row {
 	r.N = max(r.N, r.Intent)
 	r.Last, r.Caught, r.Origin = datapoints.Outcome{}, datapoints.Outcome{}, ""
-	r.Base, r.Tries, r.Polls, r.Pages, r.Waited, r.Intent, r.IntentSafe = r.N, 0, 0, 0, false, 0, false
+	r.Base, r.Tries, r.Polls, r.Waited, r.Intent, r.IntentSafe = r.N, 0, 0, false, 0, false
 	r.Deadline = time.Time{}
 	r.Hidden = o.Forget(r.Hidden)
 	return r

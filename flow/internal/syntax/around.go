@@ -99,6 +99,43 @@ func (r *reader) poll(p Pair) *Poll {
 	return t
 }
 
+// pages reads how the next page is asked for.
+func (r *reader) pages(p Pair, s *Step) *Pages {
+	if n := p.Value; n.Kind != Mapping {
+		hint := "write `pages: { next: EXPRESSION }`"
+		if n.Kind == String && n.Text != "" {
+			hint = fmt.Sprintf("write `pages: { next: %s }`", quoted(n.Text))
+		}
+		r.report(orKey(n.Span, p.KeySpan), diag.WrongShape, hint, "`pages` is a mapping with `next` or `while`, not %s", describe(n))
+		return nil
+	}
+	f, _ := r.open(p.Value, &pagesKeys, "`pages`")
+	f.node.Span = orKey(f.node.Span, p.KeySpan)
+	t := &Pages{Span: p.KeySpan}
+	if next, has := f.get("next"); has {
+		t.Next = r.expression(next)
+	}
+	if while, has := f.get("while"); has {
+		t.While = r.expression(while)
+	}
+	if with, has := f.get("with"); has {
+		if t.With = r.with(with, s); t.With == nil || t.With.Kind == Mapping && len(t.With.Pairs) == 0 {
+			r.report(orKey(with.Value.Span, with.KeySpan), diag.WrongShape, "say what is other than in the page before", "`pages.with` has no field")
+			t.With = nil
+		}
+	}
+	if v := f.integer("max", 1, maxPages); v != nil {
+		t.Max = *v
+	}
+	switch ends := hasKey(f, "next") || hasKey(f, "while") || f.guessed("next") || f.guessed("while"); {
+	case !ends:
+		r.report(f.node.Span, diag.MissingKey, "`next`: what leads to the next page, null or empty after the last", "`pages` has neither \"next\" nor \"while\": it would never end")
+	case !hasKey(f, "next") && !hasKey(f, "with") && !f.guessed("next") && !f.guessed("with"):
+		r.report(f.node.Span, diag.MissingKey, "`with`: what is other than in the page before, such as `query: { page: \"${{ page + 2 }}\" }`", "`pages` has neither \"next\" nor \"with\": nothing says how the next page is asked for")
+	}
+	return t
+}
+
 // reasons reads retry.on.
 func (f *fields) reasons() []string {
 	p, has := f.get("on")

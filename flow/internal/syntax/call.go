@@ -14,6 +14,7 @@ const (
 	maxItems       = 100_000
 	maxConcurrency = 1_000
 	maxAttempts    = 1_000
+	maxPages       = 10_000
 )
 
 // forEach reads a loop. A step whose loop is wrong still has one.

@@ -57,7 +57,7 @@ func (t *Table) Key(name string) *Key {
 func Tables() []*Table {
 	return []*Table{
 		&fileKeys, &includedKeys, &inputKeys, &secretKeys, &keyringKeys, &dataKeys, &defaultsKeys, &stepKeys,
-		&forEachKeys, &expectKeys, &thatKeys, &saveKeys, &retryKeys, &backoffKeys, &pollKeys, &pollBackoffKeys,
+		&forEachKeys, &expectKeys, &thatKeys, &saveKeys, &retryKeys, &backoffKeys, &pollKeys, &pollBackoffKeys, &pagesKeys,
 	}
 }
 
@@ -194,7 +194,7 @@ var (
 		{Name: "save", Takes: "mapping of save", On: of(Action, SubFlow, Callback), Doc: "the data points to keep of the answer"},
 		{Name: "retry", Takes: "retry", On: of(Action, SubFlow, Block), Doc: "how often a failing call is tried again, and when"},
 		{Name: "poll", Takes: "poll", On: of(Action, SubFlow, Block), Doc: "repeats the step until a condition holds"},
-		{Name: "pages", Takes: "pages", On: of(Action), Doc: "fetches the pages of a long answer one after the other", Later: "fetch the pages of a long answer one after the other", Instead: "ask for one large page, or fetch each page in a `for_each` over page numbers"},
+		{Name: "pages", Takes: "pages", On: of(Action), Doc: "fetches the pages of a long answer one after the other; not beside `poll`"},
 		{Name: "timeout", Takes: "duration", Doc: "the longest time for the whole step"},
 		{Name: "else", Takes: "steps", Needs: "if", Doc: "steps that run if `if` is false"},
 		{Name: "catch", Takes: "list of clauses", Doc: "runs steps when the step has failed, and goes on", Later: "run steps when the step has failed, and go on", Instead: "write `on_error: continue` and look at steps.ID.outcome in the next step's `if`"},
@@ -262,6 +262,13 @@ var (
 	pollBackoffKeys = Table{"poll.backoff", []Key{
 		{Name: "factor", Takes: "number", Least: 1, Most: 100, Doc: "what each wait is multiplied by; 2 without it"},
 		{Name: "max", Takes: "duration", Doc: "the longest wait; 1m, or `every` if that is longer, without it"},
+	}}
+
+	pagesKeys = Table{"pages", []Key{
+		{Name: "next", Takes: "expression", Doc: "what leads to the next page; null or empty after the last"},
+		{Name: "while", Takes: "expression", Doc: "there is a next page only if this is true"},
+		{Name: "with", Takes: "fields", Doc: "the fields of the next request that are other than the step's; without it `next` is its URL"},
+		{Name: "max", Takes: "integer", Least: 1, Most: maxPages, Doc: "more pages are an error; 100 without it"},
 	}}
 )
 

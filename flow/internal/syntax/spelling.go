@@ -45,7 +45,7 @@ func (f *fields) elsewhere(key string) string {
 	if f.table == &stepKeys && slices.Contains([]string{"url", "method", "headers", "query", "json", "form", "text", "body", "multipart", "basic", "bearer", "variables", "auth"}, key) {
 		return fmt.Sprintf("%q belongs into `with`", key)
 	}
-	for _, t := range []*Table{&stepKeys, &forEachKeys, &expectKeys, &retryKeys, &pollKeys, &fileKeys} {
+	for _, t := range []*Table{&stepKeys, &forEachKeys, &expectKeys, &retryKeys, &pollKeys, &pagesKeys, &fileKeys} {
 		if t != f.table && t.Key(key) != nil && key != "steps" {
 			return fmt.Sprintf("%q belongs to %s", key, article(t.Name))
 		}
@@ -106,7 +106,7 @@ func article(table string) string {
 		return "an " + table
 	case "data":
 		return "a data point"
-	case "keyring", "for_each", "expect", "retry", "backoff", "poll", "poll.backoff", "save", "that", "defaults":
+	case "keyring", "for_each", "expect", "retry", "backoff", "poll", "poll.backoff", "pages", "save", "that", "defaults":
 		return "`" + table + "`"
 	}
 	return "a " + table
@@ -249,6 +249,9 @@ var foreignKeys = map[string]map[string]foreign{
 	"retry": {
 		"count": {"", "write `attempts`"}, "max": {"", "write `attempts`"}, "times": {"", "write `attempts`"}, "retries": {"", "write `attempts`"}, "max_attempts": {"", "write `attempts`"}, "maxAttempts": {"", "write `attempts`"},
 		"delay": {"", "write `backoff: { initial: 1s }`"}, "interval": {"", "write `backoff: { initial: 1s, factor: 1 }`"}, "until": {"", "write `when`, with the condition to go on"}, "if": {"", "write `when`"},
+	},
+	"pages": {
+		"limit": {"", "write `max`"}, "until": {"while", "write `while`, with the condition that there are more"}, "cursor": {"next", "write `next`"},
 	},
 	"poll": {
 		"interval": {"", "write `every`"}, "delay": {"", "write `every`"}, "seconds": {"", "write `every`, with a unit: 5s"},

@@ -251,6 +251,12 @@ func (f *fields) readAround(s *Step) {
 	if p, has := f.get("poll"); has && f.on("poll", s) {
 		s.Poll = f.r.poll(p)
 	}
+	if p, has := f.get("pages"); has && f.on("pages", s) {
+		if hasKey(f, "poll") {
+			f.r.report(p.KeySpan, diag.KeysExclude, "wait in one step and fetch the pages in the next", "\"poll\" and \"pages\" cannot stand together")
+		}
+		s.Pages = f.r.pages(p, s)
+	}
 	if p, has := f.get("on_error"); has {
 		s.OnErrorSpan = p.KeySpan
 		s.OnError = f.choice("on_error", "continue") == "continue"

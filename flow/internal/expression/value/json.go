@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -187,6 +188,16 @@ func (d *document) each(found func(key, raw string) bool) error {
 		return errNotJSON
 	}
 	return nil
+}
+
+// Members gives the members of a JSON object in their order, each with its
+// JSON text. What is no object has none.
+func Members(object string) iter.Seq2[string, string] {
+	return func(yield func(key, text string) bool) {
+		if d, ok := Scan(object).(*document); ok && d.raw[0] == '{' {
+			_ = d.each(yield) // up to where it is no JSON
+		}
+	}
 }
 
 // member finds one member. The first is looked for without reading the others;

@@ -1,0 +1,246 @@
+package flow
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/internal/answer"
+	"github.com/stepwell/stepwell/flow/internal/plan"
+)
+
+// paged takes one page, and turns to the next if there is one.
+func (c *calling) paged(ctx context.Context, result *Result) (Outcome, error) {
+	p := c.spec.Pages
+	c.env.page = c.r.Pages
+	if err := c.fits(result); err != nil {
+		return c.failed(ctx, err, result)
+	}
+	more, err := c.more()
+	switch {
+	case err != nil:
+		return c.failed(ctx, err, result)
+	case !more:
+		return c.last(ctx, result)
+	case c.r.Pages+1 >= p.Max:
+		return c.failed(ctx, &Error{Kind: KindLimit, Message: fmt.Sprintf("there are more than %d pages", p.Max),
+			Hints: []string{"raise `pages.max` (up to 10000) if there may be that many; nothing is ever cut silently"}}, result)
+	}
+	points, err := c.pagePoints()
+	if err == nil {
+		err = c.w.admit(points)
+	}
+	if err == nil {
+		err = c.turn()
+	}
+	if err != nil {
+		return c.failed(ctx, err, result)
+	}
+	return c.next(time.Time{}, false, points, result)
+}
+
+// more says whether there is a next page, and what leads to it.
+func (c *calling) more() (bool, error) {
+	p := c.spec.Pages
+	if p.While != nil {
+		if goesOn, err := c.w.holds(p.While, c.env); err != nil || !goesOn {
+			return false, err
+		}
+	}
+	if p.Next == nil {
+		return true, nil
+	}
+	next, err := p.Next.Eval(c.env)
+	if err != nil {
+		return false, err
+	}
+	c.env.next = next
+	if _, is := next.Bool(); is {
+		return false, &Error{Kind: KindExpression, Message: fmt.Sprintf("`%s` is true or false, and `next` is what leads to the next page", p.Next.Source()), Hints: []string{"write it as `while`"}}
+	}
+	text, err := next.JSON()
+	return text != "null" && text != `""` && text != "[]" && text != "{}", err
+}
+
+// turn makes the fields of the next page's request, and notes what this one
+// was asked with.
+func (c *calling) turn() error {
+	over := map[string]string{}
+	if p := c.spec.Pages; p.With == nil {
+		text, err := c.env.next.Text()
+		if err != nil {
+			return err
+		}
+		if text, err = c.came.Resolve(text); err != nil {
+			return err
+		}
+		over["url"], over["query"] = jsonString(text), "null"
+	} else {
+		for i := range p.With {
+			v, err := c.w.renderField(&p.With[i], c.env)
+			if err != nil {
+				return err
+			}
+			over[p.With[i].Name] = v.Reveal()
+		}
+	}
+	h := unseal(c.r.Hidden)
+	if c.call.Fingerprint != "" {
+		h.Asked = append(h.Asked, short(c.call.Fingerprint))
+	}
+	fields, _ := json.Marshal(over) // of texts: sorted, and without an error
+	if slices.Contains(h.Asked, short(string(fields))) {
+		return same(c.r.Pages + 2)
+	}
+	h.Asked = append(h.Asked, short(string(fields)))
+	h.Page, h.Now, h.Seed = over, nil, "" // each page has its own time
+	c.r.Hidden = h.seal()
+	c.r.Pages++
+	return nil
+}
+
+// asksAnew says of a planned page that it is none of those before.
+func (c *calling) asksAnew() error {
+	if c.r.Pages == 0 || c.call.Fingerprint == "" || !slices.Contains(unseal(c.r.Hidden).Asked, short(c.call.Fingerprint)) {
+		return nil
+	}
+	c.taken = true
+	return same(c.r.Pages + 1)
+}
+
+// same is the error of a page, from 1, that was asked for before.
+func same(page int) error {
+	return &Error{Kind: KindLimit, Message: fmt.Sprintf("page %d would be asked for with the very request of an earlier page: it would never end", page),
+		Hints: []string{"look at what `next` gives; the last page has none"}}
+}
+
+// short is enough of a digest to tell some thousand requests apart.
+func short(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return base64.RawStdEncoding.EncodeToString(sum[:9])
+}
+
+// turned is a field as the next page has it: over is what was rendered of it.
+func (c *calling) turned(f *plan.Field, own datapoints.Value) datapoints.Value {
+	page := c.over[f.Name]
+	class := f.Class
+	if p := c.pageField(f.Name); p != nil {
+		class = max(class, p.Class)
+	} else if c.spec.Pages.Next.Sensitive() {
+		class = plan.Sensitive
+	}
+	if own.Class() == datapoints.Sensitive || hasSecret(page) {
+		class = plan.Sensitive
+	}
+	return marked(f.Over(own.Reveal(), page), class, f.Name)
+}
+
+// further adds the fields that only the next page has, and takes over what all
+// that are other say of origins. It gives the name of one that is sensitive.
+func (c *calling) further(in *Input) (sensitive string, err error) {
+	for i := range c.spec.Pages.With {
+		f := &c.spec.Pages.With[i]
+		text := c.over[f.Name]
+		if text == "null" {
+			continue
+		}
+		own := slices.IndexFunc(c.spec.Fields, func(o plan.Field) bool { return o.Name == f.Name })
+		v := marked(text, f.Class, f.Name)
+		if own < 0 {
+			if v = c.turned(f, datapoints.Value{}); v.Class() == datapoints.Sensitive {
+				sensitive = f.Name
+			}
+			in.Args = append(in.Args, Arg{Name: f.Name, Value: v})
+		}
+		if err := c.w.learnOrigins(&c.trust, f, v); err != nil {
+			return "", err
+		}
+	}
+	slices.SortStableFunc(in.Args, func(a, b Arg) int { return c.rank(a.Name) - c.rank(b.Name) })
+	return sensitive, nil
+}
+
+// rank is the place of a field in the action's Spec.
+func (c *calling) rank(name string) int {
+	for i := range c.spec.Fields {
+		if f := &c.spec.Fields[i]; f.Name == name {
+			return f.Rank
+		}
+	}
+	if f := c.pageField(name); f != nil {
+		return f.Rank
+	}
+	return 0
+}
+
+func (c *calling) pageField(name string) *plan.Field {
+	for i := range c.spec.Pages.With {
+		if f := &c.spec.Pages.With[i]; f.Name == name {
+			return f
+		}
+	}
+	return nil
+}
+
+// pagePoints is what one page has of what the step saves, in a place of its own.
+func (c *calling) pagePoints() ([]datapoints.Point, error) {
+	points := make([]datapoints.Point, 0, len(c.spec.Save))
+	for i := range c.spec.Save {
+		s := &c.spec.Save[i]
+		text, there, err := c.env.find(s)
+		if err == nil && len(text) > maxValue {
+			err = &Error{Kind: KindLimit, Message: fmt.Sprintf("%s has %d bytes on one page; a data point may have 1 MiB", s.Point.Name, len(text)), Hints: []string{"ask for smaller pages"}}
+		}
+		switch {
+		case err != nil:
+			return nil, savedError(err, s, c.env)
+		case !there && c.r.Base == 0:
+			continue
+		case !there: // one of an earlier series may be
+			text = "null"
+		}
+		points = append(points, datapoints.Point{Slot: datapoints.Slot{Scope: c.pageScope(c.r.Pages), Name: s.Point.Name}, Type: "any",
+			Step: c.t.Path, Attempt: c.r.N, Source: answer.Source(s), At: time.Now(), Value: marked(text, s.Class, s.Point.Name)})
+	}
+	return points, nil
+}
+
+func (c *calling) pageScope(page int) string { return c.t.Path + "#" + strconv.Itoa(page) }
+
+// findJoined looks up what all pages have for a name: lists one after the
+// other, of anything else what the last page has that has it.
+func (c *calling) findJoined(s *plan.Save) (string, bool, error) {
+	texts := make([]string, 0, c.r.Pages+1)
+	for page := range c.r.Pages {
+		cell, err := c.w.state.Get(c.env.ctx, datapoints.Slot{Scope: c.pageScope(page), Name: s.Point.Name})
+		if err != nil {
+			return "", false, storeError("what a page had cannot be read", err)
+		}
+		if cell == nil || cell.Value.IsNull() {
+			continue
+		}
+		text, err := cell.Value.JSON()
+		if err != nil {
+			return "", false, err
+		}
+		texts = append(texts, text)
+	}
+	text, there, err := c.env.find(s)
+	if err != nil {
+		return "", false, err
+	}
+	if there && text != "null" {
+		texts = append(texts, text)
+	}
+	if len(texts) == 0 {
+		return "", false, nil
+	}
+	text, err = answer.Join(s.Point.Name, texts, maxList)
+	return text, true, err
+}
