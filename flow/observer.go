@@ -34,6 +34,7 @@ const (
 	StepSpan
 	IterationSpan // one item of a loop, when its body is not a leaf of its own
 	AttemptSpan
+	WaitSpan // a step waits: for a time, a message, or its next round; inside the step
 )
 
 // A Span is what begins.
@@ -49,6 +50,7 @@ type Span struct {
 	Attempt int    // of an attempt, from 1
 	Limit   int    // of an attempt: how many there may be
 	Time    time.Time
+	Until   time.Time // of a wait: when it ends; zero: when a message comes
 }
 
 // An End is how it ended.
@@ -121,6 +123,7 @@ type openSpan struct {
 	end  func(End)
 	held *End // of a failure that a clause may yet take
 	late bool // it began before the run was resumed
+	wait func(End)
 }
 
 func (s *spans) watched() bool { return s.observer != nil }
@@ -140,6 +143,7 @@ func (s *spans) begin(w *work, n *plan.Node, path string) {
 		span.Kind = IterationSpan
 	}
 	o := &openSpan{span: span, ctx: s.parent(path)}
+	s.around(path).resume() // of a block: its next round has begun
 	if n.Kind != plan.Loop {
 		o.ctx, o.end = s.observer.Begin(o.ctx, span)
 	}
@@ -172,17 +176,58 @@ func (s *spans) again(w *work, n *plan.Node, path string, open Outcome) {
 	}
 }
 
+// waits tells that a step waits, if that is what a task has answered. What
+// goes on with calls is told with their attempts.
+func (s *spans) waits(w *work, n *plan.Node, t Task, out Outcome) {
+	if s.observer == nil || n.Kind == plan.Call || out.Status != datapoints.Awaits &&
+		(out.Status != datapoints.Again || !out.Until.After(time.Now())) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o := s.open[t.Path]; o != nil && o.end != nil && o.wait == nil {
+		_, o.wait = s.observer.Begin(o.ctx, Span{Kind: WaitSpan, Run: w.run.ID, Flow: w.run.Flow, Path: t.Path, ID: n.ID, Title: n.Work.Title,
+			Time: time.Now(), Until: out.Until})
+	}
+}
+
+// goesOn tells that a step does not wait any more.
+func (s *spans) goesOn(path string) {
+	if s.observer == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open[path].resume()
+}
+
 // parent is the context of the nearest open step around a path.
 func (s *spans) parent(path string) context.Context {
+	if o := s.around(path); o != nil {
+		return o.ctx
+	}
+	return s.root
+}
+
+// around is the nearest open step around a path, or nil.
+func (s *spans) around(path string) *openSpan {
 	for {
 		i := strings.LastIndexAny(path, ".[#")
 		if i < 0 {
-			return s.root
+			return nil
 		}
 		path = path[:i]
 		if o := s.open[path]; o != nil {
-			return o.ctx
+			return o
 		}
+	}
+}
+
+// resume tells that a step does not wait any more.
+func (o *openSpan) resume() {
+	if o != nil && o.wait != nil {
+		o.wait(End{Outcome: "done"})
+		o.wait = nil
 	}
 }
 
@@ -224,6 +269,9 @@ func (s *spans) end(path string, e End) {
 	s.mu.Unlock()
 	if o == nil {
 		return
+	}
+	if o.wait != nil {
+		o.wait(End{Outcome: e.Outcome})
 	}
 	if o.end == nil { // a loop that ended before its items were known
 		_, o.end = s.observer.Begin(o.ctx, o.span)

@@ -66,6 +66,10 @@ func (w *work) recorded(t Task) (Outcome, bool) {
 	if r.Last.Status == datapoints.Awaits && t.N == 0 {
 		return r.Last, false // the message may have come since: look again
 	}
+	if !record.Final(&r) && n.Kind == plan.Wait && r.Last.Status != 0 {
+		w.spans.begin(w, n, t.Path)
+		w.spans.waits(w, n, t, r.Last)
+	}
 	return r.Last, record.Final(&r) || r.Last.Status != 0 && (t.N == 0 || r.N >= t.N)
 }
 
@@ -75,12 +79,16 @@ func (w *work) do(ctx context.Context, t Task) (out Outcome, err error) {
 		return Outcome{}, storeError("the run cannot be recorded", err) // what would be sent now could not be
 	}
 	n, r := w.plan.compiled.Nodes[t.Node], w.state.Row(t.Path)
+	w.spans.goesOn(t.Path)
 	defer func() {
 		if p := recover(); p != nil {
 			out, err = w.panicked(ctx, n, t, p)
 		}
 		if err != nil && ctx.Err() != nil {
 			err = ErrInterrupted // what was cut off says nothing of the store
+		}
+		if err == nil {
+			w.spans.waits(w, n, t, out)
 		}
 	}()
 	switch t.Phase {
