@@ -33,7 +33,11 @@ type progress struct {
 
 // A row is one line: a step, or a loop with all of its iterations.
 type row struct {
-	path    string
+	path    string // without rounds
+	at      string // the path as it is recorded
+	name    string // the path below the row that it is in
+	depth   int    // in how many other rows it is
+	holds   bool   // other rows are in it
 	title   string // "POST /oauth/token"
 	state   rowState
 	begun   time.Time
@@ -44,8 +48,13 @@ type row struct {
 	count   int // of a loop: items, those done, and of them those that failed
 	done    int
 	failed  int
+	inner   string // of a loop: the step that was begun last
+	round   int    // of a block: in which it is, from 0
+	turns   int    // answers to polls or pages
+	paged   bool
 	why     string // skipped: the condition; failed: the kind
 	again   time.Time
+	until   time.Time // of a wait
 	attempt int
 	limit   int
 	asked   bool
@@ -57,6 +66,8 @@ const (
 	rowPending rowState = iota
 	rowRunning
 	rowRetrying
+	rowPolling // an answer came, and it asks again
+	rowWaiting
 	rowDone
 	rowBefore // done before this process resumed the run
 	rowSkipped
@@ -73,7 +84,7 @@ func newProgress(out io.Writer, l look, widest layout, planned []row) *progress 
 	p := &progress{out: out, look: l, widest: widest, now: time.Now, byPath: map[string]*row{}}
 	for _, r := range planned {
 		p.rows = append(p.rows, &r)
-		p.byPath[r.path] = &r
+		p.place(&r)
 	}
 	return p
 }
@@ -90,7 +101,7 @@ func (p *progress) Begin(ctx context.Context, s flow.Span) (context.Context, fun
 		p.start(s)
 		return ctx, p.locked(func(flow.End) {})
 	case flow.AttemptSpan:
-		r := p.byPath[loopOf(s.Path)]
+		r := p.byPath[loopOf(keyOf(s.Path))]
 		if r == nil {
 			return ctx, p.locked(func(e flow.End) {
 				p.sent(e)
@@ -102,20 +113,42 @@ func (p *progress) Begin(ctx context.Context, s flow.Span) (context.Context, fun
 		}
 		p.changed()
 		return ctx, p.locked(func(e flow.End) { p.attemptEnded(r, e) })
+	case flow.WaitSpan:
+		return ctx, p.waits(s)
 	}
 	outer, _ := ctx.Value(insideKey{}).(string)
 	ctx = context.WithValue(ctx, insideKey{}, s.Path)
-	loop := loopOf(s.Path)
-	if loop == s.Path {
+	key := keyOf(s.Path)
+	loop := loopOf(key)
+	if loop == key {
 		r := p.step(s)
 		p.changed()
 		return ctx, p.locked(func(e flow.End) { p.stepEnded(r, e) })
 	}
 	r := p.byPath[loop]
-	if r == nil || s.Path == outer || !isIteration(s.Path, loop) {
+	if r == nil || s.Path == outer {
+		return ctx, func(flow.End) {}
+	}
+	if r.inner = key[len(loop):]; !isIteration(key, loop) {
 		return ctx, func(flow.End) {}
 	}
 	return ctx, p.locked(func(e flow.End) { p.iterationEnded(r, e) })
+}
+
+// waits shows that a step waits, until its end is told.
+func (p *progress) waits(s flow.Span) func(flow.End) {
+	r := p.byPath[keyOf(s.Path)]
+	if r == nil || r.loop {
+		return func(flow.End) {}
+	}
+	r.state, r.until = rowWaiting, s.Until
+	p.print(r)
+	p.changed()
+	return p.locked(func(e flow.End) {
+		if r.state == rowWaiting {
+			r.state = rowRunning
+		}
+	})
 }
 
 // locked holds the lock while an end is taken in.
@@ -138,12 +171,14 @@ func (p *progress) start(s flow.Span) {
 
 // step finds or makes the line of a step that begins.
 func (p *progress) step(s flow.Span) *row {
-	r := p.byPath[s.Path]
+	key := keyOf(s.Path)
+	r := p.byPath[key]
 	if r == nil {
-		r = &row{path: s.Path}
+		r = &row{path: key}
 		p.insert(r)
 	}
-	r.state, r.begun = rowRunning, s.Time
+	r.at, r.state, r.begun = s.Path, rowRunning, s.Time
+	r.saved, r.turns, r.again = nil, 0, time.Time{}
 	if r.begun.IsZero() {
 		r.begun = p.now()
 	}
@@ -153,12 +188,55 @@ func (p *progress) step(s flow.Span) *row {
 	if s.Count > 0 || s.Skip > 0 {
 		r.loop, r.count, r.done = true, s.Count, s.Skip
 	}
+	for _, n := range roundsOf(s.Path) {
+		if block := p.byPath[n.path]; block != nil && n.round != block.round {
+			p.nextRound(block, n.round)
+		}
+	}
 	return r
+}
+
+// nextRound lets the lines of a block begin anew.
+func (p *progress) nextRound(block *row, round int) {
+	block.round = round
+	for _, r := range p.rows {
+		if strings.HasPrefix(r.path, block.path+".") && r.state.over() {
+			r.state = rowPending
+		}
+	}
+}
+
+// place says where in the tree a row stands.
+func (p *progress) place(r *row) {
+	p.byPath[r.path] = r
+	r.name = r.path
+	if r.at == "" {
+		r.at = r.path
+	}
+	for parent := r.path; ; {
+		dot := strings.LastIndexByte(parent, '.')
+		if dot < 0 {
+			return
+		}
+		parent = parent[:dot]
+		if around := p.byPath[parent]; around != nil {
+			around.holds = around.holds || !around.aside(r)
+			r.depth, r.name = around.depth+1, r.path[len(parent)+1:]
+			return
+		}
+	}
+}
+
+// aside says whether a row below another is its else, a clause or its finally,
+// and not what it does.
+func (r *row) aside(below *row) bool {
+	part, _, _ := strings.Cut(below.path[len(r.path)+1:], ".")
+	return part == "else" || part == "finally" || strings.HasPrefix(part, "catch[")
 }
 
 // insert puts a line that was not planned behind what its step began with.
 func (p *progress) insert(r *row) {
-	p.byPath[r.path] = r
+	p.place(r)
 	parent := r.path
 	at := -1
 	for at < 0 {
@@ -211,7 +289,20 @@ func (p *progress) stepEnded(r *row, e flow.End) {
 			r.status = e.Error.Status
 		}
 	}
+	if r.holds {
+		p.stopBelow(r)
+	}
 	p.print(r)
+}
+
+// stopBelow ends the lines of what a sibling's failure has stopped.
+func (p *progress) stopBelow(around *row) {
+	for _, r := range p.rows {
+		if strings.HasPrefix(r.path, around.path+".") && !r.state.over() && r.state != rowPending && !around.aside(r) {
+			r.state = rowStopped
+			p.print(r)
+		}
+	}
 }
 
 func (p *progress) attemptEnded(r *row, e flow.End) {
@@ -225,10 +316,22 @@ func (p *progress) attemptEnded(r *row, e flow.End) {
 	if e.Status != 0 {
 		r.status = e.Status
 	}
-	if e.Again.IsZero() || r.loop {
+	if r.loop {
+		return
+	}
+	if e.Outcome == "done" {
+		r.turns++
+	}
+	if e.Again.IsZero() {
 		return
 	}
 	r.state, r.again, r.asked, r.why = rowRetrying, e.Again, e.Asked, ""
+	if e.Outcome == "done" {
+		if r.state = rowPolling; r.turns&(r.turns-1) == 0 { // the first, second, fourth, eighth: a log need not hold all
+			p.print(r)
+		}
+		return
+	}
 	if e.Error != nil {
 		r.why = string(e.Error.Kind)
 		if e.Error.Status != 0 {
@@ -272,30 +375,6 @@ func (p *progress) shown(r *flow.Request) string {
 		url = "/"
 	}
 	return clean(r.Method + " " + url)
-}
-
-// loopOf is the path of the outermost loop that a path lies in, or the path
-// itself. The clauses of catch have brackets, too, but are no iterations.
-func loopOf(path string) string {
-	from := 0
-	for {
-		i := strings.IndexByte(path[from:], '[')
-		if i < 0 {
-			return path
-		}
-		i += from
-		segment := path[strings.LastIndexByte(path[:i], '.')+1 : i]
-		if segment != "catch" {
-			return path[:i]
-		}
-		from = i + 1
-	}
-}
-
-// isIteration says whether a path is an iteration of a loop and not a step in one.
-func isIteration(path, loop string) bool {
-	rest := path[len(loop):]
-	return strings.IndexByte(rest, ']') == len(rest)-1
 }
 
 // counts are how far the run has come, for its last line.

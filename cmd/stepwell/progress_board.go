@@ -77,9 +77,10 @@ func (p *progress) print(r *row) {
 	fmt.Fprintln(p.out, p.line(r, p.layoutOf()))
 }
 
-// container says whether a row stands for steps that have their own lines.
+// container says whether a row only stands for steps that have their own lines:
+// where lines are not redrawn it would come after them, and say nothing more.
 func (r *row) container() bool {
-	return r.title == "" && !r.loop && (r.state == rowDone || r.state == rowRunning)
+	return (r.holds || r.title == "") && !r.loop && (r.state == rowDone || r.state == rowRunning || r.state == rowBefore)
 }
 
 // close draws for the last time and leaves the lines as they are.
@@ -123,9 +124,7 @@ func (p *progress) draw() {
 	}
 	b.drawn = b.drawn[:0]
 	for ; b.fixed < len(p.rows) && p.rows[b.fixed].state.over(); b.fixed++ {
-		if r := p.rows[b.fixed]; !r.container() {
-			out.WriteString(p.line(r, l) + "\n")
-		}
+		out.WriteString(p.line(p.rows[b.fixed], l) + "\n")
 	}
 	for _, line := range p.open(l) {
 		out.WriteString(line + "\n")
@@ -144,26 +143,45 @@ func (b *board) height(width int) int {
 	return n
 }
 
-// open are the lines that may still change, as many as fit: what runs first.
+// open are the lines that may still change, as many as fit: first what goes
+// on, with what it is in, then what failed, what comes next, and what is done.
 func (p *progress) open(l layout) []string {
 	room := max(3, p.look.height()-3)
-	rows := make([]*row, 0, room)
-	left := 0
-	for _, r := range p.rows[p.board.fixed:] {
-		switch {
-		case r.container():
-		case len(rows) < room:
-			rows = append(rows, r)
-		default:
-			left++
+	rows := p.rows[p.board.fixed:]
+	shown := make([]bool, len(rows))
+	left := len(rows)
+	for _, urgent := range []func(*row) bool{
+		func(r *row) bool { return !r.state.over() && r.state != rowPending },
+		func(r *row) bool { return r.state >= rowFailed },
+		func(r *row) bool { return r.state == rowPending },
+		func(*row) bool { return true },
+	} {
+		for i, r := range rows {
+			if room > 0 && !shown[i] && urgent(r) {
+				shown[i] = true
+				room--
+				left--
+			}
 		}
 	}
-	lines := make([]string, len(rows), len(rows)+1)
+	var lines []string
+	hidden := map[bool]int{}
 	for i, r := range rows {
-		lines[i] = p.line(r, l)
+		if shown[i] {
+			lines = append(lines, p.line(r, l))
+			continue
+		}
+		hidden[r.state.over()]++
 	}
 	if left > 0 {
-		lines = append(lines, p.look.paint(dim, fmt.Sprintf("    %d more steps", left)))
+		var more []string
+		if n := hidden[true]; n > 0 {
+			more = append(more, fmt.Sprintf("%d done", n))
+		}
+		if n := hidden[false]; n > 0 {
+			more = append(more, fmt.Sprintf("%d more steps", n))
+		}
+		lines = append(lines, p.look.paint(dim, "    "+strings.Join(more, ", ")))
 	}
 	if p.board.note != "" {
 		lines = append(lines, p.look.paint(yellow, "  "+p.look.cut(p.board.note, l.width-2)))

@@ -9,8 +9,9 @@ import (
 	"github.com/stepwell/stepwell/flow"
 )
 
-// A layout is how wide the columns of a run's lines are.
-type layout struct{ width, id, title int }
+// A layout is how wide the columns of a run's lines are. Where lines are
+// redrawn they are a tree; else each says the whole path.
+type layout struct{ width, id, name, title int }
 
 // Columns that never change: the sign with its blanks; status and time with theirs.
 const (
@@ -18,36 +19,51 @@ const (
 	answerColumns = 2 + 3 + 7
 )
 
+// deepest is how many levels of the tree are told apart.
+const deepest = 6
+
 // widestOf is how wide the columns want to be: from what was planned, so that
 // every line of a run has the same columns.
-func widestOf(o flow.Outline) layout {
-	l := layout{id: 8}
-	eachStep(o, func(s flow.OutlineStep, _ int) {
-		if loopOf(s.Path) == s.Path {
-			l.id = max(l.id, columns(s.Path))
-			l.title = max(l.title, columns(requestText(plannedTitle(s))))
-			if s.Loop != nil { // "12 × " comes before it
-				l.title = max(l.title, columns(plannedTitle(s))+5)
-			}
+func widestOf(rows []row) layout {
+	l := layout{id: 8, name: 8}
+	known := newProgress(nil, look{}, layout{}, rows)
+	for _, r := range known.rows {
+		l.id = max(l.id, columns(r.path))
+		l.name = max(l.name, 2*min(r.depth, deepest)+columns(r.name))
+		l.title = max(l.title, columns(requestText(r.title)))
+		if r.loop { // "12 × " comes before it
+			l.title = max(l.title, columns(r.title)+5)
 		}
-	})
+	}
 	return l
 }
 
 // layoutOf fits the columns to the terminal.
 func (p *progress) layoutOf() layout {
 	l := layout{width: p.look.width() - 1, id: p.widest.id, title: p.widest.title}
-	l.id = min(l.id, max(8, l.width/4)) + 1
+	if p.look.live {
+		l.id = p.widest.name
+	}
+	l.id = min(l.id, max(8, l.width/3)) + 1
 	room := l.width - signColumns - l.id - 1 - answerColumns
 	l.title = max(8, min(max(l.title, l.width/4), 44, room-min(room/3, 26)))
 	return l
+}
+
+// label is what a row is called.
+func (p *progress) label(r *row, width int) string {
+	if !p.look.live {
+		return p.look.cutMiddle(r.at, width)
+	}
+	indent := min(2*min(r.depth, deepest), max(0, width-min(columns(r.name), 8)))
+	return blanks(indent) + p.look.cutMiddle(r.name, width-indent)
 }
 
 // line is a row's line, without a line break, never wider than the layout.
 func (p *progress) line(r *row, l layout) string {
 	k := p.look
 	id := func(colour string) string {
-		return k.paint(colour, pad(k.cutMiddle(r.path, l.id-1), l.id)) + " "
+		return k.paint(colour, pad(p.label(r, l.id-1), l.id)) + " "
 	}
 	room := l.width - signColumns - l.id - 1
 	lead := func(sign, colour string) string {
@@ -61,8 +77,10 @@ func (p *progress) line(r *row, l layout) string {
 			return lead("◐", yellow) + id(cyan) + p.counter(r, l)
 		}
 		return strings.TrimRight(lead("◐", yellow)+id(cyan)+p.running(r, l), " ")
-	case rowRetrying:
+	case rowRetrying, rowPolling:
 		return lead("↻", yellow) + id(cyan) + k.paint(yellow, k.cut(p.retrying(r), room))
+	case rowWaiting:
+		return lead("⏸", yellow) + id(cyan) + k.paint(yellow, k.cut(p.waiting(r), room))
 	case rowBefore:
 		return lead("✓", dim) + id(dim) + k.paint(dim, "done before")
 	case rowSkipped:
@@ -106,6 +124,14 @@ func (p *progress) answer(r *row, l layout, say string) string {
 			title += fmt.Sprintf(", %d failed", r.failed)
 		}
 	}
+	switch {
+	case r.round > 0:
+		title = strings.TrimPrefix(title+", "+count(r.round+1, "round"), ", ")
+	case r.turns > 1 && r.paged:
+		title += ", " + count(r.turns, "page")
+	case r.turns > 1:
+		title += ", " + count(r.turns, "poll")
+	}
 	status := ""
 	if r.status != 0 {
 		status = strconv.Itoa(r.status)
@@ -129,8 +155,13 @@ func (p *progress) running(r *row, l layout) string {
 		return text
 	}
 	text += "     " + padLeft(tenths(took), 7)
-	if r.attempt > 1 {
+	switch {
+	case r.attempt > 1:
 		text += fmt.Sprintf("  attempt %d of %d", r.attempt, r.limit)
+	case r.round > 0:
+		text += fmt.Sprintf("  round %d", r.round+1)
+	case r.turns > 0 && r.paged:
+		text += fmt.Sprintf("  page %d", r.turns+1)
 	}
 	return p.look.cut(text, l.width-signColumns-l.id-1)
 }
@@ -165,12 +196,67 @@ func (p *progress) retrying(r *row) string {
 	if r.status != 0 {
 		what = strconv.Itoa(r.status)
 	}
-	wait := max(0, r.again.Sub(p.now())).Round(100 * time.Millisecond)
-	text := fmt.Sprintf("%s, again in %s (attempt %d of %d", what, strings.Replace(tenths(wait), ".0s", "s", 1), r.attempt+1, r.limit)
+	wait := max(0, r.again.Sub(p.now()))
+	in := strings.Replace(tenths(wait.Round(100*time.Millisecond)), ".0s", "s", 1)
+	if wait < 50*time.Millisecond {
+		in = short(wait)
+	}
+	text := fmt.Sprintf("%s, again in %s (attempt %d of %d", what, in, r.attempt+1, r.limit)
+	if r.state == rowPolling {
+		text = fmt.Sprintf("%s, asks again in %s (poll %d", what, in, r.turns+1)
+	}
 	if r.asked {
 		text += ", the server said so"
 	}
 	return text + ")"
+}
+
+// waiting says until when: "until Mon 30 Nov 09:00 (8d 3h)".
+func (p *progress) waiting(r *row) string {
+	text := "waits for a message"
+	if !r.until.IsZero() {
+		text = "until " + p.clock(r.until) + " (" + timeLeft(r.until.Sub(p.now())) + ")"
+		if r.title == "" || strings.HasPrefix(r.title, "callback") {
+			text = "waits for a message " + text
+		}
+	}
+	if r.holds {
+		text = fmt.Sprintf("round %d %s", r.round+2, strings.TrimPrefix(text, "waits for a message "))
+	}
+	return text
+}
+
+// clock is a time as people here say it: today's without the day.
+func (p *progress) clock(t time.Time) string {
+	now, t := p.now().Local(), t.Local()
+	layout := "Mon 2 Jan 15:04"
+	switch {
+	case t.Format(time.DateOnly) == now.Format(time.DateOnly):
+		layout = "15:04:05"
+	case t.Year() != now.Year():
+		layout = "Mon 2 Jan 2006 15:04"
+	}
+	return t.Format(layout)
+}
+
+// timeLeft is a duration in its two largest units.
+func timeLeft(d time.Duration) string {
+	d = max(0, d)
+	units := []struct {
+		name string
+		size time.Duration
+	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}}
+	for i, u := range units {
+		if d < u.size {
+			continue
+		}
+		text := fmt.Sprintf("%d%s", d/u.size, u.name)
+		if i+1 < len(units) && d%u.size >= units[i+1].size {
+			text += fmt.Sprintf(" %d%s", d%u.size/units[i+1].size, units[i+1].name)
+		}
+		return text
+	}
+	return "0s"
 }
 
 // saved lists names as far as there is room: "→ access_token, orders (3), 2 more".
@@ -203,7 +289,7 @@ func (k look) saved(saved []flow.Saved, room int) string {
 // requestText aligns paths behind short and long methods.
 func requestText(title string) string {
 	method, rest, ok := strings.Cut(title, " ")
-	if !ok || method != strings.ToUpper(method) {
+	if !ok || strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
 		return title
 	}
 	return pad(method, 4) + " " + rest

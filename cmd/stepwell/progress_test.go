@@ -81,10 +81,8 @@ func newStage(t *testing.T, width, height int, planned ...row) *stage {
 	t.Helper()
 	s := &stage{screen: &screen{width: width}, clock: time.Unix(1_800_000_000, 0), ctx: context.Background()}
 	k := look{utf8: true, live: true, width: func() int { return width }, height: func() int { return height }}
-	widest := layout{id: 8, title: 23}
-	for _, r := range planned {
-		widest.id = max(widest.id, columns(r.path))
-	}
+	widest := widestOf(planned)
+	widest.title, widest.name = 23, max(widest.name, 8)
 	s.progress = newProgress(s.screen, k, widest, planned)
 	s.now = func() time.Time { return s.clock }
 	t.Cleanup(func() {
@@ -179,17 +177,17 @@ follow-up                                                     run 01a1fe72-9f81
 
 func TestStepsInBlocksAndOnOtherSidesStandWhereTheyBelong(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, 100, 24, row{path: "check", title: "GET /a"}, row{path: "in.one", title: "set a"}, row{path: "last", title: "set b"})
+	s := newStage(t, 100, 24, row{path: "check_first", title: "GET /a"}, row{path: "in"}, row{path: "in.one", title: "set a"}, row{path: "last", title: "set b"})
 	s.begin(flow.RunSpan, flow.Span{})
-	s.begin(flow.StepSpan, flow.Span{Path: "check", Title: "GET /a"})(flow.End{Outcome: "skipped", Why: "data.a is false"})
-	s.begin(flow.StepSpan, flow.Span{Path: "check.else.other", Title: "set c"})(flow.End{Outcome: "done", Took: time.Millisecond})
+	s.begin(flow.StepSpan, flow.Span{Path: "check_first", Title: "GET /a"})(flow.End{Outcome: "skipped", Why: "data.a is false"})
+	s.begin(flow.StepSpan, flow.Span{Path: "check_first.else.other", Title: "set c"})(flow.End{Outcome: "done", Took: time.Millisecond})
 	block := s.begin(flow.StepSpan, flow.Span{Path: "in"})
 	s.begin(flow.StepSpan, flow.Span{Path: "in.one", Title: "set a"})(flow.End{Outcome: "done", Took: time.Millisecond})
 	block(flow.End{Outcome: "done", Took: 2 * time.Millisecond})
 	s.pass(time.Second)
-	want := []string{"– check", "✓ check", "✓ in.one", "· last"}
-	for i, line := range strings.Split(strings.TrimSpace(s.screen.text()), "\n")[1:] {
-		if !strings.HasPrefix(strings.TrimSpace(line), want[i]) {
+	want := []string{"  – check_first", "  ✓   els…other", "  ✓ in ", "  ✓   one ", "  · last"}
+	for i, line := range strings.Split(strings.TrimRight(s.screen.text(), "\n"), "\n")[1:] {
+		if !strings.HasPrefix(line, want[i]) {
 			t.Errorf("line %d is %q, not %q", i, line, want[i])
 		}
 	}

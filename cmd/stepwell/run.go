@@ -167,38 +167,54 @@ const stopping = "stopping: calls in flight may end; once more stops at once"
 // watch shows the run that begins now, until its progress is closed. before
 // are the steps that are recorded already of a run that is resumed, failed or not.
 func (s *session) watch(ctx context.Context, before []flow.StepRecord, failed bool) *progress {
-	rows := plannedRows(s.outline)
+	rows := plannedRows(s.outline, false)
 	for _, b := range before {
 		if b.Outcome != "done" && b.Outcome != "skipped" && b.Outcome != "caught" || failed && strings.HasPrefix(b.Path, "finally.") {
 			continue // after a failure finally runs again
 		}
 		for i := range rows {
-			if rows[i].path == b.Path && !b.Ended.IsZero() {
+			if rows[i].path == keyOf(b.Path) && !b.Ended.IsZero() {
 				rows[i].state = rowBefore
 			}
 		}
 	}
 	l := s.c.errLook()
 	l.live = l.live && !s.flags.verbose // what is sent and answered stands between the lines
-	p := newProgress(s.c.Stderr, l, widestOf(s.outline), rows)
+	p := newProgress(s.c.Stderr, l, widestOf(plannedRows(s.outline, true)), rows)
 	p.verbose = s.flags.verbose
 	context.AfterFunc(ctx, func() { p.notice(stopping) })
 	return p
 }
 
-// plannedRows are the lines that are known before a run begins: calls, sets
-// and loops, with what is in blocks under its path. Sides that may not be
-// taken are not among them.
-func plannedRows(o flow.Outline) []row {
+// plannedRows are the lines that are known before a run begins, in the order of
+// the file; with those of sides that may not be taken only if they are asked for.
+func plannedRows(o flow.Outline, sides bool) []row {
 	var rows []row
 	var walk func(steps []flow.OutlineStep)
 	walk = func(steps []flow.OutlineStep) {
 		for _, s := range steps {
-			if s.Kind == "block" && s.Loop == nil {
-				walk(s.Steps)
+			r := row{path: keyOf(strings.ReplaceAll(s.Path, "#n", "#0")), title: clean(plannedTitle(s)), loop: s.Loop != nil, paged: s.Pages != nil}
+			switch s.Kind {
+			case "parallel":
+				r.title = fmt.Sprintf("%d branches", len(s.Branches))
+			case "flow":
+				r.title = "flow " + clean(s.File)
+			}
+			rows = append(rows, r)
+			if r.loop {
 				continue
 			}
-			rows = append(rows, row{path: s.Path, title: clean(plannedTitle(s)), loop: s.Loop != nil})
+			walk(s.Steps)
+			for _, b := range s.Branches {
+				walk(b.Steps)
+			}
+			if sides {
+				walk(s.Else)
+				for _, c := range s.Catch {
+					walk(c.Steps)
+				}
+			}
+			walk(s.Finally)
 		}
 	}
 	walk(o.Steps)

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stepwell/stepwell/flow"
+)
+
+// opened begins a step and leaves the context as it was: branches run side by side.
+func (s *stage) opened(path string) func(flow.End) {
+	outer := s.ctx
+	end := s.begin(flow.StepSpan, flow.Span{Path: path})
+	s.ctx = outer
+	return end
+}
+
+func TestBranchesStandBelowTheirStepAndTheStoppedOnesSaySo(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, 80, 24, plannedRows(flow.Outline{Steps: everything().Steps[1:2]}, false)...)
+	s.begin(flow.RunSpan, flow.Span{})
+	all := s.opened("all")
+	s.opened("all.sets.one")(flow.End{Outcome: "skipped", Why: "inputs.a is false"})
+	job, list := s.opened("all.jobs.job"), s.opened("all.pages.list")
+	for i := range 3 {
+		try := s.begin(flow.AttemptSpan, flow.Span{Path: "all.jobs.job", Attempt: 1, Limit: 3})
+		try(flow.End{Outcome: "done", Status: 202, Again: s.clock.Add(5 * time.Second), Asked: i == 2})
+		s.begin(flow.AttemptSpan, flow.Span{Path: "all.pages.list", Attempt: 1})(flow.End{Outcome: "done", Status: 200})
+	}
+	compare(t, s.pass(2*time.Second), `
+follow-up                                                     run 01a1fe72-9f81
+  ◐ all           3 branches                     2.0s
+  –   sets.one    skipped: inputs.a is false
+  ↻   jobs.job    202, asks again in 3s (poll 4, the server said so)
+  ◐   pages.list  GET  /orders                   2.0s  page 4
+`)
+	list(flow.End{Outcome: "failed", Status: 500, Took: 2 * time.Second, Error: &flow.Error{Kind: flow.KindHTTP, Status: 500}})
+	all(flow.End{Outcome: "failed", Took: 2100 * time.Millisecond, Error: &flow.Error{Kind: flow.KindHTTP, Status: 500}})
+	job(flow.End{Outcome: "stopped"})
+	s.close()
+	compare(t, s.screen.text(), `
+follow-up                                                     run 01a1fe72-9f81
+  ✗ all           3 branches               500   2.1s
+  –   sets.one    skipped: inputs.a is false
+  –   jobs.job    stopped
+  ✗   pages.list  GET  /orders, 3 pages    500   2.0s
+`)
+}
+
+func TestARoundBeginsTheLinesOfItsBlockAnew(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, 80, 24, row{path: "update"}, row{path: "update.get", title: "GET /x"}, row{path: "update.put", title: "PUT /x"})
+	s.begin(flow.RunSpan, flow.Span{})
+	update := s.begin(flow.StepSpan, flow.Span{Path: "update"})
+	s.opened("update#0.get")(flow.End{Outcome: "done", Status: 200, Took: time.Millisecond})
+	s.opened("update#0.put")(flow.End{Outcome: "failed", Status: 412, Took: time.Millisecond, Error: &flow.Error{Kind: flow.KindHTTP, Status: 412}})
+	wait := s.begin(flow.WaitSpan, flow.Span{Path: "update", Until: s.clock.Add(90 * time.Second)})
+	if text := s.pass(0); !strings.Contains(text, "⏸ update    round 2 until ") || !strings.Contains(text, "(1m 30s)") {
+		t.Errorf("between two rounds:\n%s", text)
+	}
+	wait(flow.End{Outcome: "done"})
+	s.opened("update#1.get")
+	compare(t, s.pass(500*time.Millisecond), `
+follow-up                                                     run 01a1fe72-9f81
+  ◐ update                                   0.5s  round 2
+  ◐   get     GET  /x                        0.5s
+  ·   put
+`)
+	update(flow.End{Outcome: "done", Took: 92 * time.Second})
+	s.close()
+	if text := s.screen.text(); !strings.Contains(text, "✓ update    2 rounds") {
+		t.Errorf("at the end:\n%s", text)
+	}
+}
+
+func TestAWaitSaysUntilWhenAndHowLongThatIs(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, 80, 24, row{path: "reminder", title: "wait 8d"}, row{path: "answer", title: "callback lab"})
+	s.clock = time.Date(2026, 11, 22, 5, 30, 0, 0, time.Local)
+	s.begin(flow.RunSpan, flow.Span{})
+	s.opened("reminder")
+	wait := s.begin(flow.WaitSpan, flow.Span{Path: "reminder", Until: time.Date(2026, 11, 30, 9, 0, 0, 0, time.Local)})
+	s.opened("answer")
+	s.begin(flow.WaitSpan, flow.Span{Path: "answer"})
+	compare(t, s.pass(0), `
+follow-up                                                     run 01a1fe72-9f81
+  ⏸ reminder  until Mon 30 Nov 09:00 (8d 3h)
+  ⏸ answer    waits for a message
+`)
+	wait(flow.End{Outcome: "done"})
+	if text := s.pass(0); !strings.Contains(text, "◐ reminder") {
+		t.Errorf("after the wait:\n%s", text)
+	}
+}
+
+func TestAnASCIITerminalHasASignAndAWordForEverything(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, 80, 24, row{path: "reminder", title: "wait 8d"}, row{path: "job", title: "GET /job"})
+	s.look.utf8 = false
+	s.begin(flow.RunSpan, flow.Span{})
+	s.opened("reminder")
+	s.begin(flow.WaitSpan, flow.Span{Path: "reminder", Until: s.clock.Add(time.Minute)})
+	s.opened("job")
+	s.begin(flow.AttemptSpan, flow.Span{Path: "job", Attempt: 1})(flow.End{Outcome: "done", Status: 202, Again: s.clock.Add(time.Second)})
+	text := s.pass(0)
+	if !strings.Contains(text, "= reminder  until ") || !strings.Contains(text, "~ job       202, asks again in 1s (poll 2)") {
+		t.Error(text)
+	}
+	for _, r := range text {
+		if r > 0x7e {
+			t.Errorf("%q is no ASCII", r)
+		}
+	}
+}
+
+func TestWhatGoesOnIsShownHoweverManyBranchesThereAre(t *testing.T) {
+	t.Parallel()
+	planned := []row{{path: "all", title: "60 branches"}}
+	for i := range 60 {
+		for _, step := range []string{"first", "second", "third"} {
+			planned = append(planned, row{path: fmt.Sprintf("all.branch_%d.%s", i, step), title: "GET /x"})
+		}
+	}
+	s := newStage(t, 80, 16, planned...)
+	s.begin(flow.RunSpan, flow.Span{})
+	s.opened("all")
+	var running []func(flow.End)
+	for i := range 60 {
+		end := s.opened(fmt.Sprintf("all.branch_%d.first", i))
+		if i < 50 {
+			end(flow.End{Outcome: "done", Took: time.Millisecond})
+			continue
+		}
+		running = append(running, end)
+	}
+	text := s.pass(time.Second)
+	if n := strings.Count(text, "\n"); n > 16 {
+		t.Errorf("%d lines on a terminal of 16:\n%s", n, text)
+	}
+	if n := strings.Count(text, "◐   branch_5"); n != len(running) {
+		t.Errorf("%d of %d running steps are shown:\n%s", n, len(running), text)
+	}
+	if !strings.Contains(text, "    50 done, 118 more steps") {
+		t.Errorf("the rest is not counted:\n%s", text)
+	}
+}
+
+func TestDeepTreesFitOnNarrowTerminals(t *testing.T) {
+	t.Parallel()
+	for _, width := range []int{40, 80, 120} {
+		path, planned := "", []row(nil)
+		for i := range 12 {
+			path = strings.TrimPrefix(path+fmt.Sprintf(".a_block_called_%d", i), ".")
+			planned = append(planned, row{path: path})
+		}
+		planned = append(planned, row{path: path + ".leaf", title: "GET /a/long/path/to/something"})
+		s := newStage(t, width, 24, planned...)
+		s.begin(flow.RunSpan, flow.Span{})
+		for _, r := range planned {
+			s.begin(flow.StepSpan, flow.Span{Path: r.path})
+		}
+		if text := s.pass(time.Second); !strings.Contains(text, "leaf") {
+			t.Errorf("at %d columns the step is not named:\n%s", width, text)
+		}
+		s.close()
+	}
+}
+
+func TestALogSaysOfPollsOnlyTheFirstSecondFourth(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	planned := []row{{path: "in"}, {path: "in.job", title: "GET /job"}}
+	p := newProgress(&out, plainLook(80), widestOf(planned), planned)
+	ctx, _ := p.Begin(context.Background(), flow.Span{Kind: flow.RunSpan, Run: "r", Flow: "f"})
+	_, block := p.Begin(ctx, flow.Span{Kind: flow.StepSpan, Path: "in"})
+	_, job := p.Begin(ctx, flow.Span{Kind: flow.StepSpan, Path: "in.job", Title: "GET /job"})
+	for range 20 {
+		_, try := p.Begin(ctx, flow.Span{Kind: flow.AttemptSpan, Path: "in.job", Attempt: 1})
+		try(flow.End{Outcome: "done", Status: 202, Again: p.now().Add(time.Hour)})
+	}
+	job(flow.End{Outcome: "done", Status: 200, Took: time.Second})
+	block(flow.End{Outcome: "done", Took: time.Second})
+	p.close()
+	if n := strings.Count(out.String(), "asks again"); n != 5 {
+		t.Errorf("%d lines for 20 polls", n)
+	}
+	if !strings.HasSuffix(out.String(), "  ✓ in.job    GET  /job, 20 polls  200   1.0s\n") {
+		t.Errorf("the end is:\n%s", out.String())
+	}
+}
+
+func TestPathsAreReadThroughRounds(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{"a": "a", "a#2.get": "a.get", "a#12.b#0.c": "a.b.c", "a#1.each[3].x#2.y": "a.each[3].x.y"} {
+		if got := keyOf(path); got != want {
+			t.Errorf("the key of %s is %s, not %s", path, got, want)
+		}
+	}
+	if got := fmt.Sprint(roundsOf("a#12.b#3.c")); got != "[{a 12} {a.b 3}]" {
+		t.Errorf("the rounds are %s", got)
+	}
+	if got := roundsOf("each[1].a#2.b"); got != nil {
+		t.Errorf("rounds in a loop have no line: %v", got)
+	}
+}
