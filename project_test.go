@@ -54,6 +54,7 @@ var floors = map[string][]string{
 	"flow": {"datapoints", "flow/diag", "flow/internal/...", "flow/walk"},
 
 	"actions":                    {"datapoints", "flow", "flow/diag", "actions/internal/..."},
+	"actions/oauth2":             {"datapoints", "flow", "actions/internal/challenge", "actions/internal/ordered", "github.com/go-jose/go-jose/v4", "golang.org/x/sync/singleflight"},
 	"actions/internal/challenge": {"actions/internal/ordered"},
 	"actions/internal/document":  {},
 	"actions/internal/ordered":   {},
@@ -79,6 +80,8 @@ var nevers = []never{
 	{"flow/internal/expression", "gopkg.in/yaml.v3", "expressions are text with a place, wherever it came from"},
 	{"actions", "datapoints/sqlstore", "an action does one attempt and keeps nothing"},
 	{"actions", "database/sql", "an action does one attempt and keeps nothing"},
+	{"actions/oauth2", "datapoints/sqlstore", "a token client is given the place where tokens are kept"},
+	{"actions/oauth2", "database/sql", "a token client is given the place where tokens are kept"},
 	{"datapoints/sqlstore", "flow/...", "a store keeps what it is given"},
 	{"datapoints/sqlstore", "modernc.org/...", "the driver is the caller's choice"},
 	{"examples/sandbox", module + "/...", "the sandbox must not share our mistakes"},
