@@ -132,7 +132,7 @@ func (s *Source) Await(ctx context.Context, d *Device) (Token, error) {
 // redeem exchanges what a login gave, and keeps the token.
 func (s *Source) redeem(ctx context.Context, g grant) (Token, *failure) {
 	if !s.client.begin() {
-		return Token{}, &failure{Error: errClosed}
+		return Token{}, &failure{Error: ended()}
 	}
 	defer s.client.running.Done()
 	base := kept{generation: s.load(ctx).generation}

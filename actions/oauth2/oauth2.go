@@ -94,8 +94,10 @@ type slot struct {
 	skew    time.Duration // what the server's clock is ahead of this one
 }
 
-// errClosed is what Token fails with after Close.
-var errClosed = &flow.Error{Kind: flow.KindInterrupted, Message: "no token is fetched any more: the program is about to end"}
+// ended is what Token fails with after Close.
+func ended() *flow.Error {
+	return &flow.Error{Kind: flow.KindInterrupted, Message: "no token is fetched any more: the program is about to end"}
+}
 
 // Close keeps renewals from beginning and waits for those that have begun, so
 // that what they obtain is kept. It gives up when ctx is done, with its error.

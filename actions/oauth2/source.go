@@ -168,7 +168,7 @@ func copyError(err error) error {
 // fly does what a caller leaving must not stop.
 func (s *Source) fly(ctx context.Context, do func(context.Context) (Token, *flow.Error)) (t Token, err error) {
 	if !s.client.begin() {
-		return Token{}, errClosed
+		return Token{}, ended()
 	}
 	defer s.client.running.Done()
 	defer func() {
