@@ -201,6 +201,11 @@ func settle(t *testing.T, dir, document string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	lib, err := filepath.Glob("examples/lib/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples = append(examples, lib...)
 	for _, name := range examples {
 		text, err := os.ReadFile(name)
 		if err != nil {

@@ -97,6 +97,14 @@ type SecretSource struct {
 	Optional bool
 }
 
+// Path is where File lies: from the project root, unless it is absolute.
+func (s SecretSource) Path() string {
+	if path.IsAbs(s.File) {
+		return s.File
+	}
+	return path.Join(s.Folder, s.File)
+}
+
 // Inputs are what a run is started with, by name. A string is text from
 // outside and is converted to the input's type; anything else is taken as its JSON.
 type Inputs map[string]any
@@ -278,7 +286,7 @@ func (s SecretSource) source() string {
 	case s.Env != "":
 		return "the environment variable " + s.Env
 	case s.File != "":
-		return "the file " + s.File
+		return "the file " + s.Path()
 	case len(s.Command) > 0:
 		return "the command " + s.Command[0]
 	}

@@ -205,7 +205,7 @@ func outlineSource(s *plan.Secret) string {
 	case s.Env != "":
 		return "env " + s.Env
 	case s.File != "":
-		return "file " + s.File
+		return "file " + SecretSource{File: s.File, Folder: s.Folder}.Path()
 	case len(s.Command) > 0:
 		return "command " + s.Command[0]
 	}

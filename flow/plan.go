@@ -207,6 +207,13 @@ func Format(file string, text []byte) ([]byte, error) {
 	return formatted, nil
 }
 
+// ProjectFile marks a project's folder: flows below it may name each other's files.
+const ProjectFile = "stepwell.yaml"
+
+// CheckProject says what is wrong with a ProjectFile, in source order: it holds
+// `stepwell: 1` and nothing else.
+func CheckProject(name string, text []byte) diag.List { return syntax.CheckProject(name, text) }
+
 // finallyTime is how long the steps of finally may take.
 const finallyTime = 5 * time.Minute
 
@@ -244,7 +251,7 @@ func readWhole(fsys fs.FS, name string, limit int64) ([]byte, error) {
 			err = at.Err
 		}
 		if strings.Contains(err.Error(), "escapes from parent") { // os.Root has no error to compare with
-			err = errors.New("it leads out of the project's folder")
+			err = check.ErrOutside
 		}
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

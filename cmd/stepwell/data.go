@@ -131,18 +131,15 @@ func (c *Command) pointTable(p *points, list []datapoints.Point, o dataFlags) st
 		most: map[int]int{0: 24, 1: max(20, l.width()*2/5), 3: 24, 4: 32},
 		tint: func(i int, _ string) string { return map[int]string{0: cyan, 2: dim, 3: dim, 4: dim, 5: dim}[i] }}
 	for _, v := range list {
-		step, name := v.Step, v.Name
+		step := v.Step
 		if o.verbose && v.Attempt > 1 {
 			step += fmt.Sprintf(", attempt %d", v.Attempt)
-		}
-		if v.Scope != "" {
-			name = v.Scope + "." + name
 		}
 		value := l.cut(p.brief(v.Value, o.reveal), t.most[1])
 		if v.Undone {
 			value += " (taken back)"
 		}
-		t.rows = append(t.rows, []string{name, value, v.Type, step, clean(v.Source), v.At.Local().Format("15:04:05.000")})
+		t.rows = append(t.rows, []string{pathOf(v), value, v.Type, step, clean(v.Source), v.At.Local().Format("15:04:05.000")})
 	}
 	return l.write(t)
 }

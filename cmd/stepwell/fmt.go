@@ -121,7 +121,7 @@ var flowKey = regexp.MustCompile(`(?m)^[{\s]*["']?stepwell["']?\s*:`)
 // language, and does not only mark the project's folder.
 func isFlow(path string) bool {
 	text, err := os.ReadFile(path)
-	return err == nil && filepath.Base(path) != projectFile && flowKey.Match(text)
+	return err == nil && filepath.Base(path) != flow.ProjectFile && flowKey.Match(text)
 }
 
 // mostFlow is more than a flow may have, so that one that is too long is said to be.

@@ -50,10 +50,22 @@ func (p *points) current() []datapoints.Point {
 	return list
 }
 
-// versions are all versions of a name, those in loops with it. A name with a
-// scope, "notify[2].id", is that iteration's alone.
+// pathOf is a data point's name with where it lives: "notify[2].id" in an
+// iteration, "token/id" in a sub-flow.
+func pathOf(v datapoints.Point) string {
+	if v.Scope == "" || strings.HasSuffix(v.Scope, "/") {
+		return v.Scope + v.Name
+	}
+	return v.Scope + "." + v.Name
+}
+
+// versions are all versions of a name, those in loops and sub-flows with it. A
+// name with a scope, "notify[2].id" or "token/id", is meant alone.
 func (p *points) versions(name string) []datapoints.Point {
 	scope, last := "", name
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		scope, last = name[:i+1], name[i+1:]
+	}
 	if i := strings.LastIndexByte(name, ']'); i >= 0 && strings.HasPrefix(name[i:], "].") {
 		scope, last = name[:i+1], name[i+2:]
 	}

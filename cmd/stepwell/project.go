@@ -9,15 +9,10 @@ import (
 	"strings"
 	"syscall"
 
-	"gopkg.in/yaml.v3"
-
 	"github.com/stepwell/stepwell/actions"
 	"github.com/stepwell/stepwell/flow"
 	"github.com/stepwell/stepwell/flow/diag"
 )
-
-// projectFile marks the folder within which the files of its flows lie.
-const projectFile = "stepwell.yaml"
 
 // A project is the folder within which files may be read.
 type project struct {
@@ -36,16 +31,16 @@ func (p *project) files() fs.FS { return p.root.FS() }
 func projectOf(dir string) (*project, error) {
 	top := dir
 	for at := dir; ; at = filepath.Dir(at) {
-		text, err := os.ReadFile(filepath.Join(at, projectFile))
+		text, err := os.ReadFile(filepath.Join(at, flow.ProjectFile))
 		if err == nil {
-			if err := checkProjectFile(text); err != nil {
-				return nil, wrong(filepath.Join(at, projectFile)+": "+err.Error(), "it marks the project's folder and holds the line: stepwell: 1")
+			if list := flow.CheckProject(filepath.Join(at, flow.ProjectFile), text); list.HasErrors() {
+				return nil, list
 			}
 			top = at
 			break
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, wrong(filepath.Join(at, projectFile) + " cannot be read: " + reason(err))
+			return nil, wrong(filepath.Join(at, flow.ProjectFile) + " cannot be read: " + reason(err))
 		}
 		if filepath.Dir(at) == at {
 			break
@@ -72,27 +67,15 @@ func (c *Command) isProject(dir string) bool {
 	return p.dir == dir
 }
 
-func checkProjectFile(text []byte) error {
-	var holds struct {
-		Stepwell int       `yaml:"stepwell"`
-		Steps    yaml.Node `yaml:"steps"`
-	}
-	switch err := yaml.Unmarshal(text, &holds); {
-	case err != nil:
-		return errors.New("is not valid YAML")
-	case !holds.Steps.IsZero():
-		return errors.New("is a flow: give it another name")
-	case holds.Stepwell != 1:
-		return errors.New("does not say stepwell: 1")
-	}
-	return nil
-}
-
 // load compiles the flow in a file. The error is a diag.List with the files
 // named as the user reads them.
 func (c *Command) load(file string) (*flow.Plan, *project, error) {
 	full := c.path(file)
 	p, err := projectOf(filepath.Dir(full))
+	var list diag.List
+	if errors.As(err, &list) {
+		return nil, nil, c.renamed(list, "")
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -104,7 +87,6 @@ func (c *Command) load(file string) (*flow.Plan, *project, error) {
 	plan, err := flow.Compile(p.files(), filepath.ToSlash(name), c.kit())
 	if err != nil {
 		p.close()
-		var list diag.List
 		if errors.As(err, &list) {
 			return nil, nil, c.renamed(list, p.dir)
 		}
@@ -131,8 +113,11 @@ func (c *Command) renamed(list diag.List, dir string) diag.List {
 
 // shownIn is the path of a project's file as seen from the current folder.
 func (c *Command) shownIn(dir, file string) string {
-	if file == "" || filepath.IsAbs(file) {
+	if file == "" {
 		return file
+	}
+	if filepath.IsAbs(file) {
+		return filepath.ToSlash(c.shown(file))
 	}
 	return filepath.ToSlash(c.shown(filepath.Join(dir, filepath.FromSlash(file))))
 }

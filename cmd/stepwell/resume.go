@@ -127,7 +127,7 @@ func (s *session) recall(ctx context.Context, run string) error {
 	}
 	p, err := projectOf(dir)
 	if err != nil {
-		return err
+		return s.c.refuse(err, "", s.flags.json)
 	}
 	p.close()
 	s.dir = p.dir

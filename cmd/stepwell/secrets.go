@@ -26,14 +26,13 @@ const (
 // secret reads a secret from its source. What is not there reads as "". No
 // error holds the secret or a part of it. dir is the project's folder.
 func (c *Command) secret(ctx context.Context, s flow.SecretSource, dir string) (string, error) {
-	dir = filepath.Join(dir, filepath.FromSlash(s.Folder))
 	switch {
 	case s.Env != "":
 		return c.env(s.Env), nil
 	case s.File != "":
-		return secretFile(s.File, dir)
+		return secretFile(filepath.FromSlash(s.Path()), dir)
 	case len(s.Command) > 0:
-		return secretCommand(ctx, s.Command, dir)
+		return secretCommand(ctx, s.Command, filepath.Join(dir, filepath.FromSlash(s.Folder)))
 	case s.Keyring[0] != "":
 		return secretKeyring(s.Keyring[0], s.Keyring[1])
 	}
@@ -120,7 +119,7 @@ func sourceOf(s flow.SecretSource) string {
 	case s.Env != "":
 		return "$" + s.Env
 	case s.File != "":
-		return "file " + s.File
+		return "file " + s.Path()
 	case len(s.Command) > 0:
 		return "command " + strings.Join(s.Command, " ")
 	case s.Keyring[0] != "":

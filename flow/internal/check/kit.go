@@ -1,6 +1,7 @@
 package check
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -206,10 +207,13 @@ func (c *checker) open(id syntax.ID) (at string, text []byte, ok bool) {
 	return at, text, err == nil
 }
 
+// ErrOutside is what a file cannot be read for that a link leads to.
+var ErrOutside = errors.New("it leads out of the project's folder")
+
 // unreadable reports a file that cannot be read.
 func (c *checker) unreadable(span diag.Span, name string, err error) {
 	code := diag.UnreadableFile
-	if outside(span.File, name) {
+	if outside(span.File, name) || errors.Is(err, ErrOutside) {
 		code = diag.OutsideProject
 	}
 	c.errorAt(span, code, "", "the file cannot be read: %s", err)

@@ -77,6 +77,34 @@ func (r *reader) included(root *Node) {
 	r.declarations(f)
 }
 
+// project reads the file that marks a project's folder.
+func (r *reader) project(root *Node) {
+	if root.Kind == Mapping {
+		marks := *root
+		marks.Pairs = nil
+		for _, p := range root.Pairs {
+			switch {
+			case p.Key == "stepwell" || strings.HasPrefix(p.Key, "x-"):
+				marks.Pairs = append(marks.Pairs, p)
+			case fileKeys.Key(p.Key) != nil:
+				r.report(p.KeySpan, diag.UnknownKey, "give a flow another name: this file marks the project's folder", "%q does not stand in stepwell.yaml, which holds `stepwell: 1` alone", p.Key)
+			default:
+				r.report(p.KeySpan, diag.UnknownKey, "remove it", "%q does not stand in stepwell.yaml, which holds `stepwell: 1` alone", p.Key)
+			}
+		}
+		root = &marks
+	}
+	f, ok := r.open(root, &projectKeys, "stepwell.yaml")
+	if !ok {
+		return
+	}
+	f.node.Span = r.flow.Span
+	f.require("stepwell.yaml")
+	if p, has := f.get("stepwell"); has {
+		r.version(p)
+	}
+}
+
 // includes reads the list of files with further declarations.
 func (r *reader) includes(f *fields) {
 	p, has := f.get("include")

@@ -128,6 +128,10 @@ var (
 	// What an included file may hold is described as it is of a flow.
 	includedKeys = Table{"included file", pick(fileKeys.Keys, "stepwell", "include", "inputs", "secrets", "data", "credentials", "callbacks", "defaults")}
 
+	projectKeys = Table{"project", []Key{
+		{Name: "stepwell", Takes: "1", Required: true, Doc: "the version of the language"},
+	}}
+
 	ruleKeys = []Key{
 		{Name: "type", Takes: "type", Doc: "string integer number boolean date datetime telephone object list any"},
 		{Name: "items", Takes: "type", Doc: "of a list: the type of its elements"},

@@ -37,6 +37,13 @@ func ParseIncluded(file string, text []byte) (*Flow, diag.List) {
 	return parse(file, text, (*reader).included)
 }
 
+// CheckProject says what is wrong with the file that marks a project's folder. It
+// holds `stepwell: 1` and nothing else.
+func CheckProject(file string, text []byte) diag.List {
+	_, problems := parse(file, text, (*reader).project)
+	return problems
+}
+
 func parse(file string, text []byte, read func(*reader, *Node)) (*Flow, diag.List) {
 	f := &Flow{File: file, Span: diag.Span{File: file}}
 	if len(text) > maxBytes {
