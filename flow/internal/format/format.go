@@ -17,7 +17,9 @@ import (
 // mark and the kind of line ends stay.
 func Text(file string, text []byte) ([]byte, diag.List) {
 	if _, problems := syntax.Parse(file, text); problems.HasErrors() {
-		return nil, problems
+		if _, other := syntax.ParseIncluded(file, text); other.HasErrors() { // it is no file with declarations either
+			return nil, problems
+		}
 	}
 	before, _ := syntax.Read(file, text)
 	source, bom := strings.CutPrefix(string(text), byteOrderMark)
