@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -280,19 +279,23 @@ func (w *work) inputOf(h *plan.Ref, at string) (expression.Value, error) {
 	return in[h.Input.Name], nil
 }
 
-// returned takes what a sub-flow gives back: its outputs are what the step
+// returned is the place after a sub-flow: its outputs are the answer that the step
 // expects something of and saves from.
-func (w *work) returned(ctx context.Context, n *plan.Node, t Task) ([]datapoints.Point, error) {
+func (w *work) returned(ctx context.Context, n *plan.Node, t Task) (*env, error) {
 	inside := t.Path
 	if n.Rounds {
-		inside += "#" + strconv.Itoa(t.N)
+		inside = plan.Round(inside, t.N)
 	}
 	outputs, err := w.outputs(&env{w: w, ctx: ctx, path: inside}, n)
 	if err != nil {
 		return nil, err
 	}
+	return &env{w: w, ctx: ctx, path: inside, answer: &answer.Answer{Body: outputs}, now: time.Now().UTC().Truncate(time.Millisecond)}, nil
+}
+
+// kept is what a step saves of what its sub-flow returned, if that is as expected.
+func (w *work) kept(n *plan.Node, t Task, e *env) ([]datapoints.Point, error) {
 	spec := n.Work.Flow
-	e := &env{w: w, ctx: ctx, path: t.Path, answer: &answer.Answer{Body: outputs}, now: time.Now().UTC().Truncate(time.Millisecond)}
 	if err := w.expect(&spec.Expect, e); err != nil {
 		return nil, err
 	}
@@ -301,27 +304,6 @@ func (w *work) returned(ctx context.Context, n *plan.Node, t Task) ([]datapoints
 		return nil, err
 	}
 	return points, w.admit(points)
-}
-
-// endOf is run.status or run.error in the finally of a sub-flow: how its steps ended.
-func (w *work) endOf(n *plan.Node, at, member string) expression.Value {
-	path := record.Within(n, at)
-	last := w.state.Row(plan.Join(path, "finally"))
-	var f *fault
-	if last.Origin != "" {
-		f = w.faultAt(last.Origin)
-	}
-	switch {
-	case member == "error" && f == nil:
-		return expression.Of(nil)
-	case member == "error":
-		return f.value()
-	case f != nil:
-		return expression.FromText(string(stateOf(f.Kind)))
-	case !w.state.Over(n, path):
-		return expression.FromText(string(datapoints.Cancelled))
-	}
-	return expression.FromText(string(datapoints.Succeeded))
 }
 
 // callers says which steps lead to a step of a sub-flow, the nearest first.

@@ -81,6 +81,9 @@ func (e *env) Value(r *expression.Ref) (expression.Value, error) {
 		return expression.Of(e.page), nil
 	case handle != nil && handle.Next:
 		return e.next, nil
+	case handle != nil && handle.Round != nil:
+		round, _ := record.RoundAt(e.path, handle.Round.Depth)
+		return expression.Of(round), nil
 	case handle == nil || handle.Loop == nil:
 		return expression.Value{}, fmt.Errorf("%s has no meaning here", r.Name)
 	}
@@ -117,8 +120,7 @@ func (e *env) loop(h *plan.Ref) (expression.Value, error) {
 }
 
 func (e *env) step(n *plan.Node, member string) expression.Value {
-	path := plan.Join(record.Within(n.Scope.Node, e.path), e.w.plan.within[n.Index])
-	r := e.w.state.Row(path)
+	r := e.w.state.Row(e.where(n))
 	switch member {
 	case "outcome":
 		return expression.FromText(outcome(&r))
@@ -180,41 +182,38 @@ func (e *env) run(h *plan.Ref, member string) (expression.Value, error) {
 	case "started_at":
 		return expression.FromText(e.w.run.Started.UTC().Truncate(time.Millisecond).Format(time.RFC3339Nano)), nil
 	}
-	if inside {
-		return e.w.endOf(h.Flow, e.path, member), nil
-	}
-	root := e.w.state.Row("")
-	if root.Last.Status != datapoints.Broke {
-		if member == "status" {
-			return expression.FromText(string(datapoints.Succeeded)), nil
-		}
-		return expression.Of(nil), nil
-	}
-	f := e.w.verdict("")
+	state, f := e.w.became(e.path)
 	if member == "status" {
-		return expression.FromText(string(stateOf(f.Kind))), nil
+		return expression.FromText(string(state)), nil
+	}
+	if f == nil {
+		return expression.Of(nil), nil
 	}
 	return f.value(), nil
 }
 
 func (e *env) error(member string) expression.Value {
-	if e.fault == nil {
+	f := e.fault
+	if i := strings.LastIndex(e.path, ".catch["); f == nil && i >= 0 { // what the clause has taken
+		f = e.w.faultAt(e.path[:i])
+	}
+	if f == nil {
 		return expression.Of(nil)
 	}
 	switch member {
 	case "kind":
-		return expression.FromText(string(e.fault.Kind))
+		return expression.FromText(string(f.Kind))
 	case "message":
-		return expression.FromText(e.fault.Message)
+		return expression.FromText(f.Message)
 	case "step":
-		return expression.FromText(e.fault.Step)
+		return expression.FromText(f.Step)
 	case "status":
-		if e.fault.Status == 0 {
+		if f.Status == 0 {
 			return expression.Of(nil)
 		}
-		return expression.Of(e.fault.Status)
+		return expression.Of(f.Status)
 	}
-	return bodyValue([]byte(e.fault.Body))
+	return bodyValue([]byte(f.Body))
 }
 
 func (e *env) sent(member string) expression.Value {

@@ -27,6 +27,7 @@ type Plan struct {
 	actions  Actions
 	digest   string                // of the files that it was made from
 	within   []string              // by node: its path below the node of its scope
+	rounds   [][]*plan.Node        // by node: what has rounds around it in its scope, the outermost first
 	nodes    map[string]*plan.Node // by path, iterations as "[]"
 }
 
@@ -105,32 +106,42 @@ func marked(json string, c plan.Class, label string) datapoints.Value {
 // index fills in where nodes stand.
 func (p *Plan) index() {
 	p.within, p.nodes = make([]string, len(p.compiled.Nodes)), map[string]*plan.Node{}
-	p.place(p.compiled.Root, "", "")
+	p.rounds = make([][]*plan.Node, len(p.compiled.Nodes))
+	p.place(p.compiled.Root, "", "", nil)
 }
 
-// place notes a node's path below its scope's node, and its whole path.
-func (p *Plan) place(n *plan.Node, below, whole string) {
-	p.within[n.Index], p.nodes[whole] = below, n
+// place notes a node's path below its scope's node, its whole path, and what
+// has rounds around it.
+func (p *Plan) place(n *plan.Node, below, whole string, rounds []*plan.Node) {
+	p.within[n.Index], p.nodes[whole], p.rounds[n.Index] = below, n, rounds
+	around := rounds
+	if n.Rounds {
+		around = append(rounds[:len(rounds):len(rounds)], n)
+	}
 	inside := below
 	if n.Kind == plan.Flow { // has a scope of its own
-		inside = ""
+		inside, around = "", nil
 	}
 	if n.Kind == plan.Loop {
-		p.place(n.Steps[0], "", whole+"[]")
+		p.place(n.Steps[0], "", whole+"[]", nil)
 	} else {
 		for _, s := range n.Steps {
-			p.place(s, plan.Join(inside, s.ID), plan.Join(whole, s.ID))
+			p.place(s, plan.Join(inside, s.ID), plan.Join(whole, s.ID), around)
 		}
 	}
 	if n.Else != nil {
-		p.place(n.Else, plan.Join(below, "else"), plan.Join(whole, "else"))
+		p.place(n.Else, plan.Join(below, "else"), plan.Join(whole, "else"), rounds)
 	}
 	for i, c := range n.Catch {
 		id := "catch[" + strconv.Itoa(i) + "]"
-		p.place(c, plan.Join(below, id), plan.Join(whole, id))
+		p.place(c, plan.Join(below, id), plan.Join(whole, id), rounds)
 	}
 	if n.Finally != nil {
-		p.place(n.Finally, plan.Join(inside, "finally"), plan.Join(whole, "finally"))
+		in := rounds
+		if n.Kind == plan.Flow { // it belongs to the flow, not to the step that calls it
+			in = nil
+		}
+		p.place(n.Finally, plan.Join(inside, "finally"), plan.Join(whole, "finally"), in)
 	}
 }
 
@@ -182,10 +193,7 @@ func Compile(fsys fs.FS, file string, kit Kit) (*Plan, error) {
 			n.Steps[0].Bare = false // an iteration has a record, which says that it is over
 		}
 		if f := n.Finally; f != nil {
-			f.Bare = false // it has a time of its own
-			if f.Work.Timeout == 0 {
-				f.Work.Timeout = finallyTime
-			}
+			f.Bare, f.Work.Timeout = false, finallyTime
 		}
 	}
 	p := &Plan{compiled: compiled, actions: kit.Actions, digest: digest(compiled.Files)}

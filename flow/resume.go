@@ -3,6 +3,7 @@ package flow
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/evaluate"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
@@ -247,3 +249,54 @@ func isStep(path string) bool {
 	last := path[strings.LastIndexByte(path, '.')+1:]
 	return last != "" && last != "else" && last != "finally" && !strings.HasPrefix(last, "catch[")
 }
+
+// A Path is a compiled gjson path. It may be used by many goroutines.
+type Path struct{ compiled *expression.Path }
+
+// CompilePath reads a gjson path as `save` takes it: what gjson would take for
+// a path without complaint but cannot find, and modifiers that may not be used,
+// are errors. The error is a diag.List whose columns count within text.
+func CompilePath(text string) (*Path, error) {
+	p, problems := expression.CompilePath(text)
+	if list := evaluate.Problems("path", text, problems); list.HasErrors() {
+		return nil, list
+	}
+	return &Path{p}, nil
+}
+
+// Find gives the JSON of the value at the path, with the digits it came with.
+// null is there. The text must be valid JSON; nothing looks at it.
+func (p *Path) Find(json string) (value string, there bool) { return p.compiled.Get(json) }
+
+// Nearest gives at most n paths that the JSON text has and that are most like
+// this one, for whoever mistyped it.
+func (p *Path) Nearest(json string, n int) []string { return p.compiled.Nearest(json, n) }
+
+// CheckJSON says whether a text is one JSON value that is not nested deeper
+// than answers may be. The error says where it stops being one.
+func CheckJSON(text []byte) error { return expression.CheckJSON(text) }
+
+// Known are values that Eval may read. Nil maps hold nothing.
+type Known = evaluate.Known
+
+// Eval computes an expression of the flow language, or a text with ${{ }} in
+// it, over given values, and gives the result as JSON. A problem that a check
+// would find is a diag.List whose columns count within the source; one that
+// only shows while computing is an *Error of kind expression or data.
+func Eval(source string, known Known) (datapoints.Value, error) {
+	text, err := evaluate.JSON(source, known)
+	var list diag.List
+	var failed *expression.Error
+	switch {
+	case err == nil:
+		return datapoints.JSON(text), nil
+	case errors.As(err, &list):
+		return datapoints.Value{}, list
+	case errors.As(err, &failed):
+		return datapoints.Value{}, &Error{Kind: Kind(failed.Kind), Message: failed.Message, Hints: failed.Hints, Err: err}
+	}
+	return datapoints.Value{}, &Error{Kind: KindExpression, Message: err.Error(), Err: err}
+}
+
+// Nearest gives the candidate that is most like a name that is not there, or "".
+func Nearest(name string, candidates []string) string { return expression.Suggest(name, candidates) }

@@ -225,7 +225,7 @@ func (w *work) watch(ctx context.Context, o Observer) (context.Context, func(End
 // end records how the walk ended and gives the run as it is now.
 func (w *work) end(ctx context.Context, walked error) (datapoints.Run, error) {
 	if walk.AsFailure(walked) != nil {
-		if err := w.doubts(ctx); err != nil {
+		if err := w.doubts(ctx, ""); err != nil {
 			walked = err
 		}
 	}
@@ -264,7 +264,7 @@ func (w *work) end(ctx context.Context, walked error) (datapoints.Run, error) {
 // verdict is why the run failed, if a failure at a path ended it: whatever
 // else failed, a call that is unknown.
 func (w *work) verdict(path string) *fault {
-	if unknown := w.state.FirstUnknown(); unknown != "" {
+	if unknown := w.state.FirstUnknown(""); unknown != "" {
 		path = unknown
 	}
 	return w.faultAt(path)

@@ -126,9 +126,9 @@ func unknownCall(e *Error, path string) *Error {
 }
 
 // doubts makes each call unknown that was under way in a process that ended,
-// and whose branch is not walked any more.
-func (w *work) doubts(ctx context.Context) error {
-	for _, path := range w.state.Doubts() {
+// and whose branch, at or below a path, is not walked any more.
+func (w *work) doubts(ctx context.Context, below string) error {
+	for _, path := range w.state.Doubts(below) {
 		n, r := w.plan.at(path), w.state.Row(path)
 		r.N = r.Intent
 		t := Task{Run: w.run.ID, Path: path, Node: n.Index, Phase: Try}
@@ -248,6 +248,13 @@ func (w *work) enter(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 		}
 		r.Hidden = h.seal()
 	}
+	if n.Work.Poll != nil {
+		r.Deadline = now.Add(n.Work.Poll.Timeout)
+	}
+	r.Origin = ""
+	if t.Cause != "" { // of finally: what it runs after
+		r.Origin = w.origin(t.Cause)
+	}
 	r.Enter = out
 	return out, w.add(datapoints.Record{Path: t.Path, Row: r, At: now}, false)
 }
@@ -255,6 +262,7 @@ func (w *work) enter(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 // caught decides which clause takes a failure.
 func (w *work) caught(ctx context.Context, n *plan.Node, r datapoints.Row, t Task) (Outcome, error) {
 	cause := w.faultAt(t.Cause)
+	known := len(cause.Hints)
 	r.Caught = Outcome{Status: datapoints.Done, Next: -1}
 	for i, c := range n.Catch {
 		if w.takes(ctx, c.Work.Clause, cause, t.Path) {
@@ -262,11 +270,18 @@ func (w *work) caught(ctx context.Context, n *plan.Node, r datapoints.Row, t Tas
 			break
 		}
 	}
+	if len(cause.Hints) > known {
+		if err := w.amend(w.origin(t.Cause), cause); err != nil {
+			return Outcome{}, err
+		}
+		r.Hidden = w.state.Row(t.Path).Hidden
+	}
 	w.spans.decided(t.Path, r.Caught.Next >= 0)
 	return r.Caught, w.add(datapoints.Record{Path: t.Path, Row: r, At: time.Now()}, false)
 }
 
-// takes says whether a clause takes a failure. An error in `when` counts as false.
+// takes says whether a clause takes a failure. An error in `when` counts as
+// false and becomes a hint.
 func (w *work) takes(ctx context.Context, c *plan.Clause, f *fault, path string) bool {
 	switch f.Kind {
 	case KindStore, KindInternal, KindCancelled:
@@ -280,65 +295,10 @@ func (w *work) takes(ctx context.Context, c *plan.Clause, f *fault, path string)
 		return true
 	}
 	ok, err := w.holds(c.When, &env{w: w, ctx: ctx, path: path, fault: f})
-	return ok && err == nil
-}
-
-// leave ends a compound: gathers lists, counts failures, evaluates outputs, or
-// passes on the failure of a part.
-func (w *work) leave(ctx context.Context, n *plan.Node, r datapoints.Row, t Task) (Outcome, error) {
-	rec := datapoints.Record{Path: t.Path, At: time.Now()}
-	r.N, r.Ended = t.N, rec.At
-	if n.Kind == plan.Loop {
-		r.N = r.Enter.Count
-	}
-	h := unseal(r.Hidden)
-	r.Last = Outcome{Status: datapoints.Done}
-	var err error
-	switch {
-	case t.Cause != "":
-		if n == w.plan.compiled.Root {
-			if err := w.doubts(ctx); err != nil {
-				return Outcome{}, err
-			}
-		}
-		f := w.faultAt(t.Cause)
-		r.Last = Outcome{Status: datapoints.Broke, Kind: string(f.Kind)}
-		r.Origin = w.origin(t.Cause)
-		if n.Kind == plan.Loop {
-			h.Failures, err = w.failures(t.Path, r.Enter.Count)
-		}
-	case n.Kind == plan.Loop:
-		h.Failures, err = w.failures(t.Path, r.Enter.Count)
-		if err == nil {
-			err = w.outOfTime(n, t, r.Enter.Count)
-		}
-		if err == nil {
-			rec.Points, err = w.lists(ctx, n, t.Path, r.Enter.Count)
-		}
-		w.state.SetItems(t.Path, nil)
-	case n == w.plan.compiled.Root:
-		h.Outputs, err = w.outputs(&env{w: w, ctx: ctx}, n)
-		w.returns = h.Outputs
-	case n.Work.Flow != nil:
-		rec.Points, err = w.returned(ctx, n, t)
-	}
-	if n.Work.Flow != nil {
-		w.state.SetInputs(t.Path, nil)
-	}
 	if err != nil {
-		return w.fail(ctx, n, r, t, err)
+		f.Hints = append(f.Hints, "catch.when could not be evaluated and counted as false: "+w.redact(err.Error()))
 	}
-	r.Hidden = h.seal()
-	rec.Row = r
-	err = w.add(rec, false)
-	if w.spans.watched() {
-		end := End{Outcome: outcome(&r), Saved: saved(rec.Points), Took: rec.At.Sub(r.Started)}
-		if t.Cause != "" {
-			end.Error = w.told(w.faultAt(t.Cause))
-		}
-		w.spans.ended(n, t.Path, end)
-	}
-	return r.Last, err
+	return ok && err == nil
 }
 
 // origin is the path whose record holds the text of a failure.

@@ -191,6 +191,7 @@ func (p *progress) counter(r *row, l layout) string {
 }
 
 // retrying says why and when: "503, again in 2s (attempt 2 of 3, the server said so)".
+// A poll says "202, not yet, again in 5s".
 func (p *progress) retrying(r *row) string {
 	what := r.why
 	if r.status != 0 {
@@ -203,7 +204,7 @@ func (p *progress) retrying(r *row) string {
 	}
 	text := fmt.Sprintf("%s, again in %s (attempt %d of %d", what, in, r.attempt+1, r.limit)
 	if r.state == rowPolling {
-		text = fmt.Sprintf("%s, asks again in %s (poll %d", what, in, r.turns+1)
+		text = strings.TrimPrefix(fmt.Sprintf("%s, asks again in %s (poll %d", what, in, r.turns+1), ", ")
 	}
 	if r.asked {
 		text += ", the server said so"

@@ -185,7 +185,7 @@ func (w walk) body(ctx context.Context, n *plan.Node, path string, next int, in 
 	}
 	below := path
 	if n.Rounds {
-		below += "#" + strconv.Itoa(next)
+		below = plan.Round(path, next)
 	}
 	err := w.steps(ctx, n.Steps, below, in.Deadline)
 	if inside(n, path) {

@@ -109,7 +109,7 @@ func idempotent(args arguments) bool {
 func (c *checker) retries(s *syntax.Step, spec *Action, repeatable bool) plan.Retry {
 	r := plan.Retry{Attempts: defaultAttempts, Default: true, Initial: defaultInitial, Factor: defaultFactor, Max: defaultMax}
 	if d := c.file.HTTPRetry; d != nil && spec.Web {
-		c.overRetry(&r, d)
+		c.overRetry(&r, d, true)
 		if !repeatable { // the defaults' further reasons are for calls that may be repeated
 			r.On, r.When, r.Default = nil, nil, true
 		}
@@ -117,7 +117,7 @@ func (c *checker) retries(s *syntax.Step, spec *Action, repeatable bool) plan.Re
 	if s.Retry == nil {
 		return r
 	}
-	c.overRetry(&r, s.Retry)
+	c.overRetry(&r, s.Retry, true)
 	if (len(s.Retry.On) > 0 || s.Retry.When != nil) && !repeatable && !s.Retry.Off {
 		key := "on"
 		if len(s.Retry.On) == 0 {
@@ -130,8 +130,9 @@ func (c *checker) retries(s *syntax.Step, spec *Action, repeatable bool) plan.Re
 	return r
 }
 
-// overRetry puts what an author wrote over what holds without it.
-func (c *checker) overRetry(r *plan.Retry, from *syntax.Retry) {
+// overRetry puts what an author wrote over what holds without it. What is
+// tried again may have an answer.
+func (c *checker) overRetry(r *plan.Retry, from *syntax.Retry, answer bool) {
 	r.Given = !from.Off
 	if from.Off {
 		r.Attempts = 1
@@ -150,7 +151,7 @@ func (c *checker) overRetry(r *plan.Retry, from *syntax.Retry) {
 	}
 	if from.When != nil {
 		response, step := c.at.response, c.at.failure
-		c.at.response, c.at.failure = true, true
+		c.at.response, c.at.failure = answer, true
 		r.When = c.condition(from.When)
 		c.at.response, c.at.failure = response, step
 	}

@@ -63,7 +63,9 @@ type checker struct {
 	outs   []plan.Output
 
 	state
-	space       *space // around the present place
+	space       *space     // around the present place
+	branch      *branch    // of a parallel, around the present place
+	round       *plan.Node // around the present place: the block whose rounds have a number
 	at          place
 	inputNames  map[string]*variable
 	secretNames map[string]*variable
@@ -97,7 +99,7 @@ func newChecker(f *syntax.Flow, p *project) *checker {
 type place struct {
 	step     *syntax.Step
 	response bool // expect, save, poll, pages, retry.when
-	failure  bool // retry.when
+	failure  bool // retry.when, catch
 	request  bool // fields that are rendered in each attempt
 	finally  bool
 	graphql  bool      // an answer of GraphQL: its body has a member data

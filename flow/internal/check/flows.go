@@ -130,13 +130,9 @@ type returned struct {
 func (c *checker) subflow(s *syntax.Step, node *plan.Node) {
 	spec := &plan.FlowSpec{File: s.SubFlow.Name}
 	node.Kind, node.Work.Flow, node.Work.Title = plan.Flow, spec, "flow "+s.SubFlow.Name
-	if s.Retry != nil {
-		c.errorAt(s.Retry.Span, diag.NotInThisBuild, "write `retry` at the calls in the flow", `"retry" at a flow is not in this version; it will run the flow again`)
-	}
-	if s.Poll != nil {
-		c.errorAt(s.Poll.Span, diag.NotInThisBuild, "write `poll` at a call in the flow", `"poll" at a flow is not in this version; it will run the flow again`)
-	}
 	gifts := c.giving(s)
+	around := c.round
+	c.rounds(s, node)
 	back := &returned{file: s.SubFlow.Name}
 	if sub := c.calls(s); sub != nil {
 		inner := newChecker(sub.tree, c.project)
@@ -150,6 +146,8 @@ func (c *checker) subflow(s *syntax.Step, node *plan.Node) {
 		}
 	}
 	c.at.response, c.at.returns = true, back
+	node.Work.Poll = c.poll(s.Poll)
+	c.round = around
 	c.answered(s, spec)
 	c.at.response, c.at.returns = false, nil
 }

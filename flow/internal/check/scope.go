@@ -19,7 +19,7 @@ func (c *checker) Root(root string) (why string, ok bool) {
 	case "response":
 		return "an answer exists in `expect`, `save`, `poll`, `pages` and `retry.when`", c.at.response
 	case "error":
-		return "a failure exists in `retry.when`; in `finally` it is `run.error`", c.at.failure
+		return "a failure exists in `catch` and `retry.when`; in `finally` it is `run.error`", c.at.failure
 	case "request":
 		return "the request of an attempt exists in `headers`", c.at.request
 	case "callbacks":
@@ -38,7 +38,9 @@ func (c *checker) Name(root, name string) (expression.Name, bool) {
 		}
 		n := v.info()
 		n.Foreign = true
-		if v.now.state == expression.Unset {
+		if v.busy != nil {
+			n.State, n.Note = expression.Unset, fmt.Sprintf("is saved by step `%s` in the branch `%s` at the same time", v.busy.step.Name, v.busy.in.name)
+		} else if v.now.state == expression.Unset {
 			n.Note = c.whyUnset(v)
 		}
 		return n, true
@@ -148,6 +150,9 @@ func (c *checker) stopped(id string) (expression.Name, bool) {
 	n := s.member
 	n.Foreign = true
 	switch {
+	case s.ended && c.beside(s.in) != nil:
+		n.State = expression.Unset
+		n.Note = fmt.Sprintf("runs in the branch `%s` at the same time", c.beside(s.in).name)
 	case s.ended && s.space.open:
 		n.Ref = &s.ref
 		// What a block ended like is only recorded if it is a step of its own.
@@ -207,6 +212,8 @@ func (c *checker) loopVariable(name string) (expression.Name, bool) {
 		return expression.Name{Type: expression.Type{Kind: expression.Integer}, Ref: &plan.Ref{Page: true}}, true
 	case name == "next" && c.at.next != nil:
 		return *c.at.next, true
+	case name == "round" && c.round != nil:
+		return expression.Name{Type: expression.Type{Kind: expression.Integer}, Ref: &plan.Ref{Round: c.round}}, true
 	}
 	for sp := c.space; sp != nil && sp.step != nil; sp = sp.parent {
 		switch name {
@@ -228,7 +235,7 @@ func (c *checker) narrow(handles []any) {
 			continue
 		}
 		v := c.variableOf(ref)
-		if v == nil || v.now.state == expression.Set {
+		if v == nil || v.now.state == expression.Set || v.busy != nil {
 			continue
 		}
 		now := v.now

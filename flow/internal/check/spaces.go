@@ -31,7 +31,8 @@ type loopName struct {
 type site struct {
 	step *syntax.Step
 	span diag.Span
-	loop *space // the innermost loop around it, nil outside of loops
+	loop *space  // the innermost loop around it, nil outside of loops
+	in   *branch // the innermost branch of a parallel around it, or nil
 
 	optional bool // the answer may not have it
 }
@@ -40,8 +41,9 @@ type site struct {
 type stop struct {
 	step   *syntax.Step
 	space  *space // around the step
-	begun  bool   // the place that is being checked is in it or after it
-	ended  bool   // … after it
+	in     *branch
+	begun  bool // the place that is being checked is in it or after it
+	ended  bool // … after it
 	member expression.Name
 	ref    plan.Ref
 }
@@ -53,7 +55,7 @@ func (c *checker) collect(steps []*syntax.Step, sp *space) {
 		c.steps++
 		c.holes = c.holes || s.Verb == syntax.NoVerb
 		if _, ok := c.stops[s.Name]; !ok && s.Name != "" {
-			c.stops[s.Name] = &stop{step: s, space: sp}
+			c.stops[s.Name] = &stop{step: s, space: sp, in: c.branch}
 		}
 		inner := sp
 		if s.ForEach != nil {
@@ -61,18 +63,27 @@ func (c *checker) collect(steps []*syntax.Step, sp *space) {
 			c.loops[s] = inner
 		}
 		for _, p := range s.Set {
-			c.saved(inner, p.Key, site{step: s, span: p.KeySpan, loop: inner})
+			c.saved(inner, p.Key, site{step: s, span: p.KeySpan, loop: inner, in: c.branch})
 		}
 		for _, save := range s.Save {
-			c.saved(inner, save.Name, site{s, save.Span, inner, save.Optional && save.Default == nil})
+			c.saved(inner, save.Name, site{s, save.Span, inner, c.branch, save.Optional && save.Default == nil})
 		}
 		c.collect(s.Steps, inner)
+		for _, b := range s.Branches {
+			c.branch = &branch{name: b.Name, of: s, around: c.branch}
+			c.collect(b.Steps, inner)
+			c.branch = c.branch.around
+		}
 		if inner != sp {
 			for _, v := range inner.order {
 				c.gathered(sp, inner, v)
 			}
 		}
 		c.collect(s.Else, sp)
+		for _, clause := range s.Catch {
+			c.collect(clause.Steps, sp)
+		}
+		c.collect(s.Finally, sp)
 	}
 }
 

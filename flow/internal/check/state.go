@@ -18,6 +18,7 @@ type variable struct {
 	foreign bool // an input of a sub-flow: it is made of what came from an answer
 
 	sites []site // the steps that save it, in source order
+	busy  *site  // a branch beside the present place saves it at the same time
 
 	// Scratch of take, merge and failing: valid while gen is the current one.
 	gen int

@@ -59,18 +59,13 @@ func (c *checker) step(s *syntax.Step) *plan.Node {
 	} else {
 		c.verb(s, node)
 	}
-	if s.OnError {
-		c.failing(start)
-		node.Catch = []*plan.Node{{
-			Kind: plan.Block, Bare: true, Scope: c.space.scope, Span: s.OnErrorSpan,
-			Work: plan.Work{Clause: &plan.Clause{}},
-		}}
-	}
+	c.catch(s, node, start)
+	c.finally(s, node, start)
 	if s.If != nil {
 		c.otherwise(s, node, start)
 	}
 	c.at.step = outer
-	node.Bare = node.Kind == plan.Block && s.If == nil && s.Timeout == nil && !s.OnError
+	node.Bare = node.Kind == plan.Block && s.If == nil && s.Timeout == nil && len(node.Catch) == 0 && node.Finally == nil && !node.Rounds
 	if stop != nil {
 		stop.ended = true
 	}
@@ -113,12 +108,12 @@ func (c *checker) verb(s *syntax.Step, node *plan.Node) {
 		c.dead = true
 	case syntax.SubFlow:
 		c.subflow(s, node)
+	case syntax.Parallel:
+		node.Kind = plan.Parallel
+		c.parallel(s, node)
 	default: // a block, or a verb that is missing and was reported
 		node.Kind = plan.Block
-		node.Steps = c.list(s.Steps)
-		if s.Poll != nil {
-			c.errorAt(s.Poll.Span, diag.NotInThisBuild, "write `poll` at the call in the block", "\"poll\" at a block is not in this version; it will run the block until a condition holds")
-		}
+		c.block(s, node)
 	}
 }
 
@@ -206,7 +201,7 @@ func (c *checker) loop(s *syntax.Step, node *plan.Node) {
 	c.space, sp.open = sp, true
 	c.verb(s, body)
 	c.space, sp.open = sp.parent, false
-	body.Bare = body.Kind == plan.Block
+	body.Bare = body.Kind == plan.Block && !body.Rounds
 	node.Steps = []*plan.Node{body}
 	node.Work.Title = body.Work.Title
 	// An iteration's conditions say nothing once it is over; a loop may have none.

@@ -41,6 +41,7 @@ func (c *compiler) binary(n *ast.BinaryNode, safe bool) node {
 	if b.typ, fits = operatorType(b.op, b.left.about().typ, b.right.about().typ); !c.notOfOne(b, known, fits) && !fits {
 		c.operatorProblem(b, n.Operator)
 	}
+	c.neverSaid(b)
 	if b.typ.Kind != Boolean {
 		b.taint = b.left.about().taint.and(b.right.about().taint)
 	}

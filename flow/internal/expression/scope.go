@@ -13,7 +13,10 @@
 package expression
 
 import (
+	"fmt"
 	"iter"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -154,4 +157,52 @@ func CheckJSON(text []byte) error {
 		return err
 	}
 	return value.ExplainJSON(text)
+}
+
+// words are what a member can say, where that is known.
+func words(r *Ref) []string {
+	switch {
+	case r.Root == "error" && r.Member == "kind":
+		return []string{"http", "network", "timeout", "extract", "graphql", "data", "expression", "limit", "failed", "action", "expect",
+			"auth", "unknown", "input", "secret"}
+	case r.Root == "steps" && r.Member == "outcome":
+		return []string{"done", "skipped", "failed", "caught", "unknown", "stopped"}
+	case r.Root == "run" && r.Member == "status":
+		return []string{"succeeded", "failed", "unknown", "cancelled"}
+	}
+	return nil
+}
+
+// neverSaid warns of a comparison of a member with a text that it never is. An
+// embedder's action may have kinds of failure of its own: so it is no error.
+func (c *compiler) neverSaid(b *binary) {
+	if b.op != "==" && b.op != "!=" && b.op != "in" {
+		return
+	}
+	r, isRef := b.left.(*reference)
+	texts := []node{b.right}
+	if list, ok := b.right.(*array); ok && b.op == "in" {
+		texts = list.items
+	} else if _, ok := b.right.(*reference); ok && !isRef {
+		r, isRef, texts = b.right.(*reference), true, []node{b.left}
+	}
+	if !isRef || len(r.steps) > 0 {
+		return
+	}
+	known := words(r.ref)
+	for _, n := range texts {
+		k, ok := n.(*constant)
+		if !ok || known == nil {
+			continue
+		}
+		text, ok := k.v.(string)
+		if !ok || slices.Contains(known, text) {
+			continue
+		}
+		hint := "it is one of " + strings.Join(known, ", ")
+		if near := Suggest(text, known); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		c.report(Problem{From: k.from, To: k.to, Code: diag.WrongValue, Severity: diag.Warning, Message: fmt.Sprintf("`%s` is never %q", c.slice(r.from, r.to), text), Hint: hint})
+	}
 }

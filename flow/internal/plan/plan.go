@@ -34,6 +34,7 @@ const (
 type Node struct {
 	Index   int    // in Plan.Nodes
 	ID      string // "" for a Loop's body, else, finally and clauses
+	Branch  bool   // of a Parallel: ID is the branch's name, it is no step
 	Kind    Kind
 	Steps   []*Node // block, flow: in order; parallel: a block a branch; loop: one, the body of an iteration
 	Else    *Node
@@ -106,6 +107,7 @@ type Poll struct {
 	Every, Timeout time.Duration
 	Factor         float64
 	Max            time.Duration // of a pause that grows
+	Span           diag.Span     // of Until
 }
 
 // Pages says how the next page is asked for and when there is none.
@@ -378,6 +380,7 @@ type Ref struct {
 	Index  bool
 	Page   bool     // page: how many there were before
 	Next   bool     // next: what pages.next gave
+	Round  *Node    // round: the node that has Rounds
 	Call   *Message // callbacks.x
 	Flow   *Node    // of Input and of run: the Flow node that it belongs to; nil: the root
 	Step   *Node    // steps.x; of a step with for_each the Loop
@@ -386,11 +389,3 @@ type Ref struct {
 // Unknown is the kind of failure of a call of which it is not known whether it
 // was processed: the one kind that Walk tells from others.
 const Unknown = "unknown"
-
-// Join is the path of a part.
-func Join(path, id string) string {
-	if path == "" {
-		return id
-	}
-	return path + "." + id
-}

@@ -9,12 +9,11 @@ import (
 // Lists says whether a failure is among those that the author, or the
 // language, lists. Status is that of the answer, or 0.
 func (r *Retry) Lists(kind string, status int) bool {
-	lost := kind == "network" || kind == "timeout"
-	if r.Default && (lost || byDefault(status)) {
+	if r.Default && (kind == "network" || kind == "timeout" || byDefault(status)) {
 		return true
 	}
 	for _, on := range r.On {
-		if lost && on == kind || status != 0 && (on == strconv.Itoa(status) || on == strconv.Itoa(status/100)+"xx") {
+		if on == kind || status != 0 && (on == strconv.Itoa(status) || on == strconv.Itoa(status/100)+"xx") {
 			return true
 		}
 	}
@@ -48,4 +47,16 @@ func (p *Poll) Wait(done int) time.Duration {
 		}
 	}
 	return time.Duration(wait)
+}
+
+// Round is the path of a node's round. Rounds are numbered from 1, as attempts
+// are, and their paths from 0.
+func Round(path string, n int) string { return path + "#" + strconv.Itoa(n-1) }
+
+// Join is the path of a part.
+func Join(path, id string) string {
+	if path == "" {
+		return id
+	}
+	return path + "." + id
 }

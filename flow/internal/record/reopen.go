@@ -82,12 +82,36 @@ func (o *Reopening) node(n *plan.Node, path string, deadline time.Time) (ok bool
 func (o *Reopening) compound(n *plan.Node, path string, r datapoints.Row, deadline time.Time) {
 	overdue := TimedOut(&r)
 	r.Enter.Deadline = Nearer(deadline, o.Now, n.Work.Timeout)
-	if r.Last.Status == datapoints.Broke {
+	failed, kind := r.Last.Status == datapoints.Broke, r.Last.Kind
+	if failed {
 		r.Last = datapoints.Outcome{}
 	}
 	r.Caught, r.Origin = datapoints.Outcome{}, ""
-	o.Put(path, r)
+	if failed && n.Rounds {
+		o.Put(path, o.round(n, r, kind))
+		if kind != plan.Unknown {
+			return
+		}
+	} else {
+		o.Put(path, r)
+	}
 	o.parts(n, path, r.Enter.Deadline, overdue)
+}
+
+// round opens a node whose round failed. What the round saved was taken back,
+// so only a new one can have it again; but a round with a call that may have
+// been sent goes on where it was.
+func (o *Reopening) round(n *plan.Node, r datapoints.Row, kind string) datapoints.Row {
+	if r.Hidden = o.Forget(r.Hidden); kind == plan.Unknown {
+		r.N--
+	} else {
+		r.Base, r.Tries, r.Polls = r.N, 0, 0
+	}
+	r.Enter.Next = r.N + 1
+	if n.Work.Poll != nil {
+		r.Deadline = o.Now.Add(n.Work.Poll.Timeout)
+	}
+	return r
 }
 
 // parts opens what is inside. Items that a loop passed over stay, unless time
@@ -105,7 +129,8 @@ func (o *Reopening) parts(n *plan.Node, path string, deadline time.Time, overdue
 		}
 		return false
 	}
-	ok := true
+	ok, r := true, o.State.Row(path)
+	path = Body(n, path, &r)
 	for _, s := range n.Steps {
 		ok = o.node(s, plan.Join(path, s.ID), deadline) && ok
 	}
@@ -143,7 +168,7 @@ func (o *Reopening) retime(n *plan.Node, path string, deadline time.Time) {
 		o.retime(n.Steps[0], path+"["+strconv.Itoa(i)+"]", inner)
 	}
 	for i := 0; goesOn && n.Kind != plan.Loop && i < len(n.Steps); i++ {
-		o.retime(n.Steps[i], plan.Join(path, n.Steps[i].ID), inner)
+		o.retime(n.Steps[i], plan.Join(Body(n, path, &r), n.Steps[i].ID), inner)
 	}
 }
 

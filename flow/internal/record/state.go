@@ -29,7 +29,9 @@ type State struct {
 	given    map[string]Inputs             // of open sub-flows, by path
 	Complete bool                          // nothing is in the store that is not here
 	written  map[string]string             // files of save_to, with the path of the step
-	unknown  bool                          // a call is recorded as unknown
+	unknown  map[string]bool               // paths of calls that are recorded as unknown
+	doubts   map[string]bool               // … of calls that may have been sent, with nothing recorded of an answer
+	undone   map[datapoints.Slot]bool      // a failed round took the newest back: the store knows what counts
 	steps    int                           // leaves that were begun
 	bytes    int                           // of all values
 
@@ -51,7 +53,8 @@ type Inputs map[string]expression.Value
 
 func NewState(s datapoints.Store, run string) *State {
 	return &State{store: s, run: run, rows: map[string]*datapoints.Row{}, points: map[datapoints.Slot]*Cell{},
-		items: map[string][]expression.Value{}, given: map[string]Inputs{}, Complete: true}
+		items: map[string][]expression.Value{}, given: map[string]Inputs{}, unknown: map[string]bool{}, doubts: map[string]bool{},
+		undone: map[datapoints.Slot]bool{}, Complete: true}
 }
 
 // Load takes over what is recorded of the run.
@@ -64,7 +67,7 @@ func (s *State) Load(ctx context.Context) error {
 	for _, e := range got.Rows {
 		row := e.Row
 		s.rows[e.Path] = &row
-		s.count(nil, &row)
+		s.count(e.Path, nil, &row)
 	}
 	return nil
 }
@@ -85,17 +88,22 @@ func (s *State) Put(rec *datapoints.Record) {
 	defer s.mu.Unlock()
 	if !rec.Bare {
 		row := s.rows[rec.Path]
-		s.count(row, &rec.Row)
+		s.count(rec.Path, row, &rec.Row)
 		if row == nil {
 			row = s.newRow()
 			s.rows[rec.Path] = row
 		}
 		*row = rec.Row
 	}
+	for _, slot := range rec.Slots {
+		delete(s.points, slot)
+		s.undone[slot] = true
+	}
 	for i := range rec.Points {
 		p := &rec.Points[i]
 		s.bytes += len(p.Value.Reveal())
 		s.points[p.Slot] = &Cell{expression.FromJSON(p.Value.Reveal()), p.Value.Class(), p.Step, p.At}
+		delete(s.undone, p.Slot)
 	}
 }
 
@@ -109,12 +117,20 @@ func (s *State) newRow() *datapoints.Row {
 	return row
 }
 
-func (s *State) count(before, r *datapoints.Row) {
+func (s *State) count(path string, before, r *datapoints.Row) {
 	if before == nil && r.Enter.Status == 0 {
 		s.steps++
 	}
-	if r.Last.Status == datapoints.Broke && r.Last.Kind == plan.Unknown {
-		s.unknown = true
+	note(s.unknown, path, r.Last.Status == datapoints.Broke && r.Last.Kind == plan.Unknown && r.Origin == path)
+	note(s.doubts, path, InDoubt(r))
+}
+
+func note(set map[string]bool, path string, in bool) {
+	switch {
+	case in:
+		set[path] = true
+	case len(set) > 0:
+		delete(set, path)
 	}
 }
 
@@ -122,7 +138,7 @@ func (s *State) count(before, r *datapoints.Row) {
 func (s *State) Get(ctx context.Context, slot datapoints.Slot) (*Cell, error) {
 	s.mu.Lock()
 	c, known := s.points[slot]
-	complete := s.Complete
+	complete := s.Complete && !s.undone[slot]
 	s.mu.Unlock()
 	if known || complete {
 		return c, nil
@@ -144,114 +160,39 @@ func (s *State) Get(ctx context.Context, slot datapoints.Slot) (*Cell, error) {
 		return newer, nil
 	}
 	s.points[slot] = c
+	delete(s.undone, slot)
 	return c, nil
 }
 
-// Ended counts the steps below root that need no more doing: those that ended
-// well, that were passed over, and that lie in a part of the flow not taken.
-// Of a loop that goes on its first item counts.
-func (s *State) Ended(root *plan.Node) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ended(root, "")
-}
-
-func (s *State) ended(n *plan.Node, path string) int {
-	var r datapoints.Row
-	if row := s.rows[path]; row != nil {
-		r = *row
-	}
-	over := 0
-	switch {
-	case r.Enter.Status == datapoints.Skipped || r.Last.Status == datapoints.Skipped:
-		over = itself(n) + every(n.Steps) + every(n.Catch)
-		if n.Else != nil {
-			over += s.ended(n.Else, below(path, "else"))
-		}
-	case r.Caught.Status == datapoints.Done && r.Caught.Next >= 0:
-		over = itself(n) + every(n.Steps) + size(n.Else)
-		for i, c := range n.Catch {
-			if i == r.Caught.Next {
-				over += s.ended(c, below(path, "catch["+strconv.Itoa(i)+"]"))
-			} else {
-				over += size(c)
-			}
-		}
-	case r.Last.Status == datapoints.Done:
-		over = itself(n) + every(n.Steps) + size(n.Else) + every(n.Catch)
-	case n.Kind == plan.Loop:
-		over = s.ended(n.Steps[0], path+"[0]")
-	default:
-		for _, c := range n.Steps {
-			over += s.ended(c, below(path, c.ID))
-		}
-		if n.Bare && over == every(n.Steps) { // it has no record of its own
-			over += itself(n)
-		}
-	}
-	if n.Finally != nil {
-		over += s.ended(n.Finally, below(path, "finally"))
-	}
-	return over
-}
-
-// Over says whether the steps in a part of the plan need no more doing.
-func (s *State) Over(n *plan.Node, path string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	over := 0
-	for _, c := range n.Steps {
-		over += s.ended(c, below(path, c.ID))
-	}
-	return over == every(n.Steps)
-}
-
-// size is how many steps a part of the plan has.
-func size(n *plan.Node) int {
-	if n == nil {
-		return 0
-	}
-	return itself(n) + every(n.Steps) + size(n.Else) + every(n.Catch) + size(n.Finally)
-}
-
-func every(nodes []*plan.Node) int {
-	total := 0
-	for _, n := range nodes {
-		total += size(n)
-	}
-	return total
-}
-
-// itself is 1 if a node is a step, 0 if it is a part of one.
-func itself(n *plan.Node) int {
-	if n.ID == "" {
-		return 0
-	}
-	return 1
-}
-
-func below(path, id string) string {
-	if path == "" {
-		return id
-	}
-	return path + "." + id
-}
-
-// FirstUnknown is the path of the call that became unknown first, or "".
-func (s *State) FirstUnknown() string {
+// FirstUnknown is the path at or below another of the call that became unknown
+// first and that no clause of catch took, or "".
+func (s *State) FirstUnknown(below string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	first := ""
-	if !s.unknown {
-		return first
-	}
-	for path, r := range s.rows {
-		if r.Last.Status == datapoints.Broke && r.Last.Kind == plan.Unknown && r.Origin == path &&
-			(first == "" || r.Started.Before(s.rows[first].Started)) {
+	for path := range s.unknown {
+		if !datapoints.Below(path, below) || s.taken(path) {
+			continue
+		}
+		if first == "" || s.rows[path].Started.Before(s.rows[first].Started) {
 			first = path
 		}
 	}
 	return first
+}
+
+// taken says whether a clause of catch took the failure that a path recorded.
+func (s *State) taken(path string) bool {
+	for at := path; ; {
+		if r := s.rows[at]; r != nil && r.Caught.Status == datapoints.Done && r.Caught.Next >= 0 && r.Origin == path {
+			return true
+		}
+		i := strings.LastIndexAny(at, ".[#")
+		if i < 0 {
+			return false
+		}
+		at = at[:i]
+	}
 }
 
 // Final says whether a row's verb has ended.
@@ -336,16 +277,19 @@ func (s *State) Finished(n *plan.Node, path string, count int) int {
 	return done
 }
 
-// Unknowns are the paths of calls that may have been processed, sorted.
+// Unknowns are the paths of calls that may have been processed and that no
+// clause of catch has taken, sorted.
 func (s *State) Unknowns() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var paths []string
-	for path, r := range s.rows {
-		broke := r.Last.Status == datapoints.Broke && r.Last.Kind == plan.Unknown && r.Origin == path
-		if broke || InDoubt(r) {
+	for path := range s.unknown {
+		if !s.taken(path) {
 			paths = append(paths, path)
 		}
+	}
+	for path := range s.doubts {
+		paths = append(paths, path)
 	}
 	slices.Sort(paths)
 	return paths
@@ -355,13 +299,13 @@ func (s *State) Unknowns() []string {
 // recorded of an answer.
 func InDoubt(r *datapoints.Row) bool { return r.Intent == r.N+1 && !r.IntentSafe && !Final(r) }
 
-// Doubts are the paths of rows that are in doubt, sorted.
-func (s *State) Doubts() []string {
+// Doubts are the paths at or below another of rows that are in doubt, sorted.
+func (s *State) Doubts(below string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var paths []string
-	for path, r := range s.rows {
-		if InDoubt(r) {
+	for path := range s.doubts {
+		if datapoints.Below(path, below) {
 			paths = append(paths, path)
 		}
 	}

@@ -3,20 +3,93 @@ package syntax
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/stepwell/stepwell/flow/diag"
 )
 
-// retry reads a number, false, or a mapping. Of a step the plain number has a
-// meaning of its own at blocks.
-func (r *reader) retry(p Pair, step bool) *Retry {
+// notAPart reports a name that paths have another meaning for.
+func (r *reader) notAPart(id ID, what string) {
+	if id.Name == "else" || id.Name == "catch" || id.Name == "finally" {
+		r.report(id.Span, diag.BadName, "", "%s cannot be called %q: paths use the word for parts of a step", what, id.Name)
+	}
+}
+
+// branches reads what `parallel` does at the same time.
+func (r *reader) branches(p Pair) []*Branch {
+	n := p.Value
+	switch {
+	case n.Kind == List:
+		r.report(n.Span, diag.WrongShape, "write `parallel: { NAME: […], OTHER: […] }`: a name for each branch", "`parallel` is a mapping of branches, not a list")
+		return nil
+	case n.Kind == Mapping && len(n.Pairs) == 0:
+		r.report(n.Span, diag.WrongShape, "write `parallel: { NAME: […], OTHER: […] }`", "`parallel` has no branch")
+		return nil
+	}
+	var all []*Branch
+	for _, pair := range r.names(p) {
+		b := &Branch{ID: ID{Name: pair.Key, Span: pair.KeySpan}}
+		r.notAPart(b.ID, "a branch")
+		b.Steps = r.list(pair)
+		all = append(all, b)
+	}
+	return all
+}
+
+// clauses reads what is done when a step has failed.
+func (r *reader) clauses(p Pair) []*Clause {
+	n := p.Value
+	switch {
+	case n.Kind == Mapping:
+		r.report(n.Span, diag.WrongShape, "write `catch: [ { when: …, steps: […] } ]`", "`catch` is a list of clauses, not a mapping")
+		return nil
+	case n.Kind != List:
+		r.report(orKey(n.Span, p.KeySpan), diag.WrongShape, "write `catch: [ { when: …, steps: […] } ]`; `on_error: continue` goes on without doing anything", "`catch` is a list of clauses, not %s", describe(n))
+		return nil
+	case len(n.Items) == 0:
+		r.report(orKey(n.Span, p.KeySpan), diag.WrongShape, "write `on_error: continue` to go on without doing anything", "`catch` has no clause")
+		return nil
+	}
+	var all []*Clause
+	for _, item := range n.Items {
+		if item.Kind == Mapping && stepLike(item) {
+			r.report(item.Span, diag.WrongShape, "write `- steps: [ … ]`, and `when` before it for some failures only", "`catch` is a list of clauses, and this is a step")
+			continue
+		}
+		f, ok := r.open(item, &clauseKeys, "a clause of `catch`")
+		if !ok {
+			continue
+		}
+		f.require("the clause")
+		c := &Clause{Span: item.Span}
+		if when, has := f.get("when"); has {
+			if c.When = r.expression(when); c.When == nil {
+				c.When = &Node{Kind: String, Text: "false", Span: when.Value.Span} // wrong, and reported: it takes nothing
+			}
+		}
+		if steps, has := f.get("steps"); has {
+			c.Steps = r.list(steps)
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// stepLike says whether a mapping is a step where a clause should be.
+func stepLike(n *Node) bool {
+	f := fields{node: n}
+	return hasKey(&f, "id") && !hasKey(&f, "when")
+}
+
+// retry reads a number, false, or a mapping of a step with a verb.
+func (r *reader) retry(p Pair, v Verb) *Retry {
 	n := p.Value
 	t := &Retry{Span: p.KeySpan}
 	switch n.Kind {
 	case Mapping:
-		return r.retryMapping(p, t)
+		return r.retryMapping(p, t, v)
 	case Number:
 		f := &fields{r: r, node: &Node{Kind: Mapping, Pairs: []Pair{p}, Span: n.Span}, table: &retryKeys}
 		v := f.integer(p.Key, 1, maxAttempts)
@@ -30,7 +103,11 @@ func (r *reader) retry(p Pair, step bool) *Retry {
 			t.Off = true
 			return t
 		}
-		r.report(n.Span, diag.WrongValue, "write the number of attempts, or leave it out for 3", "`retry: true` says nothing")
+		hint := "write the number of attempts"
+		if v == Action {
+			hint += ", or leave it out for 3"
+		}
+		r.report(n.Span, diag.WrongValue, hint, "`retry: true` says nothing")
 		return nil
 	}
 	if r.constant(p.Key, n) {
@@ -39,18 +116,22 @@ func (r *reader) retry(p Pair, step bool) *Retry {
 	return nil
 }
 
-func (r *reader) retryMapping(p Pair, t *Retry) *Retry {
+func (r *reader) retryMapping(p Pair, t *Retry, v Verb) *Retry {
 	f, _ := r.open(p.Value, &retryKeys, "`retry`")
 	if v := f.integer("attempts", 1, maxAttempts); v != nil {
 		t.Attempts = *v
 	}
-	t.On = f.reasons()
+	t.On = f.reasons(v)
 	t.Only = f.isTrue("only")
 	if only, has := f.get("only"); has && t.Only && !hasKey(f, "on") {
 		r.report(only.KeySpan, diag.MissingKey, "list the reasons in `on`", "`only` without `on` leaves no reason to try again")
 	}
-	if when, has := f.get("when"); has {
+	when, has := f.get("when")
+	if has {
 		t.When = r.expression(when)
+	}
+	if _, on := f.get("on"); !has && !on && (v == Block || v == SubFlow) {
+		r.report(p.KeySpan, diag.MissingKey, "say after which failures, in `on` or `when`, or write `retry: 5` for any", "a %s is not tried again by itself", rounded(v))
 	}
 	b, has := f.get("backoff")
 	if !has {
@@ -136,23 +217,39 @@ func (r *reader) pages(p Pair, s *Step) *Pages {
 	return t
 }
 
-// reasons reads retry.on.
-func (f *fields) reasons() []string {
+// rounded is how messages name a verb whose repetitions are rounds.
+func rounded(v Verb) string {
+	if v == SubFlow {
+		return "flow"
+	}
+	return "block"
+}
+
+// roundKinds are the kinds of failure after which a block or a flow can be
+// tried again, if the author says so.
+var roundKinds = []string{"http", "network", "timeout", "extract", "graphql", "data", "expression", "limit", "failed", "action", "expect", "auth"}
+
+// reasons reads retry.on. What fails inside a block may be of any kind.
+func (f *fields) reasons(v Verb) []string {
 	p, has := f.get("on")
 	if !has {
 		return nil
 	}
 	var all []string
+	kinds, also := []string{"network", "timeout"}, "network or timeout"
+	if v == Block || v == SubFlow {
+		kinds, also = roundKinds, "or a kind such as expect"
+	}
 	for _, item := range each(p) {
 		n := item.Value
 		word := strings.ToLower(n.Text)
 		_, isStatus := status(word)
 		switch {
-		case (n.Kind == Number || n.Kind == String) && (isStatus || word == "network" || word == "timeout"):
+		case (n.Kind == Number || n.Kind == String) && (isStatus || slices.Contains(kinds, word)):
 			all = append(all, word)
 		case f.r.constant("on", n):
-			f.r.report(orKey(n.Span, p.KeySpan), diag.WrongValue, didYouMean(n.Text, []string{"network", "timeout"}),
-				"a reason is a status, a class like 5xx, network or timeout, not %s", describe(n))
+			f.r.report(orKey(n.Span, p.KeySpan), diag.WrongValue, didYouMean(n.Text, kinds),
+				"a reason is a status, a class like 5xx, %s, not %s", also, describe(n))
 		}
 	}
 	if p.Value.Kind == List && len(p.Value.Items) == 0 {

@@ -212,7 +212,7 @@ func (r *reader) defaults(p Pair) {
 	for _, pair := range n.Pairs {
 		switch {
 		case pair.Key == "retry":
-			r.flow.HTTPRetry = r.retry(pair, false)
+			r.flow.HTTPRetry = r.retry(pair, Action)
 		case pair.Key == "auth":
 			r.auth(pair)
 		case !strings.HasPrefix(pair.Key, "x-"):

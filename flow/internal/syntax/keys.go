@@ -57,7 +57,7 @@ func (t *Table) Key(name string) *Key {
 func Tables() []*Table {
 	return []*Table{
 		&fileKeys, &includedKeys, &inputKeys, &secretKeys, &keyringKeys, &dataKeys, &defaultsKeys, &stepKeys,
-		&forEachKeys, &expectKeys, &thatKeys, &saveKeys, &retryKeys, &backoffKeys, &pollKeys, &pollBackoffKeys, &pagesKeys,
+		&forEachKeys, &expectKeys, &thatKeys, &saveKeys, &retryKeys, &backoffKeys, &pollKeys, &pollBackoffKeys, &pagesKeys, &clauseKeys,
 	}
 }
 
@@ -188,7 +188,7 @@ var (
 		{Name: "set", Takes: "mapping of value", Verb: Set, Doc: "saves data points"},
 		{Name: "fail", Takes: "text with expressions", Verb: Fail, Doc: "ends the run as failed, with these words"},
 		{Name: "steps", Takes: "steps", Verb: Block, Doc: "steps that share what stands at this one"},
-		{Name: "parallel", Takes: "mapping of steps", Verb: Parallel, Doc: "runs branches at the same time", Later: "run branches at the same time", Instead: "write the steps one after the other, or use `for_each` with `concurrency`"},
+		{Name: "parallel", Takes: "mapping of steps", Verb: Parallel, Doc: "runs branches at the same time"},
 		{Name: "flow", Takes: "file", Verb: SubFlow, Doc: "runs another flow as a step"},
 		{Name: "wait", Takes: "duration or wait", Verb: Wait, Doc: "pauses the run", Later: "pause the run", Instead: "end the flow here and start another one later"},
 		{Name: "callback", Takes: "name", Verb: Callback, Doc: "waits for a message", Later: "wait for a message", Instead: "ask for the answer in a later step or flow"},
@@ -201,10 +201,10 @@ var (
 		{Name: "pages", Takes: "pages", On: of(Action), Doc: "fetches the pages of a long answer one after the other; not beside `poll`"},
 		{Name: "timeout", Takes: "duration", Doc: "the longest time for the whole step"},
 		{Name: "else", Takes: "steps", Needs: "if", Doc: "steps that run if `if` is false"},
-		{Name: "catch", Takes: "list of clauses", Doc: "runs steps when the step has failed, and goes on", Later: "run steps when the step has failed, and go on", Instead: "write `on_error: continue` and look at steps.ID.outcome in the next step's `if`"},
+		{Name: "catch", Takes: "list of clauses", Doc: "runs steps when the step has failed, and goes on"},
 		{Name: "on_error", Takes: "continue", Doc: "the run goes on if the step fails"},
-		{Name: "finally", Takes: "steps", On: of(Block), Doc: "steps that run after a block's, also after a failure", Later: "run steps after a block's, also after a failure", Instead: "put them into the file's own `finally`"},
-		{Name: "concurrency", Takes: "integer", On: of(Parallel), Doc: "how many branches run at the same time", Later: "say how many branches run at the same time", Instead: "in a loop it belongs into `for_each`"},
+		{Name: "finally", Takes: "steps", On: of(Block), Doc: "steps that run after a block's, also after a failure"},
+		{Name: "concurrency", Takes: "integer", On: of(Parallel), Doc: "how many branches run at the same time; all of them without it"},
 	}}
 
 	forEachKeys = Table{"for_each", []Key{
@@ -254,6 +254,11 @@ var (
 		{Name: "initial", Takes: "duration", Doc: "the first wait; 200ms without it"},
 		{Name: "factor", Takes: "number", Least: 1, Most: 100, Doc: "what each wait is multiplied by; 2 without it"},
 		{Name: "max", Takes: "duration", Doc: "the longest wait; 20s without it"},
+	}}
+
+	clauseKeys = Table{"clause", []Key{
+		{Name: "when", Takes: "expression", Doc: "which failures it takes, over `error`; all but unknown ones without it"},
+		{Name: "steps", Takes: "steps", Required: true, Doc: "what is done then"},
 	}}
 
 	pollKeys = Table{"poll", []Key{

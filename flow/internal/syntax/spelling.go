@@ -106,6 +106,8 @@ func article(table string) string {
 		return "an " + table
 	case "data":
 		return "a data point"
+	case "clause":
+		return "a clause of `catch`"
 	case "keyring", "for_each", "expect", "retry", "backoff", "poll", "poll.backoff", "pages", "save", "that", "defaults":
 		return "`" + table + "`"
 	}
@@ -221,7 +223,12 @@ var foreignKeys = map[string]map[string]foreign{
 		"assert":            {"", "write `expect: { that: [ … ] }`"},
 		"validate":          {"", "write `expect: { that: [ … ] }`"},
 		"successCriteria":   {"", "write `expect: { that: [ … ] }`"},
-		"onFailure":         {"", "write `retry`, or `on_error: continue`"},
+		"onFailure":         {"", "write `retry`, `catch` or `on_error: continue`"},
+		"rescue":            {"", "write `catch: [ { steps: […] } ]`"},
+		"always":            {"", "write `finally`"},
+		"ensure":            {"", "write `finally`"},
+		"branches":          {"parallel", "write `parallel: { NAME: […] }`"},
+		"until":             {"", "write `poll: { until: CONDITION }`"},
 		"onSuccess":         {"", "the next step runs by itself; write `if` at it"},
 		"goto":              {"", "there is no goto: write `if` and `else`"},
 		"req":               {"action", "write `action: http` and `with`"},
@@ -252,6 +259,10 @@ var foreignKeys = map[string]map[string]foreign{
 	},
 	"pages": {
 		"limit": {"", "write `max`"}, "until": {"while", "write `while`, with the condition that there are more"}, "cursor": {"next", "write `next`"},
+	},
+	"clause": {
+		"if": {"when", "write `when`"}, "on": {"when", "write `when`, such as error.status == 404"}, "error": {"when", "write `when`, such as error.status == 404"},
+		"do": {"steps", "write `steps`"}, "then": {"steps", "write `steps`"}, "kind": {"when", "write `when: error.kind == \"http\"`"}, "status": {"when", "write `when: error.status == 404`"},
 	},
 	"poll": {
 		"interval": {"", "write `every`"}, "delay": {"", "write `every`"}, "seconds": {"", "write `every`, with a unit: 5s"},

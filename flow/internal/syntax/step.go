@@ -90,9 +90,7 @@ func (f *fields) stepID(s *Step) {
 		return
 	}
 	s.ID = id
-	if id.Name == "else" || id.Name == "catch" || id.Name == "finally" {
-		f.r.report(id.Span, diag.BadName, "", "a step cannot be called %q: paths use the word for parts of a step", id.Name)
-	}
+	f.r.notAPart(id, "a step")
 	if first, twice := f.r.ids[id.Name]; twice {
 		f.r.report(id.Span, diag.DuplicateName, "ids are unique in the file, in blocks and `else` too", "there is a step %q already", id.Name).
 			Notes = []string{fmt.Sprintf("on line %d", first.Line)}
@@ -131,7 +129,7 @@ func (f *fields) verb(s *Step) {
 			return
 		}
 	}
-	hint := "write `action: http` with its `with`, or one of set, fail, steps"
+	hint := "write `action: http` with its `with`, or one of set, steps, parallel, fail"
 	if hasKey(f, "with") {
 		hint = "write `action: http`"
 	}
@@ -192,6 +190,10 @@ func notAllowedHint(key *Key, v Verb) string {
 		return "`set` saves by itself"
 	case key.Name == "for_each" && v == Fail:
 		return "put the `fail` into a block: `steps: […]` with the `for_each`"
+	case key.Name == "finally", (key.Name == "retry" || key.Name == "poll") && v == Parallel:
+		return fmt.Sprintf("put the step into a block: `steps: […]` with the `%s`", key.Name)
+	case v == Parallel && (key.Name == "save" || key.Name == "expect"):
+		return "write it at the step in the branch that gets the answer"
 	case v == Block && (key.Name == "save" || key.Name == "expect"):
 		return "write it at the step in the block that gets the answer"
 	}
@@ -227,6 +229,12 @@ func (f *fields) readVerb(s *Step) {
 		if text, ok := f.r.text(p); ok {
 			s.SubFlow = ID{Name: text, Span: p.Value.Span}
 		}
+	case Parallel:
+		p, _ := f.get("parallel")
+		s.Branches = f.r.branches(p)
+		if v := f.integer("concurrency", 1, maxConcurrency); v != nil {
+			s.Concurrency = *v
+		}
 	}
 	if p, has := f.get("with"); has && f.on("with", s) {
 		s.With = f.r.with(p, s)
@@ -242,11 +250,7 @@ func (f *fields) readAround(s *Step) {
 		s.Save = f.r.saves(p)
 	}
 	if p, has := f.get("retry"); has && f.on("retry", s) {
-		if s.Verb == Block {
-			f.r.report(p.KeySpan, diag.NotInThisBuild, "write `retry` at the calls in the block", `"retry" at a block is not in this version; it will run the whole block again`)
-		} else {
-			s.Retry = f.r.retry(p, true)
-		}
+		s.Retry = f.r.retry(p, s.Verb)
 	}
 	if p, has := f.get("poll"); has && f.on("poll", s) {
 		s.Poll = f.r.poll(p)
@@ -260,6 +264,14 @@ func (f *fields) readAround(s *Step) {
 	if p, has := f.get("on_error"); has {
 		s.OnErrorSpan = p.KeySpan
 		s.OnError = f.choice("on_error", "continue") == "continue"
+	}
+	if p, has := f.get("catch"); has {
+		s.CatchSpan = p.KeySpan
+		s.Catch = f.r.clauses(p)
+	}
+	if p, has := f.get("finally"); has && f.on("finally", s) {
+		s.FinallySpan = p.KeySpan
+		s.Finally = f.r.list(p)
 	}
 	if p, has := f.get("else"); has {
 		s.HasElse = true

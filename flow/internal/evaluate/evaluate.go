@@ -1,63 +1,37 @@
-package flow
+// Package evaluate computes a single expression over given values, outside of
+// any run.
+package evaluate
 
 import (
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/diag"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/record"
 )
 
-// A Path is a compiled gjson path. It may be used by many goroutines.
-type Path struct{ compiled *expression.Path }
-
-// CompilePath reads a gjson path as `save` takes it: what gjson would take for
-// a path without complaint but cannot find, and modifiers that may not be used,
-// are errors. The error is a diag.List whose columns count within text.
-func CompilePath(text string) (*Path, error) {
-	p, problems := expression.CompilePath(text)
-	if list := problemList("path", text, problems); list.HasErrors() {
-		return nil, list
-	}
-	return &Path{p}, nil
-}
-
-// Find gives the JSON of the value at the path, with the digits it came with.
-// null is there. The text must be valid JSON; nothing looks at it.
-func (p *Path) Find(json string) (value string, there bool) { return p.compiled.Get(json) }
-
-// Nearest gives at most n paths that the JSON text has and that are most like
-// this one, for whoever mistyped it.
-func (p *Path) Nearest(json string, n int) []string { return p.compiled.Nearest(json, n) }
-
-// CheckJSON says whether a text is one JSON value that is not nested deeper
-// than answers may be. The error says where it stops being one.
-func CheckJSON(text []byte) error { return expression.CheckJSON(text) }
-
-// Known are values that Eval may read. Nil maps hold nothing.
+// Known are values that an expression may read. Nil maps hold nothing.
 type Known struct {
 	Inputs, Data map[string]json.RawMessage
 	// Body is `response.body`; nil: there is no response.
 	Body json.RawMessage
 }
 
-// Eval computes an expression of the flow language, or a text with ${{ }} in
-// it, over given values, and gives the result as JSON. A problem that a check
-// would find is a diag.List whose columns count within the source; one that
-// only shows while computing is an *Error of kind expression or data.
-func Eval(source string, known Known) (datapoints.Value, error) {
+// JSON computes an expression, or a text with ${{ }} in it, and gives the
+// result as JSON. A problem that a check would find is a diag.List whose
+// columns count within the source; what goes wrong while computing is mostly an
+// *expression.Error.
+func JSON(source string, known Known) (string, error) {
 	for name, group := range map[string]map[string]json.RawMessage{"inputs": known.Inputs, "data": known.Data} {
 		for key, raw := range group {
 			if err := expression.CheckJSON(raw); err != nil {
-				return datapoints.Value{}, fmt.Errorf("%s.%s: %w", name, key, err)
+				return "", fmt.Errorf("%s.%s: %w", name, key, err)
 			}
 		}
 	}
@@ -71,25 +45,18 @@ func Eval(source string, known Known) (datapoints.Value, error) {
 		p, found := expression.Compile(source, e)
 		run, problems = func() (expression.Value, error) { return p.Eval(e) }, found
 	}
-	if list := problemList("expression", source, problems); list.HasErrors() {
-		return datapoints.Value{}, list
+	if list := Problems("expression", source, problems); list.HasErrors() {
+		return "", list
 	}
 	v, err := run()
-	if err == nil {
-		var text string
-		if text, err = v.JSON(); err == nil {
-			return datapoints.JSON(text), nil
-		}
+	if err != nil {
+		return "", err
 	}
-	var failed *expression.Error
-	if errors.As(err, &failed) {
-		return datapoints.Value{}, &Error{Kind: Kind(failed.Kind), Message: failed.Message, Hints: failed.Hints, Err: err}
-	}
-	return datapoints.Value{}, &Error{Kind: KindExpression, Message: err.Error(), Err: err}
+	return v.JSON()
 }
 
-// problemList makes diagnostics of problems in a text that is no file.
-func problemList(file, text string, problems []expression.Problem) diag.List {
+// Problems makes diagnostics of problems in a text that is no file.
+func Problems(file, text string, problems []expression.Problem) diag.List {
 	list := make(diag.List, 0, len(problems))
 	for _, p := range problems {
 		span := diag.Span{File: file, Line: 1, Column: p.From + 1, EndColumn: p.To + 1, Text: text}
@@ -169,6 +136,3 @@ func (e *evaluation) UUID() string {
 	_, _ = rand.Read(b[:]) // never fails
 	return record.UUID(b, 4)
 }
-
-// Nearest gives the candidate that is most like a name that is not there, or "".
-func Nearest(name string, candidates []string) string { return expression.Suggest(name, candidates) }
