@@ -58,6 +58,7 @@ type row struct {
 	attempt int
 	limit   int
 	asked   bool
+	bare    bool // a block that nothing is told of: it is what is in it
 }
 
 type rowState uint8
@@ -129,7 +130,8 @@ func (p *progress) Begin(ctx context.Context, s flow.Span) (context.Context, fun
 	if r == nil || s.Path == outer {
 		return ctx, func(flow.End) {}
 	}
-	if r.inner = key[len(loop):]; !isIteration(key, loop) {
+	if !isIteration(key, loop) {
+		r.inner = key[len(loop):]
 		return ctx, func(flow.End) {}
 	}
 	return ctx, p.locked(func(e flow.End) { p.iterationEnded(r, e) })
@@ -188,6 +190,7 @@ func (p *progress) step(s flow.Span) *row {
 	if s.Count > 0 || s.Skip > 0 {
 		r.loop, r.count, r.done = true, s.Count, s.Skip
 	}
+	p.begunIn(r)
 	for _, n := range roundsOf(s.Path) {
 		if block := p.byPath[n.path]; block != nil && n.round != block.round {
 			p.nextRound(block, n.round)
@@ -293,6 +296,7 @@ func (p *progress) stepEnded(r *row, e flow.End) {
 		p.stopBelow(r)
 	}
 	p.print(r)
+	p.endedIn(r)
 }
 
 // stopBelow ends the lines of what a sibling's failure has stopped.
@@ -309,7 +313,7 @@ func (p *progress) attemptEnded(r *row, e flow.End) {
 	p.sent(e)
 	p.exchange(e)
 	if e.Request != nil {
-		if title := p.shown(e.Request); !r.loop || r.title == "" {
+		if title := p.shown(e.Request); !r.loop || r.title == "" && r.inner == "" {
 			r.title = title // of a loop each has its own
 		}
 	}

@@ -174,6 +174,9 @@ func (p *progress) counter(r *row, l layout) string {
 	if r.failed > 0 {
 		tail += fmt.Sprintf("  %d failed", r.failed)
 	}
+	if _, inner, ok := strings.Cut(r.inner, "]."); ok && r.failed == 0 {
+		tail += "  " + k.cutMiddle(inner, 16)
+	}
 	room := l.width - signColumns - l.id - 1 - columns(text) - 2 - columns(tail)
 	width := min(24, room)
 	if width < 6 {

@@ -71,3 +71,60 @@ func keyOf(path string) string {
 	}
 	return b.String()
 }
+
+// around are the rows that a row is in, the nearest first.
+func (p *progress) around(r *row) []*row {
+	var list []*row
+	for path := r.path; ; {
+		dot := strings.LastIndexByte(path, '.')
+		if dot < 0 {
+			return list
+		}
+		path = path[:dot]
+		if o := p.byPath[path]; o != nil {
+			list = append(list, o)
+		}
+	}
+}
+
+// begunIn begins the blocks around a row of which nothing is told.
+func (p *progress) begunIn(r *row) {
+	for _, o := range p.around(r) {
+		switch {
+		case o.state == rowPending && !o.aside(r):
+			o.state, o.begun, o.bare = rowRunning, p.now(), true
+		case o.bare && o.state == rowDone: // the other side of what was skipped last
+			o.state = rowRunning
+		}
+	}
+}
+
+// endedIn ends the blocks around a row of which nothing is told: with what is
+// in them, or with a failure.
+func (p *progress) endedIn(r *row) {
+	for _, o := range p.around(r) {
+		switch {
+		case o.state.over():
+			continue // a step whose else, clause or finally this was
+		case !o.bare:
+			return
+		case r.state == rowFailed || r.state == rowUnknown:
+			o.state = r.state
+			p.stopBelow(o)
+		case p.overIn(o):
+			o.state = rowDone
+		default:
+			return
+		}
+		o.took = p.now().Sub(o.begun)
+	}
+}
+
+func (p *progress) overIn(o *row) bool {
+	for _, r := range p.rows {
+		if strings.HasPrefix(r.path, o.path+".") && !r.state.over() {
+			return false
+		}
+	}
+	return true
+}

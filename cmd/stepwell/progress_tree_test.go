@@ -51,6 +51,34 @@ follow-up                                                     run 01a1fe72-9f81
 `)
 }
 
+func TestABlockOfWhichNothingIsToldIsWhatIsInIt(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, 80, 24, row{path: "in"}, row{path: "in.one", title: "set a"}, row{path: "in.each", loop: true}, row{path: "out"}, row{path: "out.two", title: "set b"})
+	s.begin(flow.RunSpan, flow.Span{})
+	one := s.opened("in.one")
+	if text := s.pass(time.Second); !strings.Contains(text, "◐ in ") || !strings.Contains(text, "· out") {
+		t.Errorf("while the first goes on:\n%s", text)
+	}
+	one(flow.End{Outcome: "skipped", Why: "data.a is false"})
+	each := s.begin(flow.StepSpan, flow.Span{Path: "in.each", Count: 3})
+	s.begin(flow.IterationSpan, flow.Span{Path: "in.each[0]"})
+	s.opened("in.each[0].send")
+	if text := s.pass(0); !strings.Contains(text, "◐   each    0 of 3") || !strings.HasSuffix(strings.Split(text, "\n")[3], "  send") {
+		t.Errorf("in the loop:\n%s", text)
+	}
+	each(flow.End{Outcome: "done", Took: time.Second})
+	s.opened("in.one.else.other")(flow.End{Outcome: "done", Took: time.Millisecond})
+	s.opened("out.two")(flow.End{Outcome: "failed", Took: time.Second, Error: &flow.Error{Kind: flow.KindData}})
+	s.pass(time.Second)
+	var signs []string
+	for _, line := range strings.Split(strings.TrimRight(s.screen.text(), "\n"), "\n")[1:] {
+		signs = append(signs, strings.Join(strings.Fields(line)[:2], " "))
+	}
+	if got := strings.Join(signs, ", "); got != "✓ in, – one, ✓ else.ot…, ✓ each, ✗ out, ✗ two" {
+		t.Errorf("at the end: %s\n%s", got, s.screen.text())
+	}
+}
+
 func TestARoundBeginsTheLinesOfItsBlockAnew(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, 80, 24, row{path: "update"}, row{path: "update.get", title: "GET /x"}, row{path: "update.put", title: "PUT /x"})
