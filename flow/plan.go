@@ -14,6 +14,7 @@ import (
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/diag"
 	"github.com/stepwell/stepwell/flow/internal/check"
+	"github.com/stepwell/stepwell/flow/internal/editor"
 	"github.com/stepwell/stepwell/flow/internal/format"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/syntax"
@@ -221,6 +222,12 @@ const ProjectFile = "stepwell.yaml"
 // CheckProject says what is wrong with a ProjectFile, in source order: it holds
 // `stepwell: 1` and nothing else.
 func CheckProject(name string, text []byte) diag.List { return syntax.CheckProject(name, text) }
+
+// Schema is a JSON Schema (draft 2020-12) of flow files, with which editors
+// complete, explain and check them: the language's keys and the fields of the
+// kit's actions, each with its documentation. The same kit gives the same bytes.
+// It says less than Compile: no schema knows which names there are.
+func Schema(kit Kit) ([]byte, error) { return editor.Schema(checkKit(kit).Actions) }
 
 // finallyTime is how long the steps of finally may take.
 const finallyTime = 5 * time.Minute

@@ -157,7 +157,7 @@ func (c *Command) root() *cobra.Command {
 	})
 	root.AddCommand(c.runVerb(), c.resumeVerb(), c.validateVerb(), c.planVerb(), c.graphVerb(), c.runsVerb(), c.dataVerb(),
 		c.evalVerb(), c.pathVerb(), c.actionsVerb(), c.envVerb(), c.explainVerb(), c.sandboxVerb(),
-		c.fmtVerb(), c.completionVerb(), c.versionVerb())
+		c.fmtVerb(), c.schemaVerb(), c.completionVerb(), c.versionVerb())
 	root.SetUsageTemplate(root.UsageTemplate() + "{{if not .HasParent}}" + rootExits + "{{end}}")
 	return root
 }

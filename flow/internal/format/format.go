@@ -5,23 +5,26 @@
 package format
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/stepwell/stepwell/flow/diag"
 	"github.com/stepwell/stepwell/flow/internal/syntax"
 )
 
-// Text formats a flow file. A file with errors is refused with all of them; so
-// is one that uses YAML in a way that cannot be moved safely. What comes out
-// reads as the same flow, and formatting it again changes nothing. A byte order
-// mark and the kind of line ends stay.
+// Text formats a flow file, or one that flows include. A file with errors is
+// refused with all of them; so is one that uses YAML in a way that cannot be
+// moved safely. What comes out reads as the same flow, and formatting it again
+// changes nothing. A byte order mark and the kind of line ends stay.
 func Text(file string, text []byte) ([]byte, diag.List) {
-	if _, problems := syntax.Parse(file, text); problems.HasErrors() {
-		if _, other := syntax.ParseIncluded(file, text); other.HasErrors() { // it is no file with declarations either
-			return nil, problems
-		}
-	}
 	before, _ := syntax.Read(file, text)
+	parse := syntax.Parse
+	if before != nil && before.Kind == syntax.Mapping && !slices.ContainsFunc(before.Pairs, ofFlow) {
+		parse = syntax.ParseIncluded
+	}
+	if _, problems := parse(file, text); problems.HasErrors() {
+		return nil, problems
+	}
 	source, bom := strings.CutPrefix(string(text), byteOrderMark)
 	crlf := strings.Contains(source, "\r\n")
 	source = strings.ReplaceAll(strings.ReplaceAll(source, "\r\n", "\n"), "\r", "\n")
@@ -50,6 +53,9 @@ func Text(file string, text []byte) ([]byte, diag.List) {
 	}
 	return []byte(formatted), nil
 }
+
+// ofFlow says whether a key is one that no included file has.
+func ofFlow(p syntax.Pair) bool { return p.Key == "name" || p.Key == "steps" }
 
 const byteOrderMark = "\ufeff"
 

@@ -109,6 +109,14 @@ func TestLineEndsAndAByteOrderMarkStay(t *testing.T) {
 	}
 }
 
+func TestAnIncludedFileIsFormatted(t *testing.T) {
+	t.Parallel()
+	got := formatted(t, "common.yaml", "data:\n    a: {pii: true, type: string}\ninputs:\n    b: string\n")
+	if diff := cmp.Diff("inputs:\n  b: string\ndata:\n  a: {type: string, pii: true}\n", got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
 func TestAFileWithoutALineEndGetsOneAndKeepsItsText(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ text, want string }{

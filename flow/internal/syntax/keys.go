@@ -31,6 +31,7 @@ type Key struct {
 	On       Verbs  // of a step's key: the verbs beside which it may stand; 0: all
 	One      bool   // of the table's keys that have it exactly one stands
 	Needs    string // the key without which it may not stand
+	Not      string // the key beside which it may not stand
 	Least    int    // of a number; with Most 0 there is no upper bound
 	Most     int
 	Later    string // not "": comes with a later version; what it will do
@@ -52,6 +53,12 @@ func (t *Table) Key(name string) *Key {
 	}
 	return nil
 }
+
+// TypeNames are the types of inputs and data points.
+func TypeNames() []string { return slices.Clone(typeNames) }
+
+// Reserved are the words that a loop variable cannot be called.
+func Reserved() []string { return slices.Clone(reserved) }
 
 // Tables lists all tables, the file's own first.
 func Tables() []*Table {
@@ -197,7 +204,7 @@ var (
 		{Name: "expect", Takes: "expect", On: of(Action, SubFlow, Callback), Doc: "what the answer must be"},
 		{Name: "save", Takes: "mapping of save", On: of(Action, SubFlow, Callback), Doc: "the data points to keep of the answer"},
 		{Name: "retry", Takes: "retry", On: of(Action, SubFlow, Block), Doc: "how often a failing call is tried again, and when"},
-		{Name: "poll", Takes: "poll", On: of(Action, SubFlow, Block), Doc: "repeats the step until a condition holds"},
+		{Name: "poll", Takes: "poll", Not: "pages", On: of(Action, SubFlow, Block), Doc: "repeats the step until a condition holds"},
 		{Name: "pages", Takes: "pages", On: of(Action), Doc: "fetches the pages of a long answer one after the other; not beside `poll`"},
 		{Name: "timeout", Takes: "duration", Doc: "the longest time for the whole step"},
 		{Name: "else", Takes: "steps", Needs: "if", Doc: "steps that run if `if` is false"},

@@ -68,7 +68,8 @@ func parse(file string, text []byte, read func(*reader, *Node)) (*Flow, diag.Lis
 }
 
 // Read reads the YAML of a file without asking what it says: the tree of its
-// values, or nil and why there is none. The limits of a file hold.
+// values, as complete as it can be, and what is wrong; nil if there is none. The
+// limits of a file hold.
 func Read(file string, text []byte) (*Node, diag.List) {
 	if len(text) > maxBytes {
 		_, problems := Parse(file, text)
@@ -79,10 +80,7 @@ func Read(file string, text []byte) (*Node, diag.List) {
 		return nil, problems
 	}
 	root, problems := decode(src)
-	if problems.HasErrors() {
-		return nil, problems.Sort()
-	}
-	return root, problems
+	return root, problems.Sort()
 }
 
 // firstLine is the first line that says something.
