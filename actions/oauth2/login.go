@@ -109,7 +109,7 @@ func readDevice(r reply) (*Device, *flaw) {
 func (s *Source) Await(ctx context.Context, d *Device) (Token, error) {
 	interval := d.interval
 	for {
-		if time.Now().Add(interval).After(d.Expires) {
+		if !time.Now().Add(interval).Before(d.Expires) {
 			return Token{}, s.cred.invalid("nobody confirmed the login in time: begin anew")
 		}
 		select {
