@@ -200,6 +200,7 @@ func forgetFault(v datapoints.Value) datapoints.Value {
 type StepRecord struct {
 	Path     string
 	Outcome  string // done, skipped, failed, caught, unknown, stopped
+	InDoubt  bool   // its call may have been processed: a resume wants a decision on it
 	Started  time.Time
 	Ended    time.Time // zero: it has not ended
 	Status   int       // of the last answer (HTTP), or 0
@@ -224,12 +225,12 @@ func History(ctx context.Context, s datapoints.Store, run string) ([]StepRecord,
 		}
 		r := e.Row
 		hidden := unseal(r.Hidden)
-		record := StepRecord{Path: e.Path, Outcome: outcome(&r), Started: r.Started, Ended: r.Ended, Status: r.Status,
+		step := StepRecord{Path: e.Path, Outcome: outcome(&r), InDoubt: record.Unknown(e.Path, &r), Started: r.Started, Ended: r.Ended, Status: r.Status,
 			Count: r.Enter.Count, Attempts: got.Attempts[e.Path], Assumed: r.Assumed}
-		if hidden.Fault != nil && record.Outcome != "done" && record.Outcome != "skipped" {
-			record.Error = hidden.Fault.error()
+		if hidden.Fault != nil && step.Outcome != "done" && step.Outcome != "skipped" {
+			step.Error = hidden.Fault.error()
 		}
-		records = append(records, record)
+		records = append(records, step)
 	}
 	return records, nil
 }

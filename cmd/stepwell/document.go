@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow"
@@ -18,6 +19,7 @@ type document struct {
 	Outputs json.RawMessage `json:"outputs"`
 	Error   *documentError  `json:"error"`
 	Steps   []documentStep  `json:"steps"`
+	Inputs  json.RawMessage `json:"inputs,omitempty"` // of runs show
 }
 
 type documentError struct {
@@ -37,6 +39,23 @@ type documentStep struct {
 	Attempts   int     `json:"attempts"`
 	DurationMS float64 `json:"duration_ms"`
 	Error      *string `json:"error"`
+
+	Started *time.Time    `json:"started,omitempty"` // of runs show, with what is below
+	Ended   *time.Time    `json:"ended,omitempty"`
+	Count   int           `json:"count,omitempty"` // of a loop: its items
+	Assumed string        `json:"assumed,omitempty"`
+	Tries   []documentTry `json:"tries,omitempty"`
+}
+
+// A documentTry is one attempt of a call.
+type documentTry struct {
+	Attempt int       `json:"attempt"`
+	Started time.Time `json:"started"`
+	TookMS  float64   `json:"took_ms"`
+	Sent    bool      `json:"sent"`
+	Status  int       `json:"status,omitempty"`
+	Kind    string    `json:"kind,omitempty"` // why it failed
+	Message string    `json:"message,omitempty"`
 }
 
 // refusal is the document of what was refused before there was a run.
@@ -85,6 +104,27 @@ func documentOf(r datapoints.Run, outputs json.RawMessage, e *flow.Error, steps 
 		doc.Steps = append(doc.Steps, step)
 	}
 	return doc
+}
+
+// inFull adds to a document what is recorded of inputs and attempts.
+func (d *document) inFull(inputs json.RawMessage, steps []flow.StepRecord, r *datapoints.Redactor) {
+	d.Inputs = inputs
+	for i, s := range steps {
+		step := &d.Steps[i]
+		step.Count, step.Assumed = s.Count, s.Assumed
+		if !s.Started.IsZero() {
+			started := millis(s.Started)
+			step.Started = &started
+		}
+		if !s.Ended.IsZero() {
+			ended := millis(s.Ended)
+			step.Ended = &ended
+		}
+		for _, a := range s.Attempts {
+			step.Tries = append(step.Tries, documentTry{Attempt: a.N, Started: millis(a.Started), TookMS: float64(a.Took.Microseconds()) / 1000,
+				Sent: a.Sent, Status: a.Status, Kind: a.Kind, Message: r.Text(a.Message.RevealText())})
+		}
+	}
 }
 
 // printJSON writes a value as one JSON document; compact puts it on one line.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/stepwell/stepwell/datapoints"
@@ -64,9 +66,28 @@ func (s *session) resumeCommand(run datapoints.Run) string {
 		text += " --files " + quoted(s.c.shown(s.dir))
 	}
 	if run.State == datapoints.Unknown {
-		text += " --assume " + quoted(run.At+"=sent") + "   (or =not-sent)"
+		for _, path := range s.undecided(run) {
+			text += " --assume " + quoted(path+"=sent")
+		}
+		text += "   (or =not-sent)"
 	}
 	return text
+}
+
+// undecided are the calls of an unknown run on which a resume wants a decision.
+func (s *session) undecided(run datapoints.Run) []string {
+	steps, err := flow.History(context.Background(), s.keep, run.ID)
+	if err != nil {
+		return []string{run.At}
+	}
+	var paths []string
+	for _, step := range steps {
+		if step.InDoubt {
+			paths = append(paths, step.Path)
+		}
+	}
+	slices.Sort(paths)
+	return paths
 }
 
 // readsFiles says whether the flow's steps or secrets read files when it runs.

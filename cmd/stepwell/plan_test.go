@@ -21,10 +21,10 @@ func everything() flow.Outline {
 	job.Poll = &flow.OutlinePoll{Until: `response.body.state == "done"`, Every: 5 * time.Second, Timeout: 10 * time.Minute}
 	list := call(6, "all.pages.list", "GET {base_url}/orders")
 	list.Pages = &flow.OutlinePages{Next: "response.links.next", Max: 1000}
-	wait := flow.OutlineStep{Number: 8, ID: "pause", Path: "pause", Kind: "wait", Wait: &flow.OutlineWait{For: "3d", Long: true}}
-	answer := flow.OutlineStep{Number: 9, ID: "answer", Path: "answer", Kind: "callback", Callback: "lab_result", Timeout: 72 * time.Hour,
+	wait := flow.OutlineStep{Number: 8, ID: "pause", Path: "each[i]#n.pause", Kind: "wait", Wait: &flow.OutlineWait{For: "3d", Long: true}}
+	answer := flow.OutlineStep{Number: 9, ID: "answer", Path: "each[i]#n.answer", Kind: "callback", Callback: "lab_result", Timeout: 72 * time.Hour,
 		Saves: []flow.OutlineSave{{Name: "haemoglobin", From: "results.hb", Class: "pii"}},
-		Catch: []flow.OutlineClause{{When: `error.kind == "timeout"`, Steps: []flow.OutlineStep{{Number: 10, ID: "late", Path: "answer.catch[0].late", Kind: "fail", Fields: []flow.OutlineField{{Name: "fail", Text: "no answer"}}}}}}}
+		Catch: []flow.OutlineClause{{When: `error.kind == "timeout"`, Steps: []flow.OutlineStep{{Number: 10, ID: "late", Path: "each[i]#n.answer.catch[0].late", Kind: "fail", Fields: []flow.OutlineField{{Name: "fail", Text: "no answer"}}}}}}}
 	return flow.Outline{Name: "everything", Calls: flow.Range{Least: 4, Most: 123456}, Steps: []flow.OutlineStep{
 		lookup,
 		{Number: 3, ID: "all", Path: "all", Kind: "parallel", AtOnce: 2, Branches: []flow.OutlineBranch{
@@ -32,7 +32,7 @@ func everything() flow.Outline {
 			{Name: "jobs", Steps: []flow.OutlineStep{job}}, {Name: "pages", Steps: []flow.OutlineStep{list}}}},
 		{Number: 7, ID: "each", Path: "each", Kind: "block", Loop: &flow.OutlineLoop{In: "data.orders", As: "order", AtOnce: 4, Max: 1000},
 			Retry: &flow.OutlineRetry{Attempts: 3, On: []string{"412"}}, Steps: []flow.OutlineStep{wait, answer},
-			Finally: []flow.OutlineStep{call(11, "each.finally.unlock", "DELETE {base_url}/locks/{order.id}")}},
+			Finally: []flow.OutlineStep{call(11, "each[i].finally.unlock", "DELETE {base_url}/locks/{order.id}")}},
 		{Number: 12, ID: "fetch", Path: "fetch", Kind: "flow", File: "lib/fetch.yaml", If: `data.x != "end"`,
 			Fields: []flow.OutlineField{{Name: "patient", Text: "{data.id}", Reads: []flow.OutlineRead{{Name: "id", From: []string{"lookup"}, Steps: []int{1, 2}}}}, {Name: "mode", Text: "fast"}},
 			Steps:  []flow.OutlineStep{call(13, "fetch.read", "GET {base_url}/x")},

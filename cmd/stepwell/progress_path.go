@@ -37,9 +37,12 @@ type roundOf struct {
 
 // roundsOf are the rounds that a path lies in, outside of loops: "update#2.get"
 // is in the third of update.
-func roundsOf(path string) []roundOf {
+func roundsOf(path string) []roundOf { return roundsIn(loopOf(path)) }
+
+// roundsIn are all rounds that a path lies in; those in a loop belong to the
+// iteration, which stays in their path.
+func roundsIn(path string) []roundOf {
 	var list []roundOf
-	path = loopOf(path)
 	for i := 0; i < len(path); i++ {
 		if path[i] != '#' {
 			continue

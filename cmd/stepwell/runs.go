@@ -244,7 +244,7 @@ func (c *Command) runsShowVerb() *cobra.Command {
 		},
 	}
 	addStoreFlags(cmd, &f)
-	cmd.Flags().BoolVar(&o.json, "json", false, "print the same JSON document as run --json")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print the JSON document of run --json, with the inputs and the times of each attempt")
 	cmd.Flags().BoolVar(&o.reveal, "reveal", false, "show sensitive values")
 	cmd.ValidArgsFunction = c.completeRuns(&f)
 	return cmd
@@ -269,9 +269,11 @@ func (c *Command) showRun(ctx context.Context, k *keeping, r datapoints.Run, o s
 	failure := flow.FailureOf(r)
 	if o.json {
 		outputs, _ := shownOutputs(r, outline, points.redactor, o.reveal)
-		return c.printJSON(documentOf(r, outputs, failure, steps), false)
+		doc := documentOf(r, outputs, failure, steps)
+		doc.inFull(shownInputs(r, outline, o.reveal), steps, points.redactor)
+		return c.printJSON(doc, false)
 	}
-	w := &showWriter{look: c.outLook(), run: r, steps: steps, points: points, reveal: o.reveal, titles: map[string]flow.OutlineStep{}}
+	w := &showWriter{look: c.outLook(), run: r, steps: steps, points: points, inputs: shownInputs(r, outline, o.reveal), reveal: o.reveal, titles: map[string]flow.OutlineStep{}}
 	eachStep(outline, func(s flow.OutlineStep, _ int) { w.titles[s.Path] = s })
 	w.write(failure)
 	_, err = fmt.Fprint(c.Stdout, w.b.String())

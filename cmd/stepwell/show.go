@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -18,7 +19,8 @@ type showWriter struct {
 	run    datapoints.Run
 	steps  []flow.StepRecord
 	points *points
-	titles map[string]flow.OutlineStep // by path, iterations as [i]
+	titles map[string]flow.OutlineStep // by path, iterations as [i], rounds as #n
+	inputs json.RawMessage             // as they may be shown
 	reveal bool
 }
 
@@ -40,11 +42,7 @@ func (w *showWriter) write(failure *flow.Error) {
 	if r.Batch != "" {
 		w.line("  row %d of %s", r.Row+1, r.Batch)
 	}
-	if !r.Inputs.IsZero() && r.Inputs.Reveal() != "{}" {
-		inputs := r.Inputs.String()
-		if w.reveal {
-			inputs = r.Inputs.Reveal()
-		}
+	if inputs := string(w.inputs); inputs != "" && inputs != "{}" {
 		w.line("  inputs %s", w.cut(clean(inputs), w.width()-10))
 	}
 	w.line("")
@@ -80,33 +78,31 @@ func (w *showWriter) since(t time.Time) string {
 	return "+" + short(t.Sub(w.run.Started))
 }
 
-// mostIterations is how many iterations of a loop the waterfall shows by themselves.
-const mostIterations = 20
-
 // waterfall draws the steps over the run's time.
 func (w *showWriter) waterfall() {
-	shown, left := w.lines()
+	shown, left := w.tree()
 	if len(shown) == 0 {
 		return
 	}
-	id, title := 0, 0
+	id, title, said := 0, 0, 0
 	for _, s := range shown {
-		id = max(id, columns(s.Path))
+		said = max(said, columns(remark(s.StepRecord)))
+		id = max(id, 2*s.depth+columns(s.name))
 		title = max(title, columns(requestText(clean(w.title(s.Path)))))
 	}
-	id = min(id, max(10, w.width()/4))
+	id = min(id, max(10, w.width()/3))
 	title = min(title, max(0, w.width()/4))
 	if w.width() < 100 {
 		title = 0
 	}
-	bar := min(60, w.width()-1-(4+id+2)-(title+2)-(4+8+2))
+	bar := min(60, w.width()-1-(4+id+2)-(title+2)-(4+8+2)-min(said, 26))
 	if bar < 10 {
 		bar = 10
 	}
-	axis := newAxis(shown, bar)
+	axis := newAxis(w.steps, bar)
 	for _, s := range shown {
 		sign, colour := outcomeSign(s.Outcome)
-		line := "  " + w.paint(colour, w.sign(sign)) + " " + w.paint(cyan, pad(w.cutMiddle(s.Path, id), id)) + "  "
+		line := "  " + w.paint(colour, w.sign(sign)) + " " + w.paint(cyan, pad(w.label(s, id), id)) + "  "
 		if title > 0 {
 			line += pad(w.cutMiddle(requestText(clean(w.title(s.Path))), title), title) + "  "
 		}
@@ -126,14 +122,14 @@ func (w *showWriter) waterfall() {
 		if !s.Ended.IsZero() {
 			took = short(s.Ended.Sub(s.Started))
 		}
-		line += w.bar(axis, s) + "  " + pad(status, 3) + padLeft(took, 8)
+		line += w.bar(axis, s.StepRecord) + "  " + pad(status, 3) + padLeft(took, 8)
 		if room := w.width() - 1 - columns(line); room > 14 {
-			line += w.paint(dim, w.cut(remark(s), room))
+			line += w.paint(dim, w.cut(remark(s.StepRecord), room))
 		}
 		w.line("%s", line)
 	}
 	if left > 0 {
-		w.line("    %s", w.paint(dim, count(left, "more iteration")+" of loops"))
+		w.line("    %s", w.paint(dim, thousands(left)+" more of loops and rounds that went well"))
 	}
 }
 
@@ -162,49 +158,11 @@ func remark(s flow.StepRecord) string {
 	return "  " + strings.Join(parts, ", ")
 }
 
-// lines are the steps that get a line: of a loop's many iterations the first
-// and those that did not go well.
-func (w *showWriter) lines() (shown []flow.StepRecord, left int) {
-	seen := map[string]int{}
-	for _, s := range w.steps {
-		loop := loopOf(s.Path)
-		if loop != s.Path {
-			if isIteration(s.Path, loop) {
-				seen[loop]++
-			}
-			if seen[loop] > mostIterations && s.Outcome == "done" {
-				if isIteration(s.Path, loop) {
-					left++
-				}
-				continue
-			}
-		}
-		shown = append(shown, s)
-	}
-	return shown, left
-}
-
 func (w *showWriter) title(path string) string {
 	if strings.HasSuffix(path, "]") {
 		path = path[:strings.LastIndexByte(path, '[')]
 	}
 	return plannedTitle(w.titles[pattern(path)])
-}
-
-// pattern is a path with [i] for each iteration.
-func pattern(path string) string {
-	var b strings.Builder
-	for i := 0; i < len(path); i++ {
-		b.WriteByte(path[i])
-		if path[i] != '[' || strings.HasSuffix(path[:i], "catch") {
-			continue
-		}
-		b.WriteByte('i')
-		for i+1 < len(path) && path[i+1] != ']' {
-			i++
-		}
-	}
-	return b.String()
 }
 
 func outcomeSign(outcome string) (sign, colour string) {

@@ -295,6 +295,11 @@ func (s *State) Unknowns() []string {
 	return paths
 }
 
+// Unknown says of a row that it is a call that may have been processed.
+func Unknown(path string, r *datapoints.Row) bool {
+	return r.Last.Status == datapoints.Broke && r.Last.Kind == plan.Unknown && r.Origin == path || InDoubt(r)
+}
+
 // InDoubt says of a row that its call may have been sent and nothing is
 // recorded of an answer.
 func InDoubt(r *datapoints.Row) bool { return r.Intent == r.N+1 && !r.IntentSafe && !Final(r) }
