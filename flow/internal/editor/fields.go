@@ -9,7 +9,7 @@ import (
 )
 
 // actionNames are the actions that there are, each with what it does.
-func (m *maker) actionNames() any {
+func (m *maker) actionNames() object {
 	var names []any
 	for _, name := range slices.Sorted(maps.Keys(m.actions)) {
 		names = append(names, object{{"const", name}, {"description", m.actions[name].Doc}})

@@ -102,15 +102,15 @@ func ref(name string) object {
 	return object{{"$ref", "#/$defs/" + url.PathEscape(pointer)}}
 }
 
-func anyOf(schemas ...any) any {
-	if len(schemas) == 1 {
-		return schemas[0]
+func anyOf(schemas ...any) object {
+	if one, ok := schemas[0].(object); ok && len(schemas) == 1 {
+		return one
 	}
 	return object{{"anyOf", schemas}}
 }
 
 // described is a table's mapping, or the short ways to write it.
-func (m *maker) described(t *syntax.Table) any {
+func (m *maker) described(t *syntax.Table) object {
 	full := m.table(t)
 	switch t.Name {
 	case "input", "data":
@@ -210,18 +210,12 @@ func inclusion(flow, included *syntax.Table) object {
 }
 
 // key is what stands behind a key, with what it means.
-func (m *maker) key(t *syntax.Table, k *syntax.Key) any {
-	schema := m.takes(t, k)
+func (m *maker) key(t *syntax.Table, k *syntax.Key) object {
 	doc := strings.ToUpper(k.Doc[:1]) + k.Doc[1:] + "."
-	switch s := schema.(type) {
-	case object:
-		return append(object{{"description", doc}}, s...)
-	default:
-		return object{{"description", doc}}
-	}
+	return append(object{{"description", doc}}, m.takes(t, k)...)
 }
 
-func (m *maker) takes(t *syntax.Table, k *syntax.Key) any {
+func (m *maker) takes(t *syntax.Table, k *syntax.Key) object {
 	switch {
 	case k.Name == "action" && k.Verb != syntax.NoVerb:
 		return m.actionNames()
@@ -233,6 +227,8 @@ func (m *maker) takes(t *syntax.Table, k *syntax.Key) any {
 			schema = append(schema, member{"maximum", k.Most})
 		}
 		return schema
+	case k.Verb == syntax.Wait: // its duration may be computed
+		return anyOf(append(alternatives(m.shapes(syntax.Shapes(k.Takes))), ref("whole expression"))...)
 	case defined(k.Takes):
 		return ref(k.Takes)
 	}
@@ -240,7 +236,7 @@ func (m *maker) takes(t *syntax.Table, k *syntax.Key) any {
 }
 
 // shapes are what may stand at a place.
-func (m *maker) shapes(shapes []syntax.Shape) any {
+func (m *maker) shapes(shapes []syntax.Shape) object {
 	var all []any
 	for _, s := range shapes {
 		switch {

@@ -41,6 +41,7 @@ var words = []word{
 	{"file", ref("text")},
 	{"pattern", ref("text")},
 	{"date", ref("text")},
+	{"time", object{{"type", "string"}, {"minLength", 1}}},
 	{"number", object{{"type", "number"}}},
 	{"boolean", object{{"type", "boolean"}}},
 	{"allow", object{{"const", "allow"}}},

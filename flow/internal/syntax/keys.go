@@ -199,6 +199,7 @@ var (
 		{Name: "flow", Takes: "file", Verb: SubFlow, Doc: "runs another flow as a step"},
 		{Name: "wait", Takes: "duration or wait", Verb: Wait, Doc: "pauses the run", Later: "pause the run", Instead: "end the flow here and start another one later"},
 		{Name: "callback", Takes: "name", Verb: Callback, Doc: "waits for a message", Later: "wait for a message", Instead: "ask for the answer in a later step or flow"},
+		{Name: "concurrency", Takes: "integer", On: of(Parallel), Least: 1, Most: maxConcurrency, Doc: "how many branches run at the same time; all of them without it"},
 
 		{Name: "with", Takes: "fields", On: of(Action, SubFlow), Doc: "the action's fields, or the inputs of the other flow"},
 		{Name: "expect", Takes: "expect", On: of(Action, SubFlow, Callback), Doc: "what the answer must be"},
@@ -211,7 +212,6 @@ var (
 		{Name: "catch", Takes: "list of clauses", Doc: "runs steps when the step has failed, and goes on"},
 		{Name: "on_error", Takes: "continue", Doc: "the run goes on if the step fails"},
 		{Name: "finally", Takes: "steps", On: of(Block), Doc: "steps that run after a block's, also after a failure"},
-		{Name: "concurrency", Takes: "integer", On: of(Parallel), Doc: "how many branches run at the same time; all of them without it"},
 	}}
 
 	forEachKeys = Table{"for_each", []Key{
