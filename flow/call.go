@@ -279,6 +279,35 @@ func (w *work) inputOf(h *plan.Ref, at string) (expression.Value, error) {
 	return in[h.Input.Name], nil
 }
 
+// conclude computes the outputs of a sub-flow whose steps went well before its
+// finally begins. r is the row of the finally, which keeps them, or why there
+// are none.
+func (w *work) conclude(ctx context.Context, n *plan.Node, path string, r *datapoints.Row) {
+	inside := strings.TrimSuffix(path, ".finally")
+	if !w.state.Over(n, inside) {
+		return // it was stopped
+	}
+	h := unseal(r.Hidden)
+	var err error
+	if h.Outputs, err = w.outputs(&env{w: w, ctx: ctx, path: inside}, n); err != nil {
+		h.Fault, r.Origin = w.fault(err, record.WithoutRound(inside), n.Span), path
+	}
+	r.Hidden = h.seal()
+}
+
+// concluded gives the outputs of a sub-flow whose steps and finally went well.
+func (w *work) concluded(ctx context.Context, n *plan.Node, inside string) (json.RawMessage, error) {
+	if n.Finally == nil {
+		return w.outputs(&env{w: w, ctx: ctx, path: inside}, n)
+	}
+	last := w.state.Row(plan.Join(inside, "finally"))
+	h := unseal(last.Hidden)
+	if h.Fault != nil {
+		return nil, h.Fault.error()
+	}
+	return h.Outputs, nil
+}
+
 // returned is the place after a sub-flow: its outputs are the answer that the step
 // expects something of and saves from.
 func (w *work) returned(ctx context.Context, n *plan.Node, t Task) (*env, error) {
@@ -286,7 +315,7 @@ func (w *work) returned(ctx context.Context, n *plan.Node, t Task) (*env, error)
 	if n.Rounds {
 		inside = plan.Round(inside, t.N)
 	}
-	outputs, err := w.outputs(&env{w: w, ctx: ctx, path: inside}, n)
+	outputs, err := w.concluded(ctx, n, inside)
 	if err != nil {
 		return nil, err
 	}

@@ -319,6 +319,34 @@ outputs: { outcome: "${{ steps.sub.outcome }}" }`, sub)
 	}
 }
 
+// outputs are computed before finally, also of a sub-flow; what fails there is
+// known in finally.
+func TestTheOutputsOfASubFlowAreComputedBeforeItsFinally(t *testing.T) {
+	t.Parallel()
+	store := &datapoints.Memory{}
+	p := compileAll(t, &world{}, `main.yaml
+steps:
+  - { id: call, action: call, with: { say: "abc" }, save: { any: { path: "@this" } } }
+  - { id: good, flow: sub.yaml, with: { n: 2 }, save: { x: x } }
+  - { id: bad, flow: sub.yaml, with: { n: "${{ data.any.say }}" }, on_error: continue }
+outputs: { x: "${{ data.x }}", bad: "${{ steps.bad.outcome }}" }`, `sub.yaml
+inputs: { n: any }
+steps: [ { id: one, set: { x: 1 } } ]
+finally: [ { id: change, set: { x: 5, said: "${{ run.status }}: ${{ run.error?.kind ?? 'well' }}" } } ]
+outputs: { x: "${{ data.x + inputs.n }}" }`)
+	run, err := (&flow.Executor{Store: store}).Run(t.Context(), p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := run.Outputs.Reveal(), `{"x":3,"bad":"caught"}`; got != want {
+		t.Errorf("outputs %s, want %s", got, want)
+	}
+	all := values(t, store, run.ID)
+	if all["good/|said"] != `"succeeded: well"` || all["bad/|said"] != `"failed: expression"` {
+		t.Errorf("finally saw %s and %s", all["good/|said"], all["bad/|said"])
+	}
+}
+
 // The finally of a sub-flow is over before the step that calls it goes on; a
 // failure there is the step's.
 func TestAFailureInTheFinallyOfASubFlowIsTheStepsUnlessThereWasOne(t *testing.T) {

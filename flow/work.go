@@ -241,6 +241,9 @@ func (w *work) enter(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 		r.Hidden = h.seal()
 		w.spans.count(w, t.Path, len(items), out.Next)
 	}
+	if of := n.Scope.Node; of.Work.Flow != nil && of.Finally == n && t.Cause == "" {
+		w.conclude(ctx, of, t.Path, &r)
+	}
 	if n.Work.Flow != nil {
 		h := unseal(r.Hidden)
 		if h.Inputs, err = w.give(ctx, n, t.Path); err != nil {
