@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -513,5 +515,109 @@ inputs: { n: { type: integer, default: 4 } }`)
 	run, err = (&flow.Executor{Store: store}).Resume(t.Context(), again, run.ID, nil)
 	if err != nil || run.Outputs.Reveal() != `{"n":4}` {
 		t.Errorf("%v %s", err, run.Outputs.Reveal())
+	}
+}
+
+// What is tried again has cleaned up: a second try finds things as the first did.
+func TestASubFlowThatIsTriedAgainHasRunItsFinallyBefore(t *testing.T) {
+	t.Parallel()
+	w := &world{}
+	w.script = func(path string, _ int) error {
+		if path == "sub#0.use" || path == "sub#1.use" {
+			return refused(409)
+		}
+		return nil
+	}
+	store := &datapoints.Memory{}
+	p := compileAll(t, w, `main.yaml
+steps:
+  - id: sub
+    flow: sub.yaml
+    with: { key: "${{ uuid() }}" }
+    retry: { attempts: 3, on: [409], backoff: { initial: 1ms } }
+    save: { n: n, key: key }
+outputs: { n: "${{ data.n }}", once: "${{ len(data.key) }}" }`, `sub.yaml
+inputs: { key: string }
+steps:
+  - { id: lock, action: call, with: { say: "${{ inputs.key }}" }, save: { lock: say } }
+  - { id: use, action: call, with: { say: 7 }, save: { n: say } }
+finally: [ { id: unlock, action: call, with: { say: "${{ run.status }} ${{ data.lock ?? 'none' }}" } } ]
+outputs: { n: "${{ data.n }}", key: "${{ data.lock }}" }`)
+	run, err := (&flow.Executor{Store: store}).Run(t.Context(), p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := run.Outputs.Reveal(); got != `{"n":7,"once":36}` {
+		t.Errorf("outputs %s", got)
+	}
+	want := []string{"sub#0.lock", "sub#0.use", "sub#0.finally.unlock", "sub#1.lock", "sub#1.use", "sub#1.finally.unlock",
+		"sub#2.lock", "sub#2.use", "sub#2.finally.unlock"}
+	if diff := cmp.Diff(want, w.order); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	all := values(t, store, run.ID)
+	if all["sub#0/|lock"] != all["sub#2/|lock"] {
+		t.Errorf("values %v: the inputs are the same in each round", all)
+	}
+	if run.Done != run.Steps {
+		t.Errorf("%d of %d steps are done", run.Done, run.Steps)
+	}
+}
+
+func TestAPollOfASubFlowLooksAtWhatItReturns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		p := compileAll(t, w, `main.yaml
+steps:
+  - id: sub
+    flow: sub.yaml
+    poll: { until: response.body.path == "sub#2.ask", every: 30s }
+    expect: { that: [ response.body.path != "sub#0.ask" ] }
+    save: { path: path }
+outputs: { path: "${{ data.path }}", attempts: "${{ steps.sub.outcome }}" }`, `sub.yaml
+steps: [ { id: ask, action: call, with: { safe: true }, save: { path: path } } ]
+outputs: { path: "${{ data.path }}" }`)
+		began := time.Now()
+		run, err := (&flow.Executor{}).Run(t.Context(), p, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := run.Outputs.Reveal(), `{"path":"sub#2.ask","attempts":"done"}`; got != want {
+			t.Errorf("outputs %s, want %s", got, want)
+		}
+		if took := time.Since(began); took != time.Minute {
+			t.Errorf("it took %v, want two pauses of 30s", took)
+		}
+	})
+}
+
+// A failed run that is resumed begins a new round of a sub-flow that has them;
+// what the rounds before have cleaned up stays so.
+func TestAResumedRunBeginsANewRoundOfASubFlow(t *testing.T) {
+	t.Parallel()
+	w := &world{}
+	fails := true
+	w.script = func(path string, _ int) error {
+		if fails && strings.HasSuffix(path, ".use") {
+			return refused(409)
+		}
+		return nil
+	}
+	store := &datapoints.Memory{}
+	p := compileAll(t, w, `main.yaml
+steps: [ { id: sub, flow: sub.yaml, retry: { attempts: 2, on: [409], backoff: { initial: 1ms } } } ]`, `sub.yaml
+steps: [ { id: lock, action: call }, { id: use, action: call } ]
+finally: [ { id: unlock, action: call } ]`)
+	run, err := (&flow.Executor{Store: store}).Run(t.Context(), p, nil)
+	failureOf(t, err)
+	fails = false
+	if _, err = (&flow.Executor{Store: store}).Resume(t.Context(), p, run.ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"sub#0.lock", "sub#0.use", "sub#0.finally.unlock", "sub#1.lock", "sub#1.use", "sub#1.finally.unlock",
+		"sub#2.lock", "sub#2.use", "sub#2.finally.unlock"}
+	if diff := cmp.Diff(want, w.order); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

@@ -214,9 +214,6 @@ func (w *work) enter(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 	now := time.Now()
 	w.spans.begin(w, n, t.Path)
 	r.Started = now
-	if t.Cause != "" {
-		r.Origin = w.origin(t.Cause)
-	}
 	if late(t.Deadline, now) {
 		return w.fail(ctx, n, r, t, overdue())
 	}
@@ -241,9 +238,6 @@ func (w *work) enter(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 		r.Hidden = h.seal()
 		w.spans.count(w, t.Path, len(items), out.Next)
 	}
-	if of := n.Scope.Node; of.Work.Flow != nil && of.Finally == n && t.Cause == "" {
-		w.conclude(ctx, of, t.Path, &r)
-	}
 	if n.Work.Flow != nil {
 		h := unseal(r.Hidden)
 		if h.Inputs, err = w.give(ctx, n, t.Path); err != nil {
@@ -257,6 +251,8 @@ func (w *work) enter(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 	r.Origin = ""
 	if t.Cause != "" { // of finally: what it runs after
 		r.Origin = w.origin(t.Cause)
+	} else if of := n.Scope.Node; of.Work.Flow != nil && of.Finally == n {
+		w.conclude(ctx, of, t.Path, &r)
 	}
 	r.Enter = out
 	return out, w.add(datapoints.Record{Path: t.Path, Row: r, At: now}, false)

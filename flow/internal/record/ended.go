@@ -51,7 +51,7 @@ func (s *State) ended(n *plan.Node, path string) int {
 		}
 	}
 	if n.Finally != nil {
-		over += s.ended(n.Finally, plan.Join(path, "finally"))
+		over += s.ended(n.Finally, Finally(n, path, &r))
 	}
 	return over
 }

@@ -74,6 +74,15 @@ func Body(n *plan.Node, path string, r *datapoints.Row) string {
 	return plan.Round(path, max(r.Enter.Next, 1))
 }
 
+// Finally is the path of what runs after a node's parts: after each round of a
+// sub-flow, whose finally belongs to what it is.
+func Finally(n *plan.Node, path string, r *datapoints.Row) string {
+	if n.Kind == plan.Flow && path != "" {
+		path = Body(n, path, r)
+	}
+	return plan.Join(path, "finally")
+}
+
 // RoundAt is the number, from 0, of the round of the segment at a depth of a
 // path: 2 of "a.update#2.get" at depth 2. ok is false if it has none.
 func RoundAt(path string, depth int) (round int, ok bool) {

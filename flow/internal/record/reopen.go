@@ -73,9 +73,11 @@ func (o *Reopening) node(n *plan.Node, path string, deadline time.Time) (ok bool
 		return ok
 	}
 	if ok {
-		return o.node(n.Finally, plan.Join(path, "finally"), time.Time{})
+		return o.node(n.Finally, Finally(n, path, &r), time.Time{})
 	}
-	o.reset(plan.Join(path, "finally"))
+	if path == "" || n.Kind != plan.Flow || !n.Rounds || r.Last.Kind == plan.Unknown { // else a new round has its own
+		o.reset(Finally(n, path, &r))
+	}
 	return false
 }
 
@@ -162,7 +164,7 @@ func (o *Reopening) retime(n *plan.Node, path string, deadline time.Time) {
 		o.retime(c, plan.Join(path, "catch["+strconv.Itoa(i)+"]"), deadline)
 	}
 	if n.Finally != nil {
-		o.retime(n.Finally, plan.Join(path, "finally"), time.Time{})
+		o.retime(n.Finally, Finally(n, path, &r), time.Time{})
 	}
 	for i := 0; goesOn && n.Kind == plan.Loop && i < r.Enter.Count; i++ {
 		o.retime(n.Steps[0], path+"["+strconv.Itoa(i)+"]", inner)

@@ -102,6 +102,9 @@ func Clause(at string, i int) string { return plan.Join(at, "catch["+strconv.Ito
 // Finally is what runs after a step or, if it is a loop, after each iteration;
 // nil if there is nothing.
 func Finally(n *plan.Node, at string) (*plan.Node, string) {
+	if body, inside := Body(n, at); body.Kind == plan.Flow { // also after each round
+		return body.Finally, plan.Join(inside, "finally")
+	}
 	if n.Finally == nil && n.Kind == plan.Loop && n.Steps[0].Finally != nil {
 		return n.Steps[0].Finally, plan.Join(at+"[i]", "finally")
 	}
