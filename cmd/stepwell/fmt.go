@@ -67,6 +67,9 @@ func (c *Command) format(names []string, job *fmtJob) error {
 		if err != nil {
 			return err
 		}
+		if len(files) == 0 { // a check of the wrong folder must not pass
+			return wrong("there are no flows in "+strings.Join(names, ", "), "flows of a folder are files called *.yaml with a key stepwell")
+		}
 		for _, file := range files {
 			c.formatFile(file, job)
 		}

@@ -206,3 +206,18 @@ func (g *generator) value(in, key string, depth int) {
 		" !!str 5\n", "\n" + deep + "on its own line\n", " |2-\n" + in + "    three\n" + in + "  two\n", " # c\n" + deep + "'below'\n",
 	}[g.pick(21)])
 }
+
+func FuzzAnyTextIsRefusedOrKeepsItsMeaning(f *testing.F) {
+	for _, file := range flows(f) {
+		f.Add(read(f, file))
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		first, problems := Text("flow.yaml", []byte(text))
+		if problems != nil {
+			return
+		}
+		if second, problems := Text("flow.yaml", first); problems != nil || string(first) != string(second) {
+			t.Fatalf("formatting again changes it: %v\n%q\n%q", problems, first, second)
+		}
+	})
+}
