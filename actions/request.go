@@ -148,8 +148,8 @@ func safeMethod(method string) bool {
 }
 
 // security reads `tls` and `proxy`.
-func (r *request) security(file func(string) ([]byte, error)) (security, error) {
-	s := security{proxy: r.proxy}
+func (r *request) security(file func(string) ([]byte, error)) (Security, error) {
+	s := Security{Proxy: r.proxy}
 	if r.tls == "" {
 		return s, nil
 	}
@@ -167,16 +167,16 @@ func (r *request) security(file func(string) ([]byte, error)) (security, error) 
 		}
 		switch key {
 		case "ca":
-			s.ca = text
+			s.CA = text
 		case "cert":
-			s.cert = text
+			s.Cert = text
 		case "key":
-			s.key = text
+			s.Key = text
 		case "server_name":
-			s.serverName = text
+			s.ServerName = text
 		}
 	}
-	if (s.cert == "") != (s.key == "") {
+	if (s.Cert == "") != (s.Key == "") {
 		return s, dataError("`tls.cert` and `tls.key` belong together, and one of them is missing")
 	}
 	return s, nil

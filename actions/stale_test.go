@@ -86,22 +86,22 @@ func TestAClosedConnectionCountsNoWrite(t *testing.T) {
 func TestFewTransportsAreKept(t *testing.T) {
 	c := new(Client)
 	c.start()
-	first, err := c.lane(security{proxy: "http://p0.test"})
+	first, err := c.lane(Security{Proxy: "http://p0.test"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range 3 * maxLanes {
-		if again, _ := c.lane(security{proxy: "http://p0.test"}); again != first {
+		if again, _ := c.lane(Security{Proxy: "http://p0.test"}); again != first {
 			t.Fatal("what is in use was dropped")
 		}
-		if _, err := c.lane(security{proxy: "http://p" + string(rune('a'+i%26)) + string(rune('a'+i/26)) + ".test"}); err != nil {
+		if _, err := c.lane(Security{Proxy: "http://p" + string(rune('a'+i%26)) + string(rune('a'+i/26)) + ".test"}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if len(c.lanes) != maxLanes {
 		t.Errorf("%d transports are kept", len(c.lanes))
 	}
-	if plain, _ := c.lane(security{}); plain != &c.plain {
+	if plain, _ := c.lane(Security{}); plain != &c.plain {
 		t.Error("a call without settings has a transport of its own")
 	}
 }

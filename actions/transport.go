@@ -1,11 +1,13 @@
 package actions
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -162,20 +164,63 @@ func counted(c net.Conn) *conn {
 	}
 }
 
-// A security is what `tls` and `proxy` say, files read.
-type security struct {
-	ca, cert, key, serverName string
-	proxy                     string
+// A Security is what `tls` and `proxy` say, files read: an authority of one's
+// own, a client certificate and its key in PEM form, the name to expect of the
+// server, the proxy's URL. The zero Security asks for nothing of its own.
+type Security struct{ CA, Cert, Key, ServerName, Proxy string }
+
+// A Carrier carries requests over a Client's connections, one at a time and to
+// their end: it follows no redirect and sends nothing twice. It is what a token
+// client asks for (actions/oauth2).
+type Carrier struct{ lane *lane }
+
+// Carrier gives what carries requests with a Security, over the same connections
+// as calls with it. Its errors are for the author, and hold no secret.
+func (c *Client) Carrier(s Security) (*Carrier, error) {
+	c.start()
+	l, err := c.lane(s)
+	if err != nil {
+		return nil, err
+	}
+	return &Carrier{l}, nil
+}
+
+// Carry sends a request once. After an error sent says whether a byte of it may
+// have left; it is false only if certainly none has. A kept connection that turns
+// out to be dead before a byte was written is replaced.
+func (c *Carrier) Carry(r *http.Request) (answer *http.Response, sent bool, err error) {
+	var body []byte
+	if r.Body != nil {
+		body, err = io.ReadAll(r.Body)
+		if err = errors.Join(err, r.Body.Close()); err != nil {
+			return nil, false, err
+		}
+	}
+	for stale := 0; ; stale++ {
+		watched, s := watch(r.Context(), c.lane.counts)
+		once := r.WithContext(watched)
+		once.GetBody, once.ContentLength = nil, int64(len(body))
+		if r.Body != nil {
+			once.Body = io.NopCloser(bytes.NewReader(body))
+		}
+		answer, err = c.lane.over.RoundTrip(once)
+		if err == nil {
+			return answer, true, nil
+		}
+		if sent = s.sent(); sent || !s.stale() || stale == staleConnections || r.Context().Err() != nil {
+			return nil, sent, err
+		}
+	}
 }
 
 // lane gives the transport for a request, the common one for the zero
-// security. The Client has been started.
-func (c *Client) lane(s security) (*lane, error) {
-	if s == (security{}) {
+// Security. The Client has been started.
+func (c *Client) lane(s Security) (*lane, error) {
+	if s == (Security{}) {
 		return &c.plain, nil
 	}
 	h := sha256.New()
-	for _, part := range []string{s.ca, s.cert, s.key, s.serverName, s.proxy} {
+	for _, part := range []string{s.CA, s.Cert, s.Key, s.ServerName, s.Proxy} {
 		sum := sha256.Sum256([]byte(part))
 		h.Write(sum[:])
 	}
@@ -214,7 +259,7 @@ func (c *Client) dropOldest() {
 }
 
 // newLane makes a transport with settings of its own. Its errors are for the author.
-func (c *Client) newLane(s security) (*lane, error) {
+func (c *Client) newLane(s Security) (*lane, error) {
 	t, ok := c.Transport.(*http.Transport)
 	switch {
 	case ok:
@@ -224,8 +269,8 @@ func (c *Client) newLane(s security) (*lane, error) {
 	default:
 		t = newTransport(c.Proxy)
 	}
-	if s.proxy != "" {
-		u, err := parseProxy(s.proxy)
+	if s.Proxy != "" {
+		u, err := parseProxy(s.Proxy)
 		if err != nil {
 			return nil, err
 		}
@@ -240,20 +285,20 @@ func (c *Client) newLane(s security) (*lane, error) {
 	return &lane{over: t, counts: !ok}, nil
 }
 
-func (s security) configure(config *tls.Config) error {
-	if s.serverName != "" {
-		config.ServerName = s.serverName
+func (s Security) configure(config *tls.Config) error {
+	if s.ServerName != "" {
+		config.ServerName = s.ServerName
 	}
-	if s.ca != "" {
+	if s.CA != "" {
 		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM([]byte(s.ca)) {
+		if !config.RootCAs.AppendCertsFromPEM([]byte(s.CA)) {
 			return errors.New("`tls.ca` holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")
 		}
 	}
-	if s.cert == "" && s.key == "" {
+	if s.Cert == "" && s.Key == "" {
 		return nil
 	}
-	pair, err := tls.X509KeyPair([]byte(s.cert), []byte(s.key))
+	pair, err := tls.X509KeyPair([]byte(s.Cert), []byte(s.Key))
 	if err != nil {
 		return errors.New("`tls.cert` and `tls.key` are not a certificate and its key in PEM form")
 	}
