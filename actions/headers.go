@@ -309,7 +309,7 @@ func (r *request) identify(in flow.Input) error {
 		return dataError("`idempotency_key` and the header %s are both given", name)
 	}
 	r.headers = append(r.headers, [2]string{name, text})
-	r.idempotent = true
+	r.idempotent, r.keyHeader = true, name
 	return nil
 }
 

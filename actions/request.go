@@ -48,6 +48,7 @@ type request struct {
 	user, password string
 	repeat         bool
 	idempotent     bool
+	keyHeader      string // of the idempotency key
 	allowErrors    bool
 	status         []flow.StatusRange
 	create         func(string) (flow.Sink, error)
@@ -218,7 +219,8 @@ func (r *request) shown() flow.Request {
 }
 
 // fingerprint is the same for the same request: method, URL, body, and the
-// headers but for credentials and signatures, which may be renewed.
+// headers but for credentials and signatures, which may be renewed, and for the
+// idempotency key, which each page has of its own.
 func (r *request) fingerprint() string {
 	head := make([]byte, 0, 512)
 	head = append(head, r.method...)
@@ -226,7 +228,7 @@ func (r *request) fingerprint() string {
 	head = append(head, r.target...)
 	if !r.lateHeaders {
 		for _, h := range r.headers {
-			if h[0] == "Authorization" || h[0] == "User-Agent" {
+			if h[0] == "Authorization" || h[0] == "User-Agent" || h[0] == r.keyHeader {
 				continue
 			}
 			head = append(head, 0)

@@ -49,6 +49,8 @@ type Span struct {
 	Skip    int    // loop: leading items that were finished before a resume
 	Attempt int    // of an attempt, from 1
 	Limit   int    // of an attempt: how many there may be
+	Poll    int    // of an attempt of a poll: how often it was asked before, and answered
+	Page    int    // of an attempt at a page: how many pages came before
 	Time    time.Time
 	Until   time.Time // of a wait: when it ends; zero: when a message comes
 }
@@ -300,7 +302,7 @@ func (s *spans) close(outcome string) {
 }
 
 // attempt tells of one try of a call.
-func (s *spans) attempt(ctx context.Context, w *work, path string, try, limit int) (context.Context, func(End)) {
+func (s *spans) attempt(ctx context.Context, w *work, path string, r *datapoints.Row, limit int) (context.Context, func(End)) {
 	if s.observer == nil {
 		return ctx, func(End) {}
 	}
@@ -310,7 +312,8 @@ func (s *spans) attempt(ctx context.Context, w *work, path string, try, limit in
 		around = o.ctx
 	}
 	s.mu.Unlock()
-	seen, end := s.observer.Begin(around, Span{Kind: AttemptSpan, Run: w.run.ID, Flow: w.run.Flow, Path: path, Attempt: try, Limit: limit, Time: time.Now()})
+	seen, end := s.observer.Begin(around, Span{Kind: AttemptSpan, Run: w.run.ID, Flow: w.run.Flow, Path: path,
+		Attempt: r.Tries + 1, Limit: limit, Poll: r.Polls, Page: r.Pages, Time: time.Now()})
 	return merged{ctx, seen}, end
 }
 

@@ -110,6 +110,11 @@ func (c *calling) asksAnew() error {
 	if c.r.Pages == 0 || c.call.Fingerprint == "" || !slices.Contains(unseal(c.r.Hidden).Asked, short(c.call.Fingerprint)) {
 		return nil
 	}
+	for i := range c.spec.Fields { // what each attempt renders is no part of the fingerprint
+		if f := &c.spec.Fields[i]; f.PerTry && c.over[f.Name] != "" {
+			return nil
+		}
+	}
 	c.taken = true
 	return same(c.r.Pages + 1)
 }

@@ -111,6 +111,7 @@ func (p *progress) Begin(ctx context.Context, s flow.Span) (context.Context, fun
 		}
 		if !r.loop {
 			r.state, r.attempt, r.limit = rowRunning, s.Attempt, s.Limit
+			r.turns = s.Poll + s.Page // also those before this process
 		}
 		p.changed()
 		return ctx, p.locked(func(e flow.End) { p.attemptEnded(r, e) })

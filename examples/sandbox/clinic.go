@@ -80,9 +80,10 @@ type clinic struct {
 	notifications []Notification
 	escalations   []Escalation
 	appointments  []Appointment
-	appointed     int               // how many there ever were: the last one's number
-	done          map[string]answer // by path and idempotency key
-	bodies        map[string]string // what each of them was asked
+	appointed     int                // how many there ever were: the last one's number
+	exports       map[string]*export // by id; nil: it was deleted
+	done          map[string]answer  // by path and idempotency key
+	bodies        map[string]string  // what each of them was asked
 }
 
 func newClinic() *clinic {
@@ -105,8 +106,9 @@ func newClinic() *clinic {
 			{"ord-1003", "9434765919", "Wound check", false, ward},
 			{"ord-2001", "9000000009", "Chest X-ray", false, nil},
 		},
-		done:   make(map[string]answer),
-		bodies: make(map[string]string),
+		exports: make(map[string]*export),
+		done:    make(map[string]answer),
+		bodies:  make(map[string]string),
 	}
 }
 
@@ -230,6 +232,8 @@ type page[T any] struct {
 	Items []T     `json:"items"`
 	Total int     `json:"total"`
 	Next  *string `json:"next"` // where the next page is; null on the last
+
+	Cursor *string `json:"cursor"` // of the next page; null on the last
 }
 
 // list answers one page of those items that are wanted. Its limit and cursor are read after the caller's parameters.
@@ -249,8 +253,9 @@ func list[T any](r *http.Request, q *query, items []T, wanted func(T) bool) answ
 	answered := page[T]{Items: chosen[from:to], Total: len(chosen)}
 	a := answer{status: http.StatusOK, header: map[string]string{}}
 	if to < len(chosen) {
-		values := r.URL.Query()
-		values.Set("cursor", base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(to))))
+		values, cursor := r.URL.Query(), base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(to)))
+		values.Set("cursor", cursor)
+		answered.Cursor = &cursor
 		next := r.URL.Path + "?" + values.Encode()
 		answered.Next = &next
 		a.header["Link"] = "<" + next + `>; rel="next"`

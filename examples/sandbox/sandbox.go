@@ -25,6 +25,13 @@
 //	POST /appointments        {patient, start, minutes, reason}
 //	GET PUT DELETE /appointments/{id}   PUT wants If-Match
 //	POST /graphql             query { patient(id: …) {…} orders(patient: …, urgent: …) {…} }
+//	GET  /export              ?_type=Patient,Order ?seconds=1; wants Prefer: respond-async
+//	GET DELETE /export/{id}   202 with Retry-After and X-Progress, then 200 with the files
+//	GET  /export/{id}/{type}.ndjson
+//
+// Lists are answered in pages of limit items. Where the next one is stands in the body, as an address (next) and as a
+// cursor, and in the header Link. An export is a bulk export of FHIR: it is answered with 202 and Content-Location, and
+// takes as many seconds as it is asked to.
 //
 // All of it wants "Authorization: Bearer TOKEN", written exactly so. What is wrong with a request is said in an
 // application/problem+json body (RFC 9457) whose errors name the fields. Every POST takes an Idempotency-Key: the same
@@ -226,8 +233,57 @@ func (s *Server) mux() *http.ServeMux {
 	m.HandleFunc("PUT /appointments/{id}", s.withToken("appointments.write", s.locked(s.replaceAppointment)))
 	m.HandleFunc("DELETE /appointments/{id}", s.withToken("appointments.write", s.locked(s.deleteAppointment)))
 
+	m.HandleFunc("GET /export", s.withToken("patient.read", s.locked(s.startExport)))
+	m.HandleFunc("GET /export/{id}", s.withToken("patient.read", s.locked(s.showExport)))
+	m.HandleFunc("DELETE /export/{id}", s.withToken("patient.read", s.locked(s.deleteExport)))
+	m.HandleFunc("GET /export/{id}/{file}", s.withToken("patient.read", s.downloadExport))
+
 	m.HandleFunc("/fail/{how}", s.fail)
 	m.HandleFunc("/slow", s.slow)
 	m.HandleFunc("/", s.notHere)
 	return m
+}
+
+// Setting is one value that a flow needs to talk to the sandbox.
+type Setting struct {
+	Name        string // of a flow's input or secret, such as "client_id"
+	Env         string // the environment variable from which the examples take it; empty if none does
+	Value       string
+	Secret      bool
+	Description string
+}
+
+// Settings lists what a flow may need, in the order in which a person wants to read it.
+func (s *Server) Settings() []Setting {
+	o := s.options
+	return []Setting{
+		{"base_url", "EHR_BASE_URL", s.url, false, "where the clinic's API is"},
+		{"api_url", "", s.url, false, "another name for base_url"},
+		{"token_url", "EHR_TOKEN_URL", s.url + "/oauth/token", false, "the token endpoint"},
+		{"graphql_url", "EHR_GRAPHQL_URL", s.url + "/graphql", false, "the GraphQL endpoint"},
+		{"client_id", "EHR_CLIENT_ID", o.ClientID, false, "the client that may ask for tokens"},
+		{"client_secret", "EHR_CLIENT_SECRET", o.ClientSecret, true, "the client's secret"},
+		{"username", "EHR_USERNAME", o.Username, false, "for the password grant"},
+		{"password", "EHR_PASSWORD", o.Password, true, "for the password grant"},
+		{"scope", "", knownScopes, false, "everything that a token may be asked for"},
+		{"patient_id", "", "9434765919", false, "a patient with three open orders, one of them urgent"},
+		{"practice_id", "", "gp-417", false, "that patient's practice"},
+		{"order_id", "", "ord-1002", false, "that patient's urgent order"},
+	}
+}
+
+// Inputs returns each setting's value by its name, for the inputs of a flow that nobody has given. It holds the secret
+// ones too, for an input that is declared sensitive. The map is the caller's.
+func (s *Server) Inputs() map[string]string { return s.byName() }
+
+// Secrets returns each setting's value by its name, for the secrets of a flow. It holds those that are no secret here
+// too: an author may keep a client id secret. The map is the caller's.
+func (s *Server) Secrets() map[string]string { return s.byName() }
+
+func (s *Server) byName() map[string]string {
+	values := make(map[string]string)
+	for _, setting := range s.Settings() {
+		values[setting.Name] = setting.Value
+	}
+	return values
 }

@@ -202,11 +202,11 @@ var (
 		{Name: "concurrency", Takes: "integer", On: of(Parallel), Least: 1, Most: maxConcurrency, Doc: "how many branches run at the same time; all of them without it"},
 
 		{Name: "with", Takes: "fields", On: of(Action, SubFlow), Doc: "the action's fields, or the inputs of the other flow"},
+		{Name: "poll", Takes: "poll", Not: "pages", On: of(Action, SubFlow, Block), Doc: "repeats the step until a condition holds"},
+		{Name: "pages", Takes: "pages", On: of(Action), Doc: "fetches the pages of a long answer one after the other; not beside `poll`"},
 		{Name: "expect", Takes: "expect", On: of(Action, SubFlow, Callback), Doc: "what the answer must be"},
 		{Name: "save", Takes: "mapping of save", On: of(Action, SubFlow, Callback), Doc: "the data points to keep of the answer"},
 		{Name: "retry", Takes: "retry", On: of(Action, SubFlow, Block), Doc: "how often a failing call is tried again, and when"},
-		{Name: "poll", Takes: "poll", Not: "pages", On: of(Action, SubFlow, Block), Doc: "repeats the step until a condition holds"},
-		{Name: "pages", Takes: "pages", On: of(Action), Doc: "fetches the pages of a long answer one after the other; not beside `poll`"},
 		{Name: "timeout", Takes: "duration", Doc: "the longest time for the whole step"},
 		{Name: "else", Takes: "steps", Needs: "if", Doc: "steps that run if `if` is false"},
 		{Name: "catch", Takes: "list of clauses", Doc: "runs steps when the step has failed, and goes on"},
