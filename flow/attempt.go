@@ -47,7 +47,7 @@ func (c *calling) attempt(ctx context.Context) (Outcome, error) {
 	}
 	c.r.N++
 	c.began = time.Now()
-	ctx, c.ended = c.w.spans.attempt(ctx, c.w, c.t.Path, &c.r, c.spec.Retry.Attempts)
+	ctx, c.ended = c.w.spans.attempt(ctx, c.w, Span{Path: c.t.Path, Attempt: c.r.Tries + 1, Limit: c.spec.Retry.Attempts, Poll: c.r.Polls, Page: c.r.Pages})
 	result, err := c.send(ctx)
 	if result.Took == 0 {
 		result.Took = time.Since(c.began)

@@ -302,18 +302,18 @@ func (s *spans) close(outcome string) {
 }
 
 // attempt tells of one try of a call.
-func (s *spans) attempt(ctx context.Context, w *work, path string, r *datapoints.Row, limit int) (context.Context, func(End)) {
+func (s *spans) attempt(ctx context.Context, w *work, span Span) (context.Context, func(End)) {
 	if s.observer == nil {
 		return ctx, func(End) {}
 	}
 	s.mu.Lock()
 	around := s.root
-	if o := s.open[path]; o != nil {
+	if o := s.open[span.Path]; o != nil {
 		around = o.ctx
 	}
 	s.mu.Unlock()
-	seen, end := s.observer.Begin(around, Span{Kind: AttemptSpan, Run: w.run.ID, Flow: w.run.Flow, Path: path,
-		Attempt: r.Tries + 1, Limit: limit, Poll: r.Polls, Page: r.Pages, Time: time.Now()})
+	span.Kind, span.Run, span.Flow, span.Time = AttemptSpan, w.run.ID, w.run.Flow, time.Now()
+	seen, end := s.observer.Begin(around, span)
 	return merged{ctx, seen}, end
 }
 

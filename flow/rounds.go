@@ -120,7 +120,7 @@ func (w *work) round(ctx context.Context, n *plan.Node, r *datapoints.Row, t Tas
 	}
 	o.try = datapoints.Attempt{N: t.N, Started: began, Took: max(rec.At.Sub(began), 0), Sent: true}
 	end := End{Outcome: "done", Took: o.try.Took}
-	limit, tried := n.Work.Retry.Attempts, r.Tries
+	span := Span{Path: t.Path, Attempt: r.Tries + 1, Limit: n.Work.Retry.Attempts, Poll: r.Polls}
 	var err error
 	switch {
 	case own != nil || t.Cause != "":
@@ -136,7 +136,7 @@ func (w *work) round(ctx context.Context, n *plan.Node, r *datapoints.Row, t Tas
 	if r.Last.Status == datapoints.Again && err == nil {
 		end.Again = r.Last.Until
 	}
-	_, ended := w.spans.attempt(ctx, w, t.Path, tried+1, limit)
+	_, ended := w.spans.attempt(ctx, w, span)
 	ended(end)
 	return err
 }

@@ -111,7 +111,7 @@ func (p *progress) Begin(ctx context.Context, s flow.Span) (context.Context, fun
 		}
 		if !r.loop {
 			r.state, r.attempt, r.limit = rowRunning, s.Attempt, s.Limit
-			r.turns = s.Poll + s.Page // also those before this process
+			r.turns = max(r.turns, s.Poll+s.Page) // also those before this process
 		}
 		p.changed()
 		return ctx, p.locked(func(e flow.End) { p.attemptEnded(r, e) })
@@ -314,8 +314,8 @@ func (p *progress) attemptEnded(r *row, e flow.End) {
 	p.sent(e)
 	p.exchange(e)
 	if e.Request != nil {
-		if title := p.shown(e.Request); !r.loop || r.title == "" && r.inner == "" {
-			r.title = title // of a loop each has its own
+		if title := p.shown(e.Request); !r.loop && !(r.paged && r.turns > 0) || r.title == "" && r.inner == "" {
+			r.title = title // of a loop each has its own, of pages the first tells most
 		}
 	}
 	if e.Status != 0 {
