@@ -225,16 +225,18 @@ func TestAStoppedBranchSendsNothingWhenTheFailureIsReplayed(t *testing.T) {
 				}
 				return walk.Outcome{}, nil
 			}
-			a := block("a", call("a1"), call("a2"))
-			switch i % 3 {
+			a, b := block("a", call("a1"), call("a2")), block("b", call("b1"))
+			switch i % 4 {
 			case 1:
 				a = block("a", call("a1"), call("w"), call("a2"))
 				c.record["try p.a.w"] = wait
 			case 2: // deeper, so that it waits behind a sibling that sleeps
 				a = block("a", call("a1"), branches("q", 2, block("x", call("w")), block("y", call("a2"))))
 				c.record["enter p.a.q"], c.record["enter p.a.q.x"], c.record["enter p.a.q.y"] = open, open, open
+			case 3: // no clause takes the failure, but that was not recorded
+				b.Catch = []*plan.Node{bare(call("clause"))}
 			}
-			err := c.walk(t.Context(), flowOf(branches("p", 2, a, block("b", call("b1")))), true)
+			err := c.walk(t.Context(), flowOf(branches("p", 2, a, b)), true)
 			if err == nil {
 				t.Fatal("the failure is lost")
 			}
