@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing/fstest"
@@ -97,7 +98,7 @@ func (a *author) steps(k *known) []any {
 // few makes a part of its own, whose names stay there.
 func (a *author) few(k known, deep int) []any {
 	k = k.copy()
-	k.deep = max(k.deep, deep)
+	k.deep = max(k.deep+1, deep)
 	return a.steps(&k)
 }
 
@@ -147,7 +148,7 @@ func (a *author) step(k *known) object {
 	if caught {
 		in.sure = false
 	}
-	if k.deep < 3 && a.odds(2) {
+	if k.deep < 3 && a.n < 60 && a.odds(2) {
 		a.compound(&in, s)
 	} else {
 		a.leaf(&in, s)
@@ -155,18 +156,21 @@ func (a *author) step(k *known) object {
 	_, fails := s["fail"]
 	if a.odds(4) {
 		s["if"] = a.condition(before)
-		if a.odds(2) {
+		if k.deep < 4 && a.odds(2) {
 			s["else"] = a.few(before, 2)
 		}
 	}
-	if caught || a.odds(6) {
+	switch {
+	case caught && (k.deep >= 4 || a.odds(2)), a.odds(6):
 		s["on_error"] = "continue"
+	case caught, k.deep < 4 && a.odds(5):
+		a.clauses(before, s, caught)
 	}
 	if a.slow && !in.sure && a.odds(5) {
 		s["timeout"] = fmt.Sprintf("%ds", 10*a.upTo(9))
 	}
 	k.read, k.write = in.read, in.write
-	if fails && s["on_error"] == nil && s["if"] == nil {
+	if fails && s["on_error"] == nil && s["catch"] == nil && s["if"] == nil {
 		s["if"] = a.condition(before)
 	}
 	return s
@@ -198,8 +202,11 @@ func (a *author) call(k *known, s object) {
 	if k.sure {
 		s["retry"].(object)["attempts"] = 4
 	}
-	if a.odds(5) {
+	switch a.upTo(8) {
+	case 1:
 		a.poll(k, s)
+	case 2:
+		a.pages(s)
 	}
 	s["save"] = object{a.name(k): "say"}
 }
@@ -233,15 +240,84 @@ func (a *author) poll(k *known, s object) {
 	s["poll"] = object{"until": fmt.Sprintf("response.body.nth >= %d", times), "every": "7s", "timeout": "2m"}
 }
 
+// pages makes a call fetch some pages.
+func (a *author) pages(s object) {
+	with := s["with"].(object)
+	with["pages"], with["polls"] = a.upTo(4), true
+	s["pages"] = object{"next": "response.body.next", "with": object{"page": "${{ next }}"}}
+}
+
 func (a *author) compound(k *known, s object) {
-	switch rapid.IntRange(0, 5).Draw(a.t, "compound") {
-	case 0, 1:
+	switch rapid.IntRange(0, 8).Draw(a.t, "compound") {
+	case 0, 1, 2:
 		s["steps"] = a.steps(k)
-	case 2:
+		if a.odds(3) {
+			s["finally"] = a.few(*k, 2)
+		}
+	case 3:
+		a.rounds(k, s)
+	case 4:
 		a.subflow(k, s)
+		if a.odds(3) {
+			s["retry"] = object{"attempts": 3, "on": []any{"http"}, "backoff": object{"initial": "1ms", "max": "1ms"}}
+		}
+	case 5, 6:
+		a.branches(k, s)
 	default:
 		a.loop(k, s)
 	}
+}
+
+// rounds makes a block that is done more than once.
+func (a *author) rounds(k *known, s object) {
+	inner := k.copy()
+	inner.sure = k.sure
+	if a.odds(2) {
+		inner.write = append(inner.write, k.write...)
+		count := strings.Replace(a.id(), "s", "n", 1)
+		call := object{"id": a.id(), "action": "tell", "with": object{"say": []any{a.reads(*k)}, "safe": !a.once}, "save": object{count: "nth"}}
+		s["steps"] = append([]any{call}, a.steps(&inner)...)
+		s["poll"] = object{"until": fmt.Sprintf("(data.%s ?? 0) >= %d", count, a.upTo(3)), "every": "7s", "timeout": "2h"}
+	} else {
+		s["steps"] = a.steps(&inner)
+		s["retry"] = object{"attempts": 3, "on": []any{"http", "network", "failed"}, "backoff": object{"initial": "1ms", "max": "1ms"}}
+	}
+	k.read, k.write = inner.read, inner.write
+}
+
+// branches makes blocks that run at the same time.
+func (a *author) branches(k *known, s object) {
+	branches := object{}
+	var saved []string
+	for i := range a.upTo(3) {
+		inner := k.copy()
+		inner.write = nil
+		inner.sure = inner.sure || a.calm
+		had := len(inner.read)
+		branches[fmt.Sprintf("b%d", i)] = a.steps(&inner)
+		saved = append(saved, inner.read[had:]...)
+	}
+	s["parallel"] = branches
+	switch {
+	case a.alone:
+		s["concurrency"] = 1
+	case a.odds(2):
+		s["concurrency"] = a.upTo(3)
+	}
+	k.read = append(k.read, saved...)
+}
+
+// clauses makes up what happens after a failure.
+func (a *author) clauses(before known, s object, all bool) {
+	var clauses []any
+	for range rapid.IntRange(0, 2).Draw(a.t, "clauses") {
+		when := rapid.SampledFrom([]string{`error.kind == "http"`, `error.status == 404`, `error.kind == "unknown"`, `error.kind in ["network", "failed"]`}).Draw(a.t, "when")
+		clauses = append(clauses, object{"when": when, "steps": a.few(before, 2)})
+	}
+	if all || len(clauses) == 0 {
+		clauses = append(clauses, object{"steps": a.few(before, 2)})
+	}
+	s["catch"] = clauses
 }
 
 func (a *author) loop(k *known, s object) {
@@ -320,6 +396,7 @@ func (stageAction) Spec() flow.Spec {
 	return flow.Spec{Doc: "Tells the stage.", Web: true, Fields: []flow.Field{
 		{Name: "say", Type: flow.JSONField, Own: true}, {Name: "safe", Type: flow.BooleanField, Own: true},
 		{Name: "answers", Type: flow.JSONField, Own: true}, {Name: "polls", Type: flow.BooleanField, Own: true},
+		{Name: "pages", Type: flow.IntegerField, Own: true}, {Name: "page", Type: flow.JSONField, Own: true},
 	}, Check: func(with flow.Static) flow.Verdict {
 		safe, _, _ := with.Text("safe")
 		return flow.Verdict{Repeatable: safe == "true"}
@@ -328,13 +405,17 @@ func (stageAction) Spec() flow.Spec {
 
 func (a stageAction) Plan(in flow.Input) (flow.Call, error) {
 	var answers []string
-	r := asked{Path: in.Path, Attempt: in.Attempt, Page: in.Page}
+	pages, r := 0, asked{Path: in.Path, Attempt: in.Attempt, Page: in.Page}
 	for _, arg := range in.Args {
 		switch arg.Name {
 		case "say":
 			r.Say = strings.ReplaceAll(arg.Value.Reveal(), in.Run, "RUN")
 		case "safe":
 			r.Safe = arg.Value.Reveal() == "true"
+		case "pages":
+			pages, _ = strconv.Atoi(arg.Value.Reveal())
+		case "page":
+			r.Say += arg.Value.Reveal()
 		case "polls":
 			r.Polls = arg.Value.Reveal() == "true"
 		case "answers":
@@ -343,12 +424,16 @@ func (a stageAction) Plan(in flow.Input) (flow.Call, error) {
 			}
 		}
 	}
-	return flow.Call{Repeatable: r.Safe, Do: func(ctx context.Context) (flow.Result, error) { return a.s.tell(ctx, r, answers) }}, nil
+	next := "null"
+	if in.Page+1 < pages {
+		next = strconv.Itoa(in.Page + 1)
+	}
+	return flow.Call{Repeatable: r.Safe, Fingerprint: r.Say, Do: func(ctx context.Context) (flow.Result, error) { return a.s.tell(ctx, r, answers, next) }}, nil
 }
 
 var rounds = regexp.MustCompile(`#\d+`)
 
-func (s *stage) tell(ctx context.Context, r asked, answers []string) (flow.Result, error) {
+func (s *stage) tell(ctx context.Context, r asked, answers []string, next string) (flow.Result, error) {
 	s.mu.Lock()
 	place, this := rounds.ReplaceAllString(r.Path, ""), fmt.Sprint(r.Path, r.Page, r.Attempt)
 	nth := s.times[this]
@@ -362,7 +447,7 @@ func (s *stage) tell(ctx context.Context, r asked, answers []string) (flow.Resul
 	}
 	s.asked = append(s.asked, r)
 	s.mu.Unlock()
-	body := fmt.Sprintf(`{"say":%s,"nth":%d}`, r.Say, nth)
+	body := fmt.Sprintf(`{"say":%q,"nth":%d,"next":%s}`, r.Say, nth, next)
 	switch r.Answer {
 	case "ok":
 		return ok(body), nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -79,7 +80,7 @@ func TestACrashAnywhereChangesNothingAndSendsNothingTwice(t *testing.T) {
 // inDoubt says of a course that a call in it is unknown that was not when nothing crashed.
 func inDoubt(got, want course) bool {
 	for path, outcome := range got.Steps {
-		if outcome == "unknown unknown" && want.Steps[path] != outcome {
+		if strings.HasSuffix(outcome, "unknown") && want.Steps[path] != outcome { // also a caught one
 			return true
 		}
 	}

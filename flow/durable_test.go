@@ -246,7 +246,8 @@ func (d *durable) choose() (*command, string) {
 			return cmp.Compare(fmt.Sprint(a.task != nil), fmt.Sprint(b.task != nil)) * -1
 		}
 		if a.task == nil {
-			return cmp.Or(a.until.Compare(b.until), cmp.Compare(a.id, b.id))
+			whole := func(c *command) time.Time { return c.until.Truncate(time.Second) } // less is the luck of a pause between attempts
+			return cmp.Or(whole(a).Compare(whole(b)), cmp.Compare(a.id, b.id))
 		}
 		return cmp.Or(cmp.Compare(d.lot(a), d.lot(b)), cmp.Compare(a.id, b.id))
 	})

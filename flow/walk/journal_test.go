@@ -216,7 +216,7 @@ func TestAStoppedBranchSendsNothingWhenTheFailureIsReplayed(t *testing.T) {
 	open := walk.Outcome{Status: datapoints.Open, Count: 2}
 	for i := range 1000 {
 		synctest.Test(t, func(t *testing.T) {
-			wait := walk.Outcome{Status: datapoints.Again, Next: 1, Until: time.Now().Add(time.Duration(i%3) * time.Hour)}
+			wait := walk.Outcome{Status: datapoints.Again, Next: 1, Until: time.Now().Add(time.Duration(1+i%3) * time.Hour)}
 			c := &clerk{record: map[string]walk.Outcome{"enter": open, "enter p": open, "enter p.a": open, "enter p.b": open,
 				"try p.a.a1": {Status: datapoints.Done}, "try p.b.b1": broke("http")}}
 			c.do = func(key string) (walk.Outcome, error) {
