@@ -52,6 +52,7 @@ var floors = map[string][]string{
 	"flow/internal/survey":   {"flow/internal/plan"},
 	"flow/internal/evaluate": {"flow/diag", "flow/internal/expression/...", "flow/internal/record"},
 	"flow/internal/record":   {"datapoints", "flow/internal/expression/...", "flow/internal/plan"},
+	"flow/internal/inbox":    {"datapoints", "flow/internal/answer", "flow/internal/expression/...", "flow/internal/plan", "flow/internal/syntax", "flow/walk"},
 
 	"flow": {"datapoints", "flow/diag", "flow/internal/...", "flow/walk"},
 

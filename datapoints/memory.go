@@ -25,6 +25,7 @@ type memoryRun struct {
 	order  []*memoryRow
 	points []*memoryPoint
 	newest map[Slot]*memoryPoint // of a slot
+	mail   []Message
 
 	rowSlab     slab[memoryRow]
 	pointSlab   slab[memoryPoint]
@@ -134,6 +135,9 @@ func (m *Memory) Commit(ctx context.Context, l Lease, records ...Record) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if m, err := MessageOf(records); m != nil || err != nil {
+		return r.leave(m, err)
+	}
 	if !r.run.Lease.Holds(l) {
 		return ErrLeaseLost
 	}
@@ -248,6 +252,20 @@ func (r *memoryRun) add(c *Record) {
 	}
 }
 
+// leave keeps the first message of a name, while the run is not over.
+func (r *memoryRun) leave(m *Message, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case IsOver(r.run.State):
+		return ErrOver
+	case slices.ContainsFunc(r.mail, func(o Message) bool { return o.Name == m.Name }):
+		return ErrDelivered
+	}
+	r.mail = append(r.mail, *m)
+	return nil
+}
+
 // addAttempt keeps the attempts of a row in the order of their numbers. Most
 // rows have one.
 func (r *memoryRun) addAttempt(e *memoryRow, a Attempt) {
@@ -285,6 +303,14 @@ func (r *memoryRun) read(q Query) Contents {
 		for _, e := range r.order {
 			if len(e.attempts) > 0 {
 				c.Attempts[e.path] = slices.Clone(e.attempts)
+			}
+		}
+	}
+	if q.Mail {
+		c.Mail = slices.Clone(r.mail)
+		for i, m := range c.Mail {
+			if m.Name == "" || m.Name != q.Open {
+				c.Mail[i].Body = Value{}
 			}
 		}
 	}

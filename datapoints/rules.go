@@ -68,3 +68,22 @@ func (e *Run) applyEnd(r *Run) {
 		r.Lease = Lease{Run: r.ID, Epoch: r.Lease.Epoch}
 	}
 }
+
+// MessageOf is the Message that a commit leaves, nil if it leaves none. One that
+// comes with other records is an error. It is for those who write a Store.
+func MessageOf(records []Record) (*Message, error) {
+	for i := range records {
+		if records[i].Message == nil {
+			continue
+		}
+		if len(records) > 1 {
+			return nil, errors.New("a message is committed alone")
+		}
+		return records[0].Message, nil
+	}
+	return nil, nil
+}
+
+// IsOver says of a state that nothing more becomes of the run: it has
+// succeeded, or was cancelled. Every other run may go on.
+func IsOver(s State) bool { return s == Succeeded || s == Cancelled }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -13,7 +14,8 @@ import (
 // Seal gives a Store that encrypts every Value on its way to s, with
 // AES-256-GCM and a random key for each run; key wraps the keys of the runs. A
 // value is bound to its place: its run, and the slot, step and attempt of a
-// point, the path and number of a row or attempt, or the field of a run. Class
+// point, the path and number of a row or attempt, the name of a message, or the
+// field of a run. Class
 // and label are sealed with it.
 //
 // A value that was sealed with another master key is ErrKey, one that was
@@ -130,7 +132,8 @@ func (s *sealed) Load(ctx context.Context, run string) (Run, error) {
 
 func (s *sealed) Read(ctx context.Context, run string, q Query) (Contents, error) {
 	c, err := s.Store.Read(ctx, run, q)
-	if err != nil || len(c.Rows)+len(c.Attempts)+len(c.Points) == 0 {
+	opened := slices.ContainsFunc(c.Mail, func(m Message) bool { return !m.Body.IsZero() })
+	if err != nil || len(c.Rows)+len(c.Attempts)+len(c.Points) == 0 && !opened {
 		return c, err
 	}
 	k, err := s.key(ctx, run)
@@ -288,6 +291,11 @@ func sealRecord(k *runKey, run string, c *Record) error {
 		points[i] = p
 	}
 	c.Attempts, c.Points = attempts, points
+	if c.Message != nil {
+		m := *c.Message
+		m.Body = k.seal(m.Body, run, "message", m.Name)
+		c.Message = &m
+	}
 	return nil
 }
 
@@ -295,6 +303,9 @@ func checkUnsealed(c *Record) error {
 	highest := c.Row.Hidden.Class()
 	if c.End != nil {
 		highest = max(highest, c.End.Outputs.Class(), c.End.Failure.Class())
+	}
+	if c.Message != nil {
+		highest = max(highest, c.Message.Body.Class())
 	}
 	for _, a := range c.Attempts {
 		highest = max(highest, a.Message.Class())
@@ -321,6 +332,12 @@ func openContents(k *runKey, run string, c *Contents) (err error) {
 			if a.Message, err = k.open(a.Message, run, "attempt", path, strconv.Itoa(a.N)); err != nil {
 				return damaged(run, err, "attempt", strconv.Itoa(a.N), "of step", path)
 			}
+		}
+	}
+	for i := range c.Mail {
+		m := &c.Mail[i]
+		if m.Body, err = k.open(m.Body, run, "message", m.Name); err != nil {
+			return damaged(run, err, "message", m.Name)
 		}
 	}
 	for i := range c.Points {

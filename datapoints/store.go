@@ -135,7 +135,16 @@ type Point struct {
 	Undone  bool // read only: a round that failed took it back
 }
 
-// A Record is committed whole or not at all.
+// A Message is what somebody who does not own a run leaves for it: the message
+// of a callback, or the wish to cancel the run.
+type Message struct {
+	Name string // of the callback; "": the wish to cancel
+	At   time.Time
+	Body Value // JSON; of the wish to cancel the zero Value
+}
+
+// A Record is committed whole or not at all. One with a Message is nothing
+// else: it is left for the run, whoever owns it.
 type Record struct {
 	Path     string
 	Row      Row // replaces what is recorded at Path
@@ -146,6 +155,7 @@ type Record struct {
 	At       time.Time
 	End      *Run // if not nil: State, Kind, At, Done, Started, Ended, Wake, Outputs and Failure of the run become these; the lease ends unless State is Running
 	Bare     bool // only End counts; nothing else is recorded
+	Message  *Message
 }
 
 // An Entry is a row as it is read back.
@@ -161,6 +171,8 @@ type Query struct {
 	Attempts bool   // every attempt by path
 	History  bool   // every version of every point, in commit order; Slots does not count then
 	Slots    []Slot // the version that counts of these, in this order; of a slot without one there is nothing
+	Mail     bool   // every Message, in the order in which they came, without Body
+	Open     string // of Mail: the Message of this name comes with its Body
 }
 
 // Contents is what Read gives.
@@ -168,6 +180,7 @@ type Contents struct {
 	Rows     []Entry
 	Attempts map[string][]Attempt // in the order of N; not nil if asked for
 	Points   []Point
+	Mail     []Message
 }
 
 // A Filter says which runs List gives. The zero Filter means all.
@@ -207,6 +220,11 @@ type Store interface {
 	// run's (another epoch, or it has ended) nothing is written and the error is
 	// ErrLeaseLost. A run that is not there is ErrNotFound. Commit without
 	// records only asks whether the lease still holds.
+	//
+	// A Record with a Message is left by whoever wants to, also while another
+	// owns the run: it is committed alone, and of the lease only Run counts. The
+	// first Message of a name stays, a later one is ErrDelivered. To a run that
+	// has Succeeded or was Cancelled none is left: ErrOver.
 	Commit(ctx context.Context, l Lease, records ...Record) error
 	// Load gives a run with its files, in their order. ErrNotFound.
 	Load(ctx context.Context, run string) (Run, error)
@@ -226,6 +244,8 @@ var (
 	ErrNotFound  = errors.New("there is no such run")
 	ErrExists    = errors.New("a run with this id is there already")
 	ErrLeaseLost = errors.New("another process has taken over the run")
+	ErrDelivered = errors.New("a message of this name has come before")
+	ErrOver      = errors.New("the run is over")
 	ErrKey       = errors.New("the key does not fit: the data was sealed with another one")
 	ErrNewer     = errors.New("the store was written by a newer version")
 	ErrCorrupt   = errors.New("the stored data is damaged")

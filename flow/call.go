@@ -11,6 +11,7 @@ import (
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/answer"
 	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/inbox"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
 )
@@ -35,6 +36,9 @@ func (w *work) try(ctx context.Context, n *plan.Node, r datapoints.Row, t Task) 
 	if record.InDoubt(&r) {
 		r.N++
 		return w.fail(ctx, n, r, t, unknownCall(&Error{Sent: true, Message: processEnded}, t.Path))
+	}
+	if n.Kind == plan.Wait || n.Kind == plan.Callback {
+		return w.attend(ctx, n, r, t, first)
 	}
 	own := r.Deadline
 	if own.IsZero() {
@@ -69,18 +73,114 @@ func (w *work) try(ctx context.Context, n *plan.Node, r datapoints.Row, t Task) 
 		return w.set(ctx, n, r, t, now)
 	case plan.Fail:
 		r.N++
-		message, err := n.Work.Fail.Render(&env{w: w, ctx: ctx, path: t.Path})
-		if err != nil {
-			return w.fail(ctx, n, r, t, err)
-		}
-		text, err := message.Text()
-		if err != nil {
-			return w.fail(ctx, n, r, t, err)
-		}
-		return w.fail(ctx, n, r, t, &Error{Kind: KindFailed, Message: text})
+		return w.fail(ctx, n, r, t, w.inOwnWords(n, &env{w: w, ctx: ctx, path: t.Path}))
 	}
 	c := &calling{w: w, n: n, r: r, t: t, spec: n.Work.Call, own: own, deadline: deadline, ends: ends}
 	return c.attempt(ctx)
+}
+
+// attend does what a step does that waits: the times are fixed once, and are
+// points in time from then on.
+func (w *work) attend(ctx context.Context, n *plan.Node, r datapoints.Row, t Task, first bool) (Outcome, error) {
+	now := time.Now()
+	if first {
+		if late(t.Deadline, now) {
+			return w.fail(ctx, n, r, t, overdue())
+		}
+		ok, err := w.condition(ctx, n, t.Path)
+		switch {
+		case err != nil:
+			return w.fail(ctx, n, r, t, err)
+		case !ok:
+			return w.skip(ctx, n, r, t)
+		}
+	}
+	if r.Last.Status == 0 { // a new series
+		r.N++
+		r.Deadline = record.Nearer(time.Time{}, now, n.Work.Timeout)
+		if n.Kind == plan.Wait {
+			until, err := inbox.Goal(n.Work.Wait, &env{w: w, ctx: ctx, path: t.Path}, now)
+			if err != nil {
+				return w.fail(ctx, n, r, t, err)
+			}
+			h := unseal(r.Hidden)
+			h.Until = &until
+			r.Hidden = h.seal()
+		}
+	}
+	if n.Kind == plan.Callback {
+		return w.receive(ctx, n, r, t, now)
+	}
+	r.N = max(r.N, t.N)
+	until, deadline := *unseal(r.Hidden).Until, earlier(r.Deadline, t.Deadline)
+	switch {
+	case !until.After(now) && !late(deadline, until.Add(-1)):
+		return w.done(ctx, r, t, nil, nil, false)
+	case late(deadline, now):
+		return w.fail(ctx, n, r, t, &Error{Kind: KindTimeout, Message: "the time was over before " + clock(until) + ", for which the step waits"})
+	}
+	r.Last = Outcome{Status: datapoints.Again, Next: r.N + 1, Until: earlier(until, deadline)}
+	return r.Last, w.add(datapoints.Record{Path: t.Path, Row: r, At: now}, false)
+}
+
+// receive looks whether the message has come for which a step waits. It has
+// come in time if that was before the deadline, whenever somebody looks.
+func (w *work) receive(ctx context.Context, n *plan.Node, r datapoints.Row, t Task, now time.Time) (Outcome, error) {
+	spec, deadline := n.Work.Message, earlier(r.Deadline, t.Deadline)
+	got, err := w.x.store().Read(ctx, w.run.ID, datapoints.Query{Mail: true, Open: spec.Name})
+	if err != nil {
+		return Outcome{}, storeError("the message cannot be read", err)
+	}
+	came := time.Time{}
+	for _, m := range got.Mail {
+		if m.Name != spec.Name {
+			continue
+		}
+		if came = m.At; !late(deadline, came) {
+			return w.take(ctx, n, r, t, m)
+		}
+	}
+	if late(deadline, now) {
+		e := &Error{Kind: KindTimeout, Message: "no message of callback " + spec.Name + " came in time"}
+		if !came.IsZero() {
+			e.Facts = []Fact{{"came", clock(came)}, {"in time", "before " + clock(deadline)}}
+		}
+		return w.fail(ctx, n, r, t, e)
+	}
+	if r.Last.Status == datapoints.Awaits && r.Last.Until.Equal(deadline) {
+		return r.Last, nil // as it was recorded
+	}
+	r.Last = Outcome{Status: datapoints.Awaits, Next: r.N + 1, Until: deadline}
+	return r.Last, w.add(datapoints.Record{Path: t.Path, Row: r, At: now}, false)
+}
+
+// take makes a message the step's answer.
+func (w *work) take(ctx context.Context, n *plan.Node, r datapoints.Row, t Task, m datapoints.Message) (Outcome, error) {
+	spec := n.Work.Message
+	e := &env{w: w, ctx: ctx, path: t.Path, answer: &answer.Answer{Body: []byte(m.Body.Reveal())}, now: m.At.UTC().Truncate(time.Millisecond)}
+	err := w.expect(&spec.Expect, e)
+	var points []datapoints.Point
+	if err == nil {
+		points, err = w.capture(spec.Save, e, t.Path, r.N, e.find)
+	}
+	if err != nil {
+		e.answer.Secrets(spec.Save, e, w.redactor.Add)
+		return w.fail(ctx, n, r, t, err)
+	}
+	return w.done(ctx, r, t, points, nil, false)
+}
+
+// inOwnWords is what a fail step says.
+func (w *work) inOwnWords(n *plan.Node, e *env) error {
+	message, err := n.Work.Fail.Render(e)
+	if err != nil {
+		return err
+	}
+	text, err := message.Text()
+	if err != nil {
+		return err
+	}
+	return &Error{Kind: KindFailed, Message: text}
 }
 
 // set saves what its expressions give. All see what was there before the step.
@@ -110,96 +210,6 @@ func (w *work) done(ctx context.Context, r datapoints.Row, t Task, points []data
 		w.spans.end(t.Path, End{Outcome: "done", Status: r.Status, Saved: saved(points), Took: r.Ended.Sub(r.Started)})
 	}
 	return r.Last, err
-}
-
-// pollEnds is when a poll gives up: a point in time, recorded with what it
-// waits for. Zero: the call is no poll.
-func pollEnds(spec *plan.CallSpec, r *datapoints.Row, now time.Time) time.Time {
-	switch {
-	case spec == nil || spec.Poll == nil:
-		return time.Time{}
-	case r.Last.Status == datapoints.Again && !r.Last.Deadline.IsZero():
-		return r.Last.Deadline
-	}
-	return now.Add(spec.Poll.Timeout)
-}
-
-// polled looks at an answer of a poll: the last one, or one after which it is
-// asked again.
-func (c *calling) polled(ctx context.Context, result *Result) (Outcome, error) {
-	p, now := c.spec.Poll, time.Now()
-	over, err := c.w.holds(p.Until, c.env)
-	switch {
-	case err != nil:
-		return c.failed(ctx, err, result)
-	case over:
-		return c.last(ctx, result)
-	}
-	wait, asked := c.came.RetryAfter()
-	if !asked {
-		wait = p.Wait(c.r.Polls)
-	}
-	c.r.Polls++
-	h := unseal(c.r.Hidden)
-	h.Seen = c.seen()
-	if late(c.limit(), now.Add(wait)) {
-		e := c.gaveUp(now, h.Seen)
-		if asked {
-			e.Hints = append([]string{fmt.Sprintf("the server asked to come back in %s", brief(wait))}, e.Hints...)
-		}
-		return c.failed(ctx, e, result)
-	}
-	c.r.Hidden = h.seal()
-	return c.next(now.Add(wait), asked, nil, result)
-}
-
-// limit is until when a poll may be asked again: the time of one call does not
-// count, each has its own.
-func (c *calling) limit() time.Time {
-	limit := earlier(c.ends, c.t.Deadline)
-	if c.n.Work.Timeout > 0 {
-		limit = earlier(limit, c.own)
-	}
-	return limit
-}
-
-// seen is what the last answer was, for who reads that a poll gave up.
-func (c *calling) seen() []Fact {
-	facts := []Fact{{"last answer", c.w.redact(c.came.Describe())}}
-	for _, part := range c.spec.Poll.Until.Parts(c.env) {
-		facts = append(facts, Fact{part.Source, c.w.redact(part.Value)})
-	}
-	return facts
-}
-
-// gaveUp is the error of a poll whose time is over, or would be before it is
-// asked again.
-func (c *calling) gaveUp(now time.Time, seen []Fact) *Error {
-	p := c.spec.Poll
-	e := &Error{Kind: KindTimeout, Message: fmt.Sprintf("`%s` did not become true in %s: there was no answer", p.Until.Source(), brief(p.Timeout-c.ends.Sub(now)))}
-	if len(seen) > 0 {
-		which := "the only answer was "
-		if c.r.Polls > 1 {
-			which = fmt.Sprintf("the last of %d answers was ", c.r.Polls)
-		}
-		e.Message = strings.Replace(e.Message, "there was no answer", which+seen[0].Text, 1)
-		e.Facts = seen[1:]
-	}
-	if c.limit().Before(c.ends) {
-		e.Hints = []string{"the `timeout` of the step, or of one around it, is over before the next poll"}
-	} else {
-		e.Hints = []string{fmt.Sprintf("`poll.timeout` is %s: raise it if this takes longer", p.Timeout)}
-	}
-	e.Hints = append(e.Hints, "resume gives it its whole time again")
-	return e
-}
-
-// brief is a duration without fractions that nobody wants to read.
-func brief(d time.Duration) time.Duration {
-	if d >= time.Second {
-		return d.Round(time.Second)
-	}
-	return d.Round(time.Millisecond)
 }
 
 // give evaluates what a sub-flow is given, once: what is recorded of it counts
@@ -347,4 +357,54 @@ func (w *work) callers(path string) string {
 		}
 	}
 	return strings.Join(who, ", ")
+}
+
+// A hearing is what a run listens with, and how it is reached.
+type hearing struct {
+	inbox.Ear
+	before  datapoints.State // of the run, when this process took it
+	address inbox.Address    // for callbacks
+}
+
+// moveIn gives the run its address, unless it has one.
+func (w *work) moveIn(v datapoints.Value) datapoints.Value {
+	h := unseal(v)
+	if h.Address == nil {
+		a := inbox.NewAddress(w.x.PublicURL)
+		h.Address = &a
+		w.answersAt(a)
+	}
+	return h.seal()
+}
+
+// door finds the address that the run was given when it began.
+func (w *work) door() error {
+	root := w.state.Row("")
+	a := unseal(root.Hidden).Address
+	if a == nil {
+		return w.plan.reachable(w.x.PublicURL)
+	}
+	if w.x.PublicURL != "" { // it may have moved since
+		a.Base = w.x.PublicURL
+	}
+	w.answersAt(*a)
+	return w.plan.reachable(a.Base)
+}
+
+// answersAt takes an address over. Its URLs are masked as secrets are.
+func (w *work) answersAt(a inbox.Address) {
+	w.address = a
+	for _, m := range w.plan.compiled.Callbacks {
+		label := "callbacks." + m.Name + ".url"
+		w.redactor.Add(label, a.URL(w.run.ID, m.Name))
+		w.redactor.Add(label, a.Token(m.Name))
+	}
+}
+
+// waitOf is a wait for people.
+func waitOf(s *plan.WaitSpec) *OutlineWait {
+	if s.Until != nil {
+		return &OutlineWait{Until: plan.Placeholders(s.Until.Source()), Long: s.Long}
+	}
+	return &OutlineWait{For: plan.Placeholders(s.Text.Source()), Long: s.Long}
 }

@@ -67,6 +67,8 @@ func (e *env) Value(r *expression.Ref) (expression.Value, error) {
 		return e.data(handle.Point)
 	case "steps":
 		return e.step(handle.Step, r.Member), nil
+	case "callbacks":
+		return expression.FromText(e.w.address.URL(e.w.run.ID, handle.Call.Name)), nil
 	case "run":
 		return e.run(handle, r.Member)
 	case "response":

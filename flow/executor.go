@@ -17,6 +17,7 @@ import (
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/inbox"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
 )
@@ -39,12 +40,12 @@ type Executor struct {
 	Files fs.FS
 	// Output makes the files of `save_to`. nil: steps cannot write files.
 	Output func(name string) (Sink, error)
-	// Owner names this process in leases and Dead says whether another's is
-	// gone. The zero Process waits for leases to end.
+	// Owner says how this process owns runs. The zero Process waits for the
+	// leases of others to end, and pauses runs that wait for long.
 	Owner Process
-	// Grace is how long calls in flight may go on when a run is interrupted;
-	// zero is 10 s. Then they are cut, and what may not be repeated is unknown.
-	Grace time.Duration
+	// PublicURL is the base of the URLs under which others reach callbacks, such
+	// as https://flows.example.test. "": flows that send such URLs cannot run.
+	PublicURL string
 
 	once sync.Once
 	own  parts
@@ -55,11 +56,12 @@ type parts struct {
 	store    datapoints.Store
 	redactor *datapoints.Redactor
 	name     string
+	open     inbox.Ears
 }
 
 func (x *Executor) defaults() *parts {
 	x.once.Do(func() {
-		x.own = parts{store: x.Store, redactor: x.Redactor, name: x.Owner.Name}
+		x.own.store, x.own.redactor, x.own.name = x.Store, x.Redactor, x.Owner.Name
 		if x.own.store == nil {
 			x.own.store = &datapoints.Memory{}
 		}
@@ -84,6 +86,13 @@ type Process struct {
 	Name string                  // unique for the process; "" makes one
 	Dead func(owner string) bool // nil: nobody is known to be dead
 	TTL  time.Duration           // of a lease, renewed while the run goes on; zero is 30 s
+	// Grace is how long calls in flight may go on when a run is interrupted;
+	// zero is 10 s. Then they are cut, and what may not be repeated is unknown.
+	Grace time.Duration
+	// Stays says that the process waits with its runs, however long that is.
+	// Without it a run pauses when all of it waits for a message, or for what is
+	// due in more than a minute; in a store that does not last none ever does.
+	Stays bool
 }
 
 // A SecretSource says where a secret comes from: one of Env, File, Command, Keyring.
@@ -118,6 +127,45 @@ type Assumption struct {
 
 // Assume decides for steps, by path.
 type Assume map[string]Assumption
+
+// pauses is the first step that may wait for longer than a run stays, or nil.
+func (p *Plan) pauses() *plan.Node {
+	for _, n := range p.compiled.Nodes {
+		long := n.Kind == plan.Callback || n.Kind == plan.Wait && n.Work.Wait.Long
+		for _, poll := range []*plan.Poll{n.Work.Poll, pollOfCall(n)} {
+			long = long || poll != nil && (poll.Every > plan.Patience || poll.Max > plan.Patience)
+		}
+		if long {
+			return n
+		}
+	}
+	return nil
+}
+
+func pollOfCall(n *plan.Node) *plan.Poll {
+	if n.Work.Call == nil {
+		return nil
+	}
+	return n.Work.Call.Poll
+}
+
+// reachable refuses a flow that sends the URL of a callback if there is no base
+// for such URLs.
+func (p *Plan) reachable(base string) error {
+	switch {
+	case inbox.IsBase(base):
+		return nil
+	case base != "":
+		return &Error{Kind: KindInput, Message: fmt.Sprintf("the public URL %q is not the base of a URL", base), Hints: []string{"write it like https://flows.example.test"}}
+	}
+	for _, m := range p.compiled.Callbacks {
+		if m.Used.Line > 0 {
+			return &Error{Kind: KindInput, Place: m.Used, Message: fmt.Sprintf("the flow sends callbacks.%s.url, and it is not known under which URL others reach it", m.Name),
+				Hints: []string{"give the base of such URLs: --public-url https://flows.example.test, or Executor.PublicURL"}}
+		}
+	}
+	return nil
+}
 
 // inputs converts and checks what a run is started with. It gives them as one
 // JSON object, whether anything sensitive is inside, and what is wrong, all of it.

@@ -12,6 +12,7 @@ import (
 	"github.com/stepwell/stepwell/flow/diag"
 	"github.com/stepwell/stepwell/flow/internal/answer"
 	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/inbox"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
 )
@@ -140,6 +141,9 @@ func asError(err error) *Error {
 	return &Error{Kind: KindAction, Message: err.Error(), Err: err}
 }
 
+// wasCancelled is why a cancelled run did not succeed.
+func wasCancelled() *fault { return &fault{Kind: KindCancelled, Message: "the run was cancelled"} }
+
 // error gives a fault back as what a caller sees.
 func (f *fault) error() *Error {
 	return &Error{Kind: f.Kind, Message: f.Message, Hints: f.Hints, Facts: f.Facts, Step: f.Step, Place: f.Place,
@@ -227,11 +231,13 @@ type hidden struct {
 	Failures json.RawMessage   `json:"failures,omitempty"` // of a loop that went on
 	Outputs  json.RawMessage   `json:"outputs,omitempty"`  // of the run
 	Inputs   json.RawMessage   `json:"inputs,omitempty"`   // of a sub-flow
+	Until    *time.Time        `json:"until,omitempty"`    // to which a step waits
+	Address  *inbox.Address    `json:"address,omitempty"`  // of the run, for callbacks
 }
 
 // seal makes the value that a row keeps.
 func (h *hidden) seal() datapoints.Value {
-	if h.Items == nil && h.Now == nil && h.Uploads == nil && h.Page == nil && h.Seen == nil && h.Fault == nil && h.Failures == nil && h.Outputs == nil && h.Inputs == nil {
+	if h.Items == nil && h.Now == nil && h.Uploads == nil && h.Page == nil && h.Seen == nil && h.Fault == nil && h.Failures == nil && h.Outputs == nil && h.Inputs == nil && h.Until == nil && h.Address == nil {
 		return datapoints.Value{}
 	}
 	v, err := datapoints.Of(h)

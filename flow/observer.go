@@ -57,7 +57,7 @@ type Span struct {
 
 // An End is how it ended.
 type End struct {
-	Outcome string        // of a step: done, skipped, failed, caught, unknown, stopped; of a run its state
+	Outcome string        // of a step: done, skipped, failed, caught, unknown, stopped, waiting (the run paused); of a run its state
 	Status  int           // of the last answer, or 0
 	Error   *Error        // redacted; nil if it did not fail
 	Saved   []Saved       // what it saved

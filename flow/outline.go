@@ -119,7 +119,7 @@ type OutlinePages struct {
 // An OutlineWait is how long a step waits: one of both.
 type OutlineWait struct {
 	For   string `json:"for,omitempty"`   // "30m", or the expression that gives it
-	Until string `json:"until,omitempty"` // the expression
+	Until string `json:"until,omitempty"` // a time, or the expression that gives it
 	Long  bool   `json:"long,omitempty"`  // the run may pause
 }
 
@@ -282,10 +282,7 @@ func (w *outliner) body(s *OutlineStep, n *plan.Node, path string) {
 		text := plan.Placeholders(n.Work.Fail.Source())
 		s.Fields = []OutlineField{{"fail", text, w.reads(n.Work.Fail.Refs(), s.Number)}}
 	case plan.Wait:
-		s.Kind, s.Wait = "wait", &OutlineWait{Until: source(n.Work.Wait.Until), Long: n.Work.Wait.Long}
-		if s.Wait.Until == "" {
-			s.Wait.For, _ = w.value(&n.Work.Wait.For, s.Number)
-		}
+		s.Kind, s.Wait = "wait", waitOf(n.Work.Wait)
 	case plan.Callback:
 		s.Kind, s.Callback = "callback", n.Work.Message.Name
 	case plan.Parallel:

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
@@ -248,4 +249,94 @@ func (c *calling) findJoined(s *plan.Save) (string, bool, error) {
 	}
 	text, err = answer.Join(s.Point.Name, texts, maxList)
 	return text, true, err
+}
+
+// pollEnds is when a poll gives up: a point in time, recorded with what it
+// waits for. Zero: the call is no poll.
+func pollEnds(spec *plan.CallSpec, r *datapoints.Row, now time.Time) time.Time {
+	switch {
+	case spec == nil || spec.Poll == nil:
+		return time.Time{}
+	case r.Last.Status == datapoints.Again && !r.Last.Deadline.IsZero():
+		return r.Last.Deadline
+	}
+	return now.Add(spec.Poll.Timeout)
+}
+
+// polled looks at an answer of a poll: the last one, or one after which it is
+// asked again.
+func (c *calling) polled(ctx context.Context, result *Result) (Outcome, error) {
+	p, now := c.spec.Poll, time.Now()
+	over, err := c.w.holds(p.Until, c.env)
+	switch {
+	case err != nil:
+		return c.failed(ctx, err, result)
+	case over:
+		return c.last(ctx, result)
+	}
+	wait, asked := c.came.RetryAfter()
+	if !asked {
+		wait = p.Wait(c.r.Polls)
+	}
+	c.r.Polls++
+	h := unseal(c.r.Hidden)
+	h.Seen = c.seen()
+	if late(c.limit(), now.Add(wait)) {
+		e := c.gaveUp(now, h.Seen)
+		if asked {
+			e.Hints = append([]string{fmt.Sprintf("the server asked to come back in %s", brief(wait))}, e.Hints...)
+		}
+		return c.failed(ctx, e, result)
+	}
+	c.r.Hidden = h.seal()
+	return c.next(now.Add(wait), asked, nil, result)
+}
+
+// limit is until when a poll may be asked again: the time of one call does not
+// count, each has its own.
+func (c *calling) limit() time.Time {
+	limit := earlier(c.ends, c.t.Deadline)
+	if c.n.Work.Timeout > 0 {
+		limit = earlier(limit, c.own)
+	}
+	return limit
+}
+
+// seen is what the last answer was, for who reads that a poll gave up.
+func (c *calling) seen() []Fact {
+	facts := []Fact{{"last answer", c.w.redact(c.came.Describe())}}
+	for _, part := range c.spec.Poll.Until.Parts(c.env) {
+		facts = append(facts, Fact{part.Source, c.w.redact(part.Value)})
+	}
+	return facts
+}
+
+// gaveUp is the error of a poll whose time is over, or would be before it is
+// asked again.
+func (c *calling) gaveUp(now time.Time, seen []Fact) *Error {
+	p := c.spec.Poll
+	e := &Error{Kind: KindTimeout, Message: fmt.Sprintf("`%s` did not become true in %s: there was no answer", p.Until.Source(), brief(p.Timeout-c.ends.Sub(now)))}
+	if len(seen) > 0 {
+		which := "the only answer was "
+		if c.r.Polls > 1 {
+			which = fmt.Sprintf("the last of %d answers was ", c.r.Polls)
+		}
+		e.Message = strings.Replace(e.Message, "there was no answer", which+seen[0].Text, 1)
+		e.Facts = seen[1:]
+	}
+	if c.limit().Before(c.ends) {
+		e.Hints = []string{"the `timeout` of the step, or of one around it, is over before the next poll"}
+	} else {
+		e.Hints = []string{fmt.Sprintf("`poll.timeout` is %s: raise it if this takes longer", p.Timeout)}
+	}
+	e.Hints = append(e.Hints, "resume gives it its whole time again")
+	return e
+}
+
+// brief is a duration without fractions that nobody wants to read.
+func brief(d time.Duration) time.Duration {
+	if d >= time.Second {
+		return d.Round(time.Second)
+	}
+	return d.Round(time.Millisecond)
 }

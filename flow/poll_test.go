@@ -83,7 +83,7 @@ func TestWhenAPollAsksAgain(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := &web{answer: tt.answer}
 				p := compileWeb(t, w, "steps:\n  - id: a\n    action: web\n    with: { safe: true }\n    save: { n: n }\n    "+tt.step+"\noutputs: { n: '${{ data.n }}' }\n")
-				run, err := (&flow.Executor{}).Run(t.Context(), p, nil)
+				run, err := (&flow.Executor{Owner: flow.Process{Stays: true}}).Run(t.Context(), p, nil)
 				if got := end(run, err); got != tt.end {
 					t.Errorf("%s, want %s: %v", got, tt.end, err)
 				}

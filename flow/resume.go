@@ -14,6 +14,7 @@ import (
 	"github.com/stepwell/stepwell/flow/diag"
 	"github.com/stepwell/stepwell/flow/internal/evaluate"
 	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/inbox"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
 )
@@ -27,17 +28,23 @@ func (w *work) prepare(decisions Assume) error {
 		return fmt.Errorf("%w: it has %s", ErrNotResumable, w.run.State)
 	}
 	again := &reopening{w: w, decisions: decisions, Reopening: &record.Reopening{
-		State: w.state, At: w.plan.at, Forget: forgetFault, Now: time.Now()}}
-	if err := again.decide(); err != nil {
-		return err
-	}
-	if w.run.State == datapoints.Failed || w.run.State == datapoints.Unknown {
+		State: w.state, At: w.plan.at, Forget: forgetFault, Now: time.Now(), Paused: w.run.State == datapoints.Paused}}
+	failed := w.run.State == datapoints.Failed || w.run.State == datapoints.Unknown
+	switch {
+	case failed && w.Cancelled() && len(decisions) == 0: // nothing is done again
+	case failed:
+		if err := again.decide(); err != nil {
+			return err
+		}
 		again.Failed(w.plan.compiled.Root)
-	} else {
+	default:
+		if err := again.decide(); err != nil {
+			return err
+		}
 		again.Interrupted(w.plan.compiled.Root)
 	}
 	run := w.run
-	run.State, run.Kind, run.At, run.Failure, run.Ended = datapoints.Running, "", "", datapoints.Value{}, time.Time{}
+	run.State, run.Kind, run.At, run.Failure, run.Ended, run.Wake = datapoints.Running, "", "", datapoints.Value{}, time.Time{}, time.Time{}
 	again.Records = append(again.Records, datapoints.Record{Bare: true, End: &run, At: again.Now})
 	if err := w.rec.AddAll(again.Records); err != nil {
 		return storeError("the run cannot be recorded", err)
@@ -192,17 +199,18 @@ func givenText(v any, ok bool, s *plan.Save) (string, error) {
 // poll saw before it. What pages came to stays: the next series goes on there.
 func forgetFault(v datapoints.Value) datapoints.Value {
 	h := unseal(v)
-	h.Fault, h.Seen = nil, nil
+	h.Fault, h.Seen, h.Until = nil, nil, nil
 	return h.seal()
 }
 
 // A StepRecord is what is recorded of one step of a run, for people and tools.
 type StepRecord struct {
 	Path     string
-	Outcome  string // done, skipped, failed, caught, unknown, stopped
+	Outcome  string // done, skipped, failed, caught, unknown, stopped, waiting
 	InDoubt  bool   // its call may have been processed: a resume wants a decision on it
 	Started  time.Time
 	Ended    time.Time // zero: it has not ended
+	Until    time.Time // of one that waits: at most until then; zero: for a message, however long
 	Status   int       // of the last answer (HTTP), or 0
 	Count    int       // of a loop: its items
 	Attempts []datapoints.Attempt
@@ -227,6 +235,9 @@ func History(ctx context.Context, s datapoints.Store, run string) ([]StepRecord,
 		hidden := unseal(r.Hidden)
 		step := StepRecord{Path: e.Path, Outcome: outcome(&r), InDoubt: record.Unknown(e.Path, &r), Started: r.Started, Ended: r.Ended, Status: r.Status,
 			Count: r.Enter.Count, Attempts: got.Attempts[e.Path], Assumed: r.Assumed}
+		if step.Outcome == "stopped" && (r.Last.Status == datapoints.Awaits || hidden.Until != nil) {
+			step.Outcome, step.Until = "waiting", r.Last.Until
+		}
 		if hidden.Fault != nil && step.Outcome != "done" && step.Outcome != "skipped" {
 			step.Error = hidden.Fault.error()
 		}
@@ -301,3 +312,83 @@ func Eval(source string, known Known) (datapoints.Value, error) {
 
 // Nearest gives the candidate that is most like a name that is not there, or "".
 func Nearest(name string, candidates []string) string { return expression.Suggest(name, candidates) }
+
+// MaxMessage is how many bytes a callback's message may have.
+const MaxMessage = inbox.MaxMessage
+
+// Signal delivers the message of a callback to a run; "" is null. p is the
+// run's own plan, see PlanOf. The first message counts, a later one is refused
+// with an *Error that wraps datapoints.ErrDelivered; one for a run that has
+// succeeded or was cancelled wraps datapoints.ErrOver. What is not JSON, is
+// larger than MaxMessage, or does not fit the callback's schema is an *Error of
+// kind input or limit. A run that waits in this process, or in another one,
+// goes on; one that has paused is returned as such and is to be resumed.
+func (x *Executor) Signal(ctx context.Context, p *Plan, run, name, body string) (datapoints.Run, error) {
+	m, err := inbox.Accept(p.compiled.Callbacks, name, body)
+	if err != nil {
+		return datapoints.Run{}, asError(err)
+	}
+	err = x.leave(ctx, run, m)
+	switch {
+	case errors.Is(err, datapoints.ErrDelivered):
+		return datapoints.Run{}, &Error{Kind: KindInput, Message: "callback " + name + " of this run has its message already: the first one counts", Err: err}
+	case err != nil:
+		return datapoints.Run{}, err
+	}
+	if ear := x.defaults().open.Of(run); ear != nil {
+		ear.Journal.Deliver()
+	}
+	return x.load(ctx, run)
+}
+
+// Cancel ends a run for good: nothing new begins, calls in flight end and are
+// recorded, and `finally` of everything that was entered runs. The wish is in
+// the store first. If this process or another works on the run, it stops
+// within about a second, and Cancel returns the run as it is; else this process
+// takes it over, and returns it as Resume does, cancelled with an error of kind
+// cancelled. A run that has succeeded or was cancelled is an *Error that wraps
+// datapoints.ErrOver. If a call may have been processed the run is unknown;
+// cancelled once more it is given up as it is.
+func (x *Executor) Cancel(ctx context.Context, p *Plan, run string) (datapoints.Run, error) {
+	err := x.leave(ctx, run, datapoints.Message{At: time.Now()})
+	if err != nil && !errors.Is(err, datapoints.ErrDelivered) {
+		return datapoints.Run{}, err
+	}
+	if ear := x.defaults().open.Of(run); ear != nil {
+		ear.Cancel()
+		return x.load(ctx, run)
+	}
+	r, err := x.goOn(ctx, p, run, Assume{})
+	var claimed *datapoints.ClaimedError
+	switch {
+	case errors.As(err, &claimed):
+		return x.load(ctx, run)
+	case errors.Is(err, ErrNotResumable): // it ended meanwhile
+		return r, over(datapoints.ErrOver)
+	}
+	return r, err
+}
+
+// leave leaves a message for a run.
+func (x *Executor) leave(ctx context.Context, run string, m datapoints.Message) error {
+	err := x.store().Commit(ctx, datapoints.Lease{Run: run}, datapoints.Record{Bare: true, Message: &m, At: m.At})
+	switch {
+	case err == nil, errors.Is(err, datapoints.ErrDelivered):
+		return err
+	case errors.Is(err, datapoints.ErrOver):
+		return over(err)
+	}
+	return storeError("the message cannot be recorded", err)
+}
+
+func over(err error) error {
+	return &Error{Kind: KindInput, Message: "the run is over", Err: err}
+}
+
+func (x *Executor) load(ctx context.Context, run string) (datapoints.Run, error) {
+	r, err := x.store().Load(ctx, run)
+	if err != nil {
+		return r, storeError("the run cannot be read", err)
+	}
+	return r, nil
+}

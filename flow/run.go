@@ -32,7 +32,7 @@ func (x *Executor) Run(ctx context.Context, p *Plan, in Inputs) (datapoints.Run,
 // Start can begin with each. If any input is wrong nothing is recorded and the
 // error names all that are wrong. A batch is named by the caller, or "".
 func (x *Executor) Create(ctx context.Context, p *Plan, batch string, in ...Inputs) ([]datapoints.Run, error) {
-	if err := x.mayKeep(p); err != nil {
+	if err := x.mayRun(p); err != nil {
 		return nil, err
 	}
 	var wrong []Fact
@@ -69,9 +69,18 @@ func (x *Executor) Create(ctx context.Context, p *Plan, batch string, in ...Inpu
 	return runs, nil
 }
 
-// mayKeep refuses a flow with sensitive data in a store that lasts and is not encrypted.
-func (x *Executor) mayKeep(p *Plan) error {
+// mayRun refuses a flow with sensitive data in a store that lasts and is not
+// encrypted, one that may pause in a store that does not last, and one that
+// sends URLs that nobody can reach.
+func (x *Executor) mayRun(p *Plan) error {
 	t := x.store().Traits()
+	if n := p.pauses(); n != nil && !t.Lasts && !x.Owner.Stays {
+		return &Error{Kind: KindStore, Place: n.Span, Message: fmt.Sprintf("step %s may wait for long, and the store does not outlive this process", n.ID),
+			Hints: []string{"use a store that lasts, or let the process wait (--wait, Process.Stays)"}}
+	}
+	if err := p.reachable(x.PublicURL); err != nil {
+		return err
+	}
 	if !p.compiled.Sensitive || !t.Lasts || t.Sealed {
 		return nil
 	}
@@ -80,10 +89,21 @@ func (x *Executor) mayKeep(p *Plan) error {
 
 // Start begins with a run that Create recorded and returns as Run does.
 func (x *Executor) Start(ctx context.Context, p *Plan, run string) (datapoints.Run, error) {
-	return x.drive(ctx, p, run, nil)
+	return x.goOn(ctx, p, run, nil)
 }
 
-// Resume goes on with a run that was interrupted, killed or failed, or of
+// goOn drives a run, and goes on with one that paused just as a message came.
+func (x *Executor) goOn(ctx context.Context, p *Plan, run string, decisions Assume) (datapoints.Run, error) {
+	for {
+		r, news, err := x.drive(ctx, p, run, decisions)
+		if !news || ctx.Err() != nil {
+			return r, err
+		}
+		decisions = Assume{}
+	}
+}
+
+// Resume goes on with a run that was paused, interrupted or killed, that failed, or of
 // which a call is unknown: then decisions must say for each such step whether
 // it was sent. What is recorded as done is not done again. The plan must be
 // the run's own, see PlanOf.
@@ -91,7 +111,7 @@ func (x *Executor) Resume(ctx context.Context, p *Plan, run string, decisions As
 	if decisions == nil {
 		decisions = Assume{}
 	}
-	return x.drive(ctx, p, run, decisions)
+	return x.goOn(ctx, p, run, decisions)
 }
 
 // PlanOf compiles the plan of a recorded run, from the files as they were.
@@ -107,19 +127,23 @@ func PlanOf(ctx context.Context, s datapoints.Store, run string, kit Kit) (*Plan
 	return p, r, err
 }
 
-// drive owns a run until it is over or stopped. decisions is nil on the first start.
-func (x *Executor) drive(ctx context.Context, p *Plan, run string, decisions Assume) (datapoints.Run, error) {
+// drive owns a run until it is over, stopped or paused: then news says that a
+// message came just now. decisions is nil on the first start.
+func (x *Executor) drive(ctx context.Context, p *Plan, run string, decisions Assume) (_ datapoints.Run, news bool, _ error) {
 	hard, abort := context.WithCancel(context.WithoutCancel(ctx))
 	defer abort()
 	lease, err := x.claim(hard, run)
 	if err != nil {
-		return datapoints.Run{}, err
+		return datapoints.Run{}, false, err
 	}
 	soft, stop := context.WithCancel(ctx)
 	defer stop()
 	keep := record.Keep(hard, x.store(), lease, x.ttl(), func() { stop(); abort() })
 	defer keep()
 	w, err := x.open(hard, p, lease)
+	if w != nil {
+		defer x.defaults().open.Listen(hard, x.store(), run, &w.Ear)()
+	}
 	switch {
 	case err != nil:
 	case decisions != nil:
@@ -128,16 +152,17 @@ func (x *Executor) drive(ctx context.Context, p *Plan, run string, decisions Ass
 		err = fmt.Errorf("%w as if it were new: it has %s", ErrNotResumable, w.run.State)
 	}
 	if err != nil {
-		return x.giveUp(hard, w, lease, err)
+		given, err := x.giveUp(hard, w, lease, err)
+		return given, false, err
 	}
 	if err := w.begin(decisions == nil); err != nil {
-		return w.run, err
+		return w.run, false, err
 	}
 	hard, ended := w.watch(hard, x.Observer)
 	defer record.AfterGrace(ctx, x.grace(), abort)()
-	j := &walk.Journal{Recorded: w.recorded, Work: w.do, Hard: hard}
-	err = j.Walk(soft, p.compiled, run, !w.state.Complete)
-	w.spans.close("stopped")
+	w.Journal.Hard = hard
+	err = w.Journal.Walk(soft, p.compiled, run, !w.state.Complete)
+	w.spans.close(left(err))
 	result, err := w.end(context.WithoutCancel(hard), err)
 	seen := asErrorOrNil(err)
 	if seen != nil {
@@ -146,12 +171,20 @@ func (x *Executor) drive(ctx context.Context, p *Plan, run string, decisions Ass
 		seen = &told
 	}
 	ended(End{Outcome: string(result.State), Error: seen, Took: result.Ended.Sub(w.run.Started)})
-	return result, err
+	return result, result.State == datapoints.Paused && w.Missed(ctx, x.store(), run), err
 }
 
 // isOver says of a run that Start has nothing to begin with.
 func isOver(s datapoints.State) bool {
-	return s == datapoints.Succeeded || s == datapoints.Cancelled || s == datapoints.Failed || s == datapoints.Unknown
+	return datapoints.IsOver(s) || s == datapoints.Failed || s == datapoints.Unknown
+}
+
+// left is the outcome of steps that had begun when a walk ended.
+func left(err error) string {
+	if errors.Is(err, ErrPaused) {
+		return "waiting"
+	}
+	return "stopped"
 }
 
 // giveUp leaves a run that was claimed but cannot be begun as it was.
@@ -175,11 +208,15 @@ func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease) (*work
 	if err != nil {
 		return nil, storeError("the run cannot be read", err)
 	}
-	w := &work{x: x, plan: p, run: run, state: record.NewState(x.store(), run.ID), redactor: x.redactor(), inputs: map[string]expression.Value{}}
+	w := &work{x: x, plan: p, run: run, hearing: hearing{before: run.State}, state: record.NewState(x.store(), run.ID), redactor: x.redactor(), inputs: map[string]expression.Value{}}
 	w.rec = record.NewRecorder(ctx, x.store(), l, w.state)
+	w.Journal = &walk.Journal{Recorded: w.recorded, Work: w.do, Stays: x.Owner.Stays || !x.store().Traits().Lasts}
 	w.state.Seen = func(p *datapoints.Point) { w.mask(p.Name, p.Value.Reveal(), p.Value.Class() == datapoints.Sensitive) }
 	if err := w.state.Load(ctx); err != nil {
 		return w, storeError("the run cannot be read", err)
+	}
+	if err := w.door(); err != nil {
+		return w, err
 	}
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(run.Inputs.Reveal()), &raw); err != nil {
@@ -224,7 +261,8 @@ func (w *work) watch(ctx context.Context, o Observer) (context.Context, func(End
 
 // end records how the walk ended and gives the run as it is now.
 func (w *work) end(ctx context.Context, walked error) (datapoints.Run, error) {
-	if walk.AsFailure(walked) != nil {
+	cancelled := w.Cancelled() && (walk.AsFailure(walked) != nil || errors.Is(walked, ErrStopped))
+	if walk.AsFailure(walked) != nil || cancelled {
 		if err := w.doubts(ctx, ""); err != nil {
 			walked = err
 		}
@@ -243,11 +281,23 @@ func (w *work) end(ctx context.Context, walked error) (datapoints.Run, error) {
 			outputs = unseal(root.Hidden).Outputs
 		}
 		run.Outputs = w.markOutputs(outputs)
+	case cancelled && (w.before == datapoints.Unknown || w.state.FirstUnknown("") == ""):
+		fault := wasCancelled()
+		run.State, run.Kind, run.Failure = datapoints.Cancelled, string(fault.Kind), fault.shown()
+		result = fault.error()
+	case cancelled:
+		fault := w.verdict("")
+		run.State, run.Kind, run.At, run.Failure = stateOf(fault.Kind), string(fault.Kind), fault.Step, fault.shown()
+		result = fault.error()
 	case f != nil:
 		fault := w.verdict(f.Path)
 		run.State, run.Kind, run.At = stateOf(fault.Kind), string(fault.Kind), fault.Step
 		run.Failure = fault.shown()
 		result = fault.error()
+	case errors.Is(walked, ErrPaused):
+		run.State, run.Kind, run.Wake, run.Ended = datapoints.Paused, string(KindPaused), w.Journal.Wake(), time.Time{}
+		paused := w.waits(run.Wake)
+		run.At, result = paused.Step, paused
 	case errors.Is(walked, ErrInterrupted):
 		run.State, run.Kind = datapoints.Interrupted, string(KindInterrupted)
 		result = &Error{Kind: KindInterrupted, Message: "the run was interrupted", Err: walked}
@@ -305,8 +355,8 @@ func (x *Executor) ttl() time.Duration {
 }
 
 func (x *Executor) grace() time.Duration {
-	if x.Grace > 0 {
-		return x.Grace
+	if x.Owner.Grace > 0 {
+		return x.Owner.Grace
 	}
 	return 10 * time.Second
 }

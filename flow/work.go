@@ -29,6 +29,7 @@ type work struct {
 	spans    spans
 	origins  trust.Memo
 	returns  json.RawMessage // the outputs, if they were computed in this process
+	hearing
 }
 
 // add records; wait returns only when that is durable.
@@ -224,6 +225,10 @@ func (w *work) enter(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 	case !ok:
 		return w.skip(ctx, n, r, t)
 	}
+	root := n == w.plan.compiled.Root && len(w.plan.compiled.Callbacks) > 0
+	if root {
+		r.Hidden = w.moveIn(r.Hidden)
+	}
 	out := Outcome{Status: datapoints.Open, Next: r.N + 1, Deadline: record.Nearer(t.Deadline, now, n.Work.Timeout)}
 	if n.Kind == plan.Loop {
 		items, err := w.openLoop(ctx, n, t.Path)
@@ -255,7 +260,7 @@ func (w *work) enter(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 		w.conclude(ctx, of, t.Path, &r)
 	}
 	r.Enter = out
-	return out, w.add(datapoints.Record{Path: t.Path, Row: r, At: now}, false)
+	return out, w.add(datapoints.Record{Path: t.Path, Row: r, At: now}, root) // an address that was told stays
 }
 
 // caught decides which clause takes a failure.
@@ -347,3 +352,29 @@ func overdueItself() error {
 }
 
 func late(deadline, now time.Time) bool { return !deadline.IsZero() && !now.Before(deadline) }
+
+// waits says for what a paused run waits.
+func (w *work) waits(wake time.Time) *Error {
+	e := &Error{Kind: KindPaused, Message: "the run waits", Err: ErrPaused}
+	for _, path := range w.state.Waiting() {
+		n := w.plan.at(path)
+		if n == nil {
+			continue
+		}
+		if e.Step == "" {
+			e.Step, e.Place = path, n.Span
+		}
+		if n.Kind == plan.Callback {
+			name := n.Work.Message.Name
+			e.Facts = append(e.Facts, Fact{"waits for", "callback " + name})
+			e.Hints = append(e.Hints, "deliver the message: stepwell signal "+w.run.ID+" "+name+" --json …")
+		}
+	}
+	if !wake.IsZero() {
+		e.Facts = append(e.Facts, Fact{"until", clock(wake)})
+	}
+	return e
+}
+
+// clock is a time for people to read.
+func clock(t time.Time) string { return t.UTC().Truncate(time.Second).Format(time.RFC3339) }

@@ -41,14 +41,35 @@ func (s *session) printSummary(r *result) {
 		}
 	case datapoints.Unknown:
 		word, sign = "unknown", "?"
+	case datapoints.Cancelled:
+		colour, sign = yellow, "–"
 	}
 	at := ""
 	if run.At != "" {
 		at = " at " + run.At
 	}
 	fmt.Fprintf(c.Stderr, "\n%s%s%s%s%s\n", l.paint(colour, l.sign(sign)+" "+word), l.paint(bold, at), dot, done, tail)
+	if run.State == datapoints.Paused {
+		s.printWaits(r)
+	}
+	if run.State == datapoints.Cancelled {
+		return
+	}
 	if s.keep.file != "" && s.sandbox == nil {
 		fmt.Fprintf(c.Stderr, "  go on with: %s\n", l.paint(bold, s.resumeCommand(run)))
+	}
+}
+
+// printWaits says for what a paused run waits, and how to deliver it.
+func (s *session) printWaits(r *result) {
+	l := s.c.errLook()
+	for _, f := range r.err.Facts {
+		fmt.Fprintf(s.c.Stderr, "  %s %s\n", f.Name, l.paint(bold, clean(f.Text)))
+	}
+	if s.keep.file != "" && s.sandbox == nil {
+		for _, h := range r.err.Hints {
+			fmt.Fprintf(s.c.Stderr, "  %s\n", clean(h))
+		}
 	}
 }
 

@@ -274,6 +274,11 @@ func (p *progress) stepEnded(r *row, e flow.End) {
 		r.status = e.Status
 	}
 	switch e.Outcome {
+	case "waiting": // the run has paused: its line says so already
+		if !r.holds && !r.loop {
+			r.state = rowWaiting
+		}
+		return
 	case "done":
 		r.state = rowDone
 	case "skipped":

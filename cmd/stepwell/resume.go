@@ -15,8 +15,8 @@ import (
 	"github.com/stepwell/stepwell/flow"
 )
 
-const resumeHelp = `Goes on with a run that was interrupted or killed, that failed, or of which it is
-not known whether a call was processed. What is recorded as done is not done
+const resumeHelp = `Goes on with a run that has paused, that was interrupted or killed, that failed,
+or of which it is not known whether a call was processed. What is recorded as done is not done
 again. The flow is the one that the run was started with, whatever its file says
 now; secrets are read anew.
 

@@ -56,6 +56,7 @@ func addRunFlags(cmd *cobra.Command, o *runFlags) {
 	f.BoolVar(&o.reveal, "reveal", false, "show sensitive outputs")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show what is sent and answered, secrets masked")
 	f.BoolVar(&o.wait, "wait", false, "stay until a waiting run can go on, instead of pausing it")
+	f.StringVar(&o.public, "public-url", "", "under which `URL` others reach callbacks: the base of callbacks.NAME.url")
 	f.IntVar(&o.jobs, "jobs", 1, "how many runs of --each at a time")
 	f.StringVar(&o.output, "output-dir", ".", "the `folder` for save_to")
 	f.StringVar(&o.files, "files", "", "a further `folder` from which steps may read files; of resume: the project's folder, if it is not this one")
@@ -85,6 +86,9 @@ func (c *Command) run(ctx context.Context, file string, o runOptions) error {
 			return wrong(err.Error())
 		}
 		defer func() { _ = s.sandbox.Close() }()
+		if s.flags.public == "" {
+			s.flags.public = s.sandbox.URL()
+		}
 	}
 	given, err := c.given(o.inputs, o.file)
 	if err != nil {
@@ -100,7 +104,9 @@ func (c *Command) run(ctx context.Context, file string, o runOptions) error {
 		rows[i] = c.fill(row, plan, s.sandbox)
 	}
 	// What is wrong or missing is refused before a key, a store or a run is made.
-	if _, err := new(flow.Executor).Create(ctx, plan, o.each, rows...); err != nil {
+	// In memory, which never pauses: whether the store lasts is asked below.
+	trial := &flow.Executor{PublicURL: s.flags.public, Owner: flow.Process{Stays: true}}
+	if _, err := trial.Create(ctx, plan, o.each, rows...); err != nil {
 		return c.refuse(err, plan.Name(), o.json)
 	}
 	if err := (&flow.Executor{Secrets: s.secret}).CheckSecrets(ctx, plan); err != nil {
@@ -110,10 +116,32 @@ func (c *Command) run(ctx context.Context, file string, o runOptions) error {
 		return c.refuse(err, plan.Name(), o.json)
 	}
 	defer s.keep.close()
+	if err := s.reached(); err != nil {
+		return c.refuse(err, plan.Name(), o.json)
+	}
 	if o.each != "" {
 		return s.startBatch(ctx, rows)
 	}
 	return s.startOne(ctx, rows[0])
+}
+
+// reached refuses a flow that waits for messages in a store that nobody else
+// can leave one in.
+func (s *session) reached() error {
+	if s.keep.file != "" {
+		return nil
+	}
+	var waits *flow.Error
+	eachStep(s.outline, func(step flow.OutlineStep, _ int) {
+		if step.Kind == "callback" && waits == nil {
+			waits = &flow.Error{Kind: flow.KindStore, Message: "step " + step.Path + " waits for a message, which nobody can leave in a store that is memory",
+				Hints: []string{"give a store that lasts: --store sqlite:PATH, or none for the usual one"}}
+		}
+	})
+	if waits == nil {
+		return nil
+	}
+	return waits
 }
 
 // startOne makes one run and drives it to its end.
@@ -139,7 +167,7 @@ func (s *session) finish(ctx context.Context, p *progress, r *result) error {
 	p.close()
 	r.calls = p.counts()
 	c := s.c
-	if r.err != nil && r.err.Kind != flow.KindInterrupted {
+	if r.err != nil && r.err.Kind != flow.KindInterrupted && r.err.Kind != flow.KindPaused && r.err.Kind != flow.KindCancelled {
 		c.printFailure(r.err)
 	}
 	s.printSummary(r)

@@ -52,6 +52,7 @@ type runSummary struct {
 	Created time.Time  `json:"created"`
 	Started *time.Time `json:"started"`
 	Ended   *time.Time `json:"ended"`
+	Wake    *time.Time `json:"wake,omitempty"` // of a paused run: when it can go on without a message
 	Steps   int        `json:"steps"`
 	Done    int        `json:"done"`
 }
@@ -67,8 +68,15 @@ func summaryOf(r datapoints.Run, state datapoints.State) runSummary {
 		ended := millis(r.Ended)
 		s.Ended = &ended
 	}
+	if !r.Wake.IsZero() {
+		wake := millis(r.Wake)
+		s.Wake = &wake
+	}
 	return s
 }
+
+// clock is a time to the second for people, where they are.
+func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
 // millis is a time as JSON shows it.
 func millis(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
@@ -108,7 +116,12 @@ func (c *Command) listRuns(ctx context.Context, f storeFlags, filter datapoints.
 		if !r.Ended.IsZero() && !r.Started.IsZero() {
 			row[4] = short(r.Ended.Sub(r.Started))
 		}
-		if r.Kind != "" && r.At != "" {
+		switch {
+		case r.State == datapoints.Paused && !r.Wake.IsZero():
+			row[6] = "at " + r.At + " until " + clock(r.Wake)
+		case r.State == datapoints.Paused:
+			row[6] = "at " + r.At + " for a message"
+		case r.Kind != "" && r.At != "":
 			row[6] = r.Kind + " at " + r.At
 		}
 		t.rows = append(t.rows, row)

@@ -39,6 +39,7 @@ type runFlags struct {
 	reveal  bool
 	verbose bool
 	wait    bool
+	public  string // base of the URLs of callbacks
 	jobs    int
 	output  string // the folder of save_to
 	files   string // a further folder that steps may read
@@ -53,8 +54,10 @@ func (s *session) begin(watch flow.Observer) {
 	if s.flags.files != "" {
 		read = append(read, folder(c.path(s.flags.files)))
 	}
-	s.executor = &flow.Executor{Store: s.keep.Store, Redactor: s.redactor, Files: fs.FS(read), Output: out.create, Owner: s.keep.process(), Observer: watch,
-		Secrets: s.secret}
+	owner := s.keep.process()
+	owner.Stays = s.flags.wait
+	s.executor = &flow.Executor{Store: s.keep.Store, Redactor: s.redactor, Files: fs.FS(read), Output: out.create, Owner: owner, Observer: watch,
+		Secrets: s.secret, PublicURL: s.flags.public}
 }
 
 // secret reads a secret from the sandbox or from its source, once: each run of

@@ -39,6 +39,13 @@ func (w *showWriter) write(failure *flow.Error) {
 	}
 	facts = append(facts, r.Created.Local().Format("Mon 2 Jan 2006 15:04:05"))
 	w.line("  %s", strings.Join(facts, " "+w.text("·")+" "))
+	if r.State == datapoints.Paused {
+		until := "for a message"
+		if !r.Wake.IsZero() {
+			until = "until " + clock(r.Wake)
+		}
+		w.line("  waits %s", until)
+	}
 	if r.Batch != "" {
 		w.line("  row %d of %s", r.Row+1, r.Batch)
 	}

@@ -18,6 +18,7 @@ const (
 	selectAttempts = "SELECT path, n, started, took, sent, status, kind, message FROM stepwell_attempts WHERE run = ? ORDER BY path, n"
 	selectPoints   = "SELECT scope, name, type, step, attempt, source, at, value, undone FROM stepwell_points"
 	selectHistory  = selectPoints + " WHERE run = ? ORDER BY seq"
+	selectMail     = "SELECT name, at, CASE WHEN name = ? THEN body ELSE '' END FROM stepwell_messages WHERE run = ? ORDER BY seq"
 	selectNewest   = selectPoints + " WHERE run = ? AND scope = ? AND name = ? AND undone = 0 ORDER BY seq DESC LIMIT 1"
 )
 
@@ -120,7 +121,7 @@ func (s *Store) Read(ctx context.Context, run string, q datapoints.Query) (datap
 	for _, part := range []struct {
 		wanted bool
 		text   string
-	}{{q.Rows, selectRows}, {q.Attempts, selectAttempts}, {q.History, selectHistory}, {len(q.Slots) > 0, selectNewest}} {
+	}{{q.Rows, selectRows}, {q.Attempts, selectAttempts}, {q.History, selectHistory}, {len(q.Slots) > 0, selectNewest}, {q.Mail, selectMail}} {
 		if part.wanted {
 			texts = append(texts, part.text)
 		}
@@ -140,6 +141,11 @@ func (r *reader) contents(run string, q datapoints.Query, c *datapoints.Contents
 	}
 	if q.Attempts {
 		if err := r.attempts(run, c); err != nil {
+			return err
+		}
+	}
+	if q.Mail {
+		if err := r.mail(run, q.Open, c); err != nil {
 			return err
 		}
 	}
@@ -188,6 +194,22 @@ func (r *reader) attempts(run string, c *datapoints.Contents) error {
 		var err error
 		a.Message, err = decodeValue(message)
 		c.Attempts[path] = append(c.Attempts[path], a)
+		return err
+	})
+}
+
+func (r *reader) mail(run, open string, c *datapoints.Contents) error {
+	return r.each(selectMail, []any{open, run}, func(scan scanner) error {
+		var m datapoints.Message
+		var at int64
+		var body string
+		if err := scan(&m.Name, &at, &body); err != nil {
+			return err
+		}
+		m.At = instant(at)
+		var err error
+		m.Body, err = decodeValue(body)
+		c.Mail = append(c.Mail, m)
 		return err
 	})
 }

@@ -44,6 +44,11 @@ func migrations(d Dialect) [][]string {
 			type TEXT NOT NULL, step TEXT NOT NULL, attempt BIGINT NOT NULL, source TEXT NOT NULL, at BIGINT NOT NULL,
 			value TEXT NOT NULL, undone BIGINT NOT NULL,
 			PRIMARY KEY (run, scope, name, seq))ORDERED`,
+	}, {
+		// seq counts the messages of a run in the order in which they came.
+		`CREATE TABLE stepwell_messages (
+			run TEXT NOT NULL, name TEXT NOT NULL, seq BIGINT NOT NULL, at BIGINT NOT NULL, body TEXT NOT NULL,
+			PRIMARY KEY (run, name))ORDERED`,
 	}}
 	for _, v := range versions {
 		for i := range v {

@@ -144,6 +144,12 @@ func (s *Store) Commit(ctx context.Context, l datapoints.Lease, records ...datap
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if m, err := datapoints.MessageOf(records); m != nil || err != nil {
+		if err != nil {
+			return err
+		}
+		return s.submit(ctx, 1, func(t *session) error { return t.leave(l.Run, *m) })
+	}
 	c, err := newCommit(l, records)
 	if err != nil {
 		return err

@@ -278,6 +278,32 @@ func (e *entry) write(t *session, seq *int64) error {
 	return nil
 }
 
+// leave keeps the first message of a name, while the run is not over.
+func (t *session) leave(run string, m datapoints.Message) error {
+	var state string
+	there, err := t.row("SELECT state FROM stepwell_runs WHERE id = ?"+t.d.lock, []any{run}, &state)
+	switch {
+	case err != nil:
+		return err
+	case !there:
+		return refusal{datapoints.ErrNotFound}
+	case datapoints.IsOver(datapoints.State(state)):
+		return refusal{datapoints.ErrOver}
+	}
+	var one int
+	if there, err = t.row("SELECT 1 FROM stepwell_messages WHERE run = ? AND name = ?", []any{run, m.Name}, &one); err != nil {
+		return err
+	}
+	if there {
+		return refusal{datapoints.ErrDelivered}
+	}
+	var last int64
+	if _, err := t.row("SELECT COALESCE(MAX(seq), 0) FROM stepwell_messages WHERE run = ?", []any{run}, &last); err != nil {
+		return err
+	}
+	return t.exec("INSERT INTO stepwell_messages (run, name, seq, at, body) VALUES (?, ?, ?, ?, ?)", run, m.Name, last+1, nanos(m.At), encodeValue(m.Body))
+}
+
 // remove deletes a run, and the contents of files that no other run has.
 func (t *session) remove(run string) error {
 	err := t.exec(`DELETE FROM stepwell_contents WHERE digest IN (SELECT digest FROM stepwell_files WHERE run = ?) AND
@@ -287,7 +313,7 @@ func (t *session) remove(run string) error {
 	}
 	for _, text := range []string{
 		"DELETE FROM stepwell_files WHERE run = ?", "DELETE FROM stepwell_points WHERE run = ?", "DELETE FROM stepwell_attempts WHERE run = ?",
-		"DELETE FROM stepwell_steps WHERE run = ?", "DELETE FROM stepwell_runs WHERE id = ?",
+		"DELETE FROM stepwell_messages WHERE run = ?", "DELETE FROM stepwell_steps WHERE run = ?", "DELETE FROM stepwell_runs WHERE id = ?",
 	} {
 		if err := t.exec(text, run); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 )
 
@@ -18,18 +19,22 @@ type Journal struct {
 	Recorded func(Task) (Outcome, bool)                   // answers a task that is recorded
 	Work     func(context.Context, Task) (Outcome, error) // does one that is not
 	Hard     context.Context                              // ends when calls in flight must be cut
+	Stays    bool                                         // waits for whatever it takes, and never pauses
 	soft     context.Context                              // ends when nothing new may begin
 
 	mu          sync.Mutex
+	root        stopScope
 	live        int // branches that run
 	replaying   bool
 	interrupted bool
 	waiting     []*waiter
+	mail
 }
 
 type waiter struct {
 	scope *stopScope
 	kind  waitKind
+	until time.Time // zero: never
 	woken chan error
 }
 
@@ -39,6 +44,7 @@ const (
 	replayBook waitKind = iota // leave and catch: they send nothing, so they go first
 	replayNew
 	sleeping
+	awaiting // a message
 )
 
 // A stopScope is what can be stopped: the run, one Each, one Shield.
@@ -69,7 +75,7 @@ func (j *Journal) Walk(ctx context.Context, p *plan.Plan, run string, replaying 
 	j.soft, j.live, j.replaying = ctx, 1, replaying
 	unhook := context.AfterFunc(ctx, j.interrupt)
 	defer unhook()
-	root := context.WithValue(context.WithoutCancel(ctx), scopeKey{}, &stopScope{})
+	root := context.WithValue(context.WithoutCancel(ctx), scopeKey{}, &j.root)
 	if ctx.Err() != nil {
 		j.interrupt()
 	}
@@ -81,12 +87,12 @@ func (j *Journal) interrupt() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.interrupted = true
-	j.wake(func(*waiter) bool { return true }, ErrInterrupted)
+	j.waken(func(*waiter) bool { return true }, ErrInterrupted)
 }
 
-// wake makes waiters live again in the same breath, with mu held: a branch
+// waken makes waiters live again in the same breath, with mu held: a branch
 // that was woken counts as running before it has a processor.
-func (j *Journal) wake(which func(*waiter) bool, err error) (n int) {
+func (j *Journal) waken(which func(*waiter) bool, err error) (n int) {
 	keep := j.waiting[:0]
 	for _, w := range j.waiting {
 		if !which(w) {
@@ -102,8 +108,9 @@ func (j *Journal) wake(which func(*waiter) bool, err error) (n int) {
 	return n
 }
 
-// block makes the branch wait. It is called with mu held and returns without it.
-func (j *Journal) block(w *waiter, until time.Time) error {
+// block makes the branch wait, until a time if it has one. It is called with
+// mu held and returns without it.
+func (j *Journal) block(w *waiter) error {
 	switch {
 	case w.scope.isStopped():
 		j.mu.Unlock()
@@ -114,11 +121,11 @@ func (j *Journal) block(w *waiter, until time.Time) error {
 	}
 	w.woken = make(chan error, 1)
 	j.waiting = append(j.waiting, w)
-	if !until.IsZero() {
-		timer := time.AfterFunc(time.Until(until), func() {
+	if !w.until.IsZero() {
+		timer := time.AfterFunc(time.Until(w.until), func() {
 			j.mu.Lock()
 			defer j.mu.Unlock()
-			j.wake(func(other *waiter) bool { return other == w }, nil)
+			j.waken(func(other *waiter) bool { return other == w }, nil)
 		})
 		defer timer.Stop()
 	}
@@ -128,16 +135,22 @@ func (j *Journal) block(w *waiter, until time.Time) error {
 }
 
 // rest takes one branch off. While replaying, when none is left, the
-// bookkeeping that waits goes on; when there is none, the replay is over.
+// bookkeeping that waits goes on; when there is none, the replay is over. When
+// nothing new waits then either, the run may pause.
 func (j *Journal) rest() {
-	if j.live--; j.live > 0 || !j.replaying {
+	if j.live--; j.live > 0 {
 		return
 	}
-	if j.wake(func(w *waiter) bool { return w.kind == replayBook }, nil) > 0 {
-		return
+	if j.replaying {
+		if j.waken(func(w *waiter) bool { return w.kind == replayBook }, nil) > 0 {
+			return
+		}
+		j.replaying = false
+		if j.waken(func(w *waiter) bool { return w.kind == replayNew }, nil) > 0 {
+			return
+		}
 	}
-	j.replaying = false
-	j.wake(func(w *waiter) bool { return w.kind == replayNew }, nil)
+	j.quiet()
 }
 
 // Do implements Engine.
@@ -152,12 +165,12 @@ func (j *Journal) Do(ctx context.Context, t Task) (Outcome, error) {
 		if t.Phase == Leave || t.Phase == Catch {
 			kind = replayBook
 		}
-		if err := j.block(&waiter{scope: scope, kind: kind}, time.Time{}); err != nil {
+		if err := j.block(&waiter{scope: scope, kind: kind}); err != nil {
 			return Outcome{}, err
 		}
 		j.mu.Lock()
 	}
-	stopped, interrupted := scope.isStopped(), j.interrupted
+	stopped, interrupted, came := scope.isStopped(), j.interrupted, j.came
 	j.mu.Unlock()
 	switch {
 	case interrupted, j.soft.Err() != nil:
@@ -169,6 +182,9 @@ func (j *Journal) Do(ctx context.Context, t Task) (Outcome, error) {
 	if err != nil {
 		j.interrupt() // the engine is broken, or cut off: nobody waits for anything any more
 	}
+	if out.Status == datapoints.Awaits {
+		j.looked(t.Path, came)
+	}
 	return out, err
 }
 
@@ -178,13 +194,7 @@ func (j *Journal) SleepUntil(ctx context.Context, t time.Time) error {
 		return nil
 	}
 	j.mu.Lock()
-	return j.block(&waiter{scope: scopeOf(ctx), kind: sleeping}, t)
-}
-
-// Await implements Engine. No verb of this version waits for messages.
-func (j *Journal) Await(ctx context.Context, _ Task, until time.Time) error {
-	j.mu.Lock()
-	return j.block(&waiter{scope: scopeOf(ctx), kind: sleeping}, until)
+	return j.block(&waiter{scope: scopeOf(ctx), kind: sleeping, until: t})
 }
 
 // Shield implements Engine.
@@ -275,7 +285,7 @@ func (s *siblings) ended(i int, err error) {
 	}
 	if AsFailure(err) != nil {
 		s.scope.stopped = true
-		j.wake(func(w *waiter) bool { return w.scope.isStopped() }, ErrStopped)
+		j.waken(func(w *waiter) bool { return w.scope.isStopped() }, ErrStopped)
 	}
 }
 

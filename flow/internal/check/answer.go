@@ -82,7 +82,7 @@ func (c *checker) origin(s *syntax.Step, spec *Action, from *syntax.Save, save *
 		return p.Type(), taint(p)
 	case syntax.FromHeader, syntax.FromCookie:
 		if !spec.Web {
-			c.errorAt(from.Value.Span, diag.KeyNotAllowed, "", "answers of the action %q have no headers", s.Action.Name)
+			c.errorAt(from.Value.Span, diag.KeyNotAllowed, "", "answers of %s have no headers", answerer(s))
 		}
 		if from.Source == syntax.FromCookie || datapoints.SensitiveName(save.Text) {
 			return text, plan.Sensitive

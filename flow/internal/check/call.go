@@ -177,10 +177,10 @@ func (c *checker) expect(s *syntax.Step, spec *Action) plan.Expect {
 		return e
 	}
 	if len(x.Status) > 0 && !spec.Web {
-		c.errorAt(x.StatusSpan, diag.KeyNotAllowed, "", "`expect.status` has no meaning for the action %q: its answers have no status", s.Action.Name)
+		c.errorAt(x.StatusSpan, diag.KeyNotAllowed, "", "`expect.status` has no meaning for %s: its answers have no status", answerer(s))
 	}
 	if x.AllowErrors && !spec.GraphQL {
-		c.errorAt(x.ErrorsSpan, diag.KeyNotAllowed, "", "`expect.errors` is for graphql steps, not for the action %q", s.Action.Name)
+		c.errorAt(x.ErrorsSpan, diag.KeyNotAllowed, "", "`expect.errors` is for graphql steps, not for %s", answerer(s))
 	}
 	e.AllowErrors = x.AllowErrors
 	e.Status = ranges(x.Status)
@@ -277,4 +277,88 @@ func pointed(n *syntax.Node, pointer string) *syntax.Node {
 		n = next
 	}
 	return n
+}
+
+// answerer is what gives the step its answer, in words.
+func answerer(s *syntax.Step) string {
+	if s.Verb == syntax.Callback {
+		return "a callback"
+	}
+	return fmt.Sprintf("the action %q", s.Action.Name)
+}
+
+// callback checks a step that waits for a message. The message is its answer.
+func (c *checker) callback(s *syntax.Step, node *plan.Node) {
+	name := s.Callback.Name
+	node.Work.Message, node.Work.Title = &plan.MessageSpec{}, "callback "+name
+	if v, declared := c.messages[name]; declared {
+		node.Work.Message.Name = v.ref.Call.Name
+	} else if name != "" {
+		hint := fmt.Sprintf("declare it at the top of the file: `callbacks: { %s: {} }`", name)
+		if near := expression.Suggest(name, c.Names("callbacks")); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		c.errorAt(s.Callback.Span, diag.UnknownName, hint, "no callback is called %q", name)
+	}
+	call := &plan.CallSpec{}
+	c.at.response = true
+	call.Expect = c.expect(s, &Action{})
+	c.saves(s, &Action{}, call)
+	c.at.response = false
+	node.Work.Message.Expect, node.Work.Message.Save = call.Expect, call.Save
+}
+
+// callbacks reads the messages that others may send. Those of a sub-flow are
+// the run's under the names of the steps that lead to it: "order.result".
+func (c *checker) callbacks() {
+	c.messages = make(map[string]*variable, len(c.file.Callbacks))
+	lead := ""
+	for o := c; o.outer != nil; o = o.outer {
+		lead = o.caller.Name + "." + lead
+	}
+	for _, m := range c.file.Callbacks {
+		p := &plan.Message{Name: lead + m.Name, Description: m.Description, Span: m.Span}
+		if m.Schema != nil {
+			p.Schema = c.schema(m.Schema)
+		}
+		c.messages[m.Name] = &variable{ref: plan.Ref{Call: p}}
+		c.received = append(c.received, p)
+	}
+	around := ""
+	if c.outer != nil {
+		around = c.outer.around[c.caller]
+	}
+	c.around = map[*syntax.Step]string{}
+	c.callbacksOnce(c.file.Steps, around)
+	c.callbacksOnce(c.file.Finally, around)
+}
+
+// callbacksOnce reports steps that would wait for the same message again and
+// again: a run gets one. around says in what they lie, "" in nothing like that.
+func (c *checker) callbacksOnce(steps []*syntax.Step, around string) {
+	for _, s := range steps {
+		inner := around
+		switch {
+		case s.ForEach != nil:
+			inner = fmt.Sprintf("the loop %q", s.Name)
+		case s.Poll != nil || s.Retry != nil && !s.Retry.Off && s.Verb != syntax.Action:
+			inner = fmt.Sprintf("the rounds of step %q", s.Name)
+		}
+		if s.Verb == syntax.Callback && inner != "" {
+			c.errorAt(s.VerbSpan, diag.NotHere, "wait for it once, before or after that; for each item start a run of its own (--each)",
+				"a callback cannot be waited for in %s: a run gets one message of each", inner)
+		}
+		if s.Verb == syntax.SubFlow && inner != "" {
+			c.around[s] = inner
+		}
+		c.callbacksOnce(s.Steps, inner)
+		for _, b := range s.Branches {
+			c.callbacksOnce(b.Steps, inner)
+		}
+		for _, clause := range s.Catch {
+			c.callbacksOnce(clause.Steps, around)
+		}
+		c.callbacksOnce(s.Finally, inner)
+		c.callbacksOnce(s.Else, around)
+	}
 }

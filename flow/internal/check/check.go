@@ -40,6 +40,7 @@ func Flow(f *syntax.Flow, kit Kit, read func(name string) ([]byte, error)) (*pla
 	node.Scope = c.space.scope
 	p := c.plan
 	p.Root, p.Files, p.Secrets, p.Steps, p.Sensitive = node, c.files, c.ordered, c.steps, c.sensitive || len(c.ordered) > 0
+	p.Callbacks = c.received
 	c.number(node, 0)
 	problems := c.inOrder()
 	for _, d := range problems {
@@ -69,6 +70,8 @@ type checker struct {
 	at          place
 	inputNames  map[string]*variable
 	secretNames map[string]*variable
+	messages    map[string]*variable    // callbacks
+	around      map[*syntax.Step]string // of steps that call sub-flows: in what they are repeated
 	declared    map[string]*declaration
 	points      map[*plan.Point]*variable
 	loops       map[*syntax.Step]*space
@@ -118,6 +121,7 @@ func (c *checker) compile(node *plan.Node) {
 	c.inputs()
 	c.secrets()
 	c.data()
+	c.callbacks()
 	c.collect(c.file.Steps, root)
 	c.collect(c.file.Finally, root)
 	c.declare(root)
@@ -179,6 +183,7 @@ func (c *checker) finish() {
 	for _, in := range c.plan.Inputs {
 		c.sensitive = c.sensitive || in.Class != plan.Plain
 	}
+	c.sensitive = c.sensitive || len(c.received) > 0 // a callback's URL is as good as a secret
 	for p := range c.points {
 		c.sensitive = c.sensitive || p.Class != plan.Plain
 	}

@@ -142,6 +142,7 @@ type project struct {
 	trees     map[string]*subFile
 	secrets   map[string]*plan.Secret
 	ordered   []*plan.Secret
+	received  []*plan.Message // callbacks, of sub-flows too
 	steps     int
 	full      bool // there are too many steps: reported
 	sensitive bool

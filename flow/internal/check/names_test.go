@@ -86,7 +86,7 @@ func TestRootsStandWhereTheyMeanSomething(t *testing.T) {
 		{"error only in retry", head + `  - { id: a, action: http, with: { url: /a }, expect: { that: error.kind == "x" } }`, []string{"5:63 not-here"}, ""},
 		{"request in headers", head + `  - { id: a, action: http, with: { url: /a, headers: { X: "${{ sha256(request.body) | hex() }}" } } }`, nil, ""},
 		{"not in query", head + `  - { id: a, action: http, with: { url: /a, query: { x: "${{ request.method }}" } } }`, []string{"5:62 not-here"}, ""},
-		{"callbacks", head + `  - { id: a, set: { x: "${{ callbacks.a.url }}" } }`, []string{"5:29 not-here"}, "not in this version"},
+		{"callbacks", head + `  - { id: a, set: { x: "${{ callbacks.a.url }}" } }`, []string{"5:39 unknown-name"}, "callback"},
 		{"a GraphQL answer's data", head + `
   - id: a
     action: graphql
@@ -104,7 +104,7 @@ func TestProblemsDoNotMakeOthers(t *testing.T) {
 		{"a name with a broken path is known", head + "  - { id: a, action: http, with: { url: /a }, save: { x: $.id } }\n  - { id: b, set: { y: \"${{ data.x }}\" } }", []string{"5:58 bad-path"}, ""},
 		{"and one of an unknown action", head + "  - { id: a, action: htp, with: { url: \"/${{ data.z }}\" }, save: { x: id } }\n  - { id: b, set: { y: \"${{ data.x }}\" } }", []string{"5:22 unknown-action", "5:51 unknown-name"}, `did you mean "http"?`},
 		{"and one with a broken expression", head + "  - { id: a, set: { x: \"${{ 1 + }}\" } }\n  - { id: b, set: { y: \"${{ data.x + 1 }}\" } }", []string{"5:32 bad-expression"}, ""},
-		{"and what a step of a later version would save", head + "  - id: a\n    callback: d\n    save: { u: u }\n  - { id: b, set: { y: \"${{ data.u }}\" } }", []string{"6:5 not-in-this-version"}, ""},
+		{"and what an undeclared callback would save", head + "  - id: a\n    callback: d\n    save: { u: u }\n  - { id: b, set: { y: \"${{ data.u }}\" } }", []string{"6:15 unknown-name"}, "no callback is called"},
 		{"what comes after a failure is checked as usual", head + "  - { id: a, fail: no }\n  - { id: b, set: { y: \"${{ data.nope }}\" } }\n  - { id: c, set: { z: \"${{ data.y }}\" } }", []string{"warning 6:7 unreachable", "6:34 unknown-name"}, `step "a" before it always fails`},
 		{"a problem in the defaults is told once", "defaults: { http: { headers: { A: \"${{ data.nope }}\" } } }\nsteps:\n  - { id: a, action: http, with: { url: /a } }\n  - { id: b, action: http, with: { url: /a } }", []string{"3:45 unknown-name"}, ""},
 	})

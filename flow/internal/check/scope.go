@@ -14,7 +14,7 @@ var _ expression.Scope = (*checker)(nil)
 // Root says whether a root may stand at the present place.
 func (c *checker) Root(root string) (why string, ok bool) {
 	switch root {
-	case "", "inputs", "secrets", "data", "steps", "run":
+	case "", "inputs", "secrets", "data", "steps", "run", "callbacks":
 		return "", true
 	case "response":
 		return "an answer exists in `expect`, `save`, `poll`, `pages` and `retry.when`", c.at.response
@@ -22,8 +22,6 @@ func (c *checker) Root(root string) (why string, ok bool) {
 		return "a failure exists in `catch` and `retry.when`; in `finally` it is `run.error`", c.at.failure
 	case "request":
 		return "the request of an attempt exists in `headers`", c.at.request
-	case "callbacks":
-		return "callbacks are not in this version", false
 	}
 	return "", false
 }
@@ -54,6 +52,18 @@ func (c *checker) Name(root, name string) (expression.Name, bool) {
 		v, ok := c.secretNames[name]
 		if !ok {
 			return expression.Name{}, false
+		}
+		return v.info(), true
+	case "callbacks":
+		v, ok := c.messages[name]
+		if !ok {
+			return expression.Name{}, false
+		}
+		if m := v.ref.Call; m.Used.Line == 0 {
+			m.Used = m.Span
+			if c.at.step != nil {
+				m.Used = c.at.step.Span
+			}
 		}
 		return v.info(), true
 	case "steps":
@@ -91,6 +101,10 @@ func (c *checker) Names(root string) []string {
 		}
 	case "secrets":
 		for name := range c.secretNames {
+			seen[name] = true
+		}
+	case "callbacks":
+		for name := range c.messages {
 			seen[name] = true
 		}
 	case "steps":

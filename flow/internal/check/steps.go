@@ -1,7 +1,9 @@
 package check
 
 import (
+	"fmt"
 	"strings"
+	"time"
 
 	"github.com/stepwell/stepwell/flow/diag"
 	"github.com/stepwell/stepwell/flow/internal/expression"
@@ -111,10 +113,70 @@ func (c *checker) verb(s *syntax.Step, node *plan.Node) {
 	case syntax.Parallel:
 		node.Kind = plan.Parallel
 		c.parallel(s, node)
+	case syntax.Wait:
+		node.Kind = plan.Wait
+		c.wait(s, node)
+	case syntax.Callback:
+		node.Kind = plan.Callback
+		c.callback(s, node)
 	default: // a block, or a verb that is missing and was reported
 		node.Kind = plan.Block
 		c.block(s, node)
 	}
+}
+
+// wait checks how long a step waits.
+func (c *checker) wait(s *syntax.Step, node *plan.Node) {
+	w := &plan.WaitSpec{Long: true}
+	node.Work.Wait, node.Work.Title = w, "wait"
+	switch {
+	case s.Wait == nil: // it was wrong, and that was reported
+	case s.Wait.Until != nil:
+		n := s.Wait.Until
+		if w.Until = c.text(n); w.Until == nil {
+			return
+		}
+		node.Work.Title = "wait until " + plan.Placeholders(n.Text)
+		if text, constant := w.Until.Constant(); constant {
+			c.moment(n, text)
+			return
+		}
+		switch kind := w.Until.Type().Kind; kind {
+		case expression.Integer, expression.Number, expression.Boolean, expression.Date, expression.Telephone:
+			c.errorAt(n.Span, diag.TypeMismatch, "write date(…) of a text to compute with it", "`until` must be a date and time, the expression gives %s", typeName(w.Until.Type()))
+		}
+	case strings.Contains(s.Wait.For.Text, "${{"):
+		n := s.Wait.For
+		node.Work.Title = "wait " + plan.Placeholders(n.Text)
+		if w.Text = c.text(n); w.Text == nil {
+			return
+		}
+		switch kind := w.Text.Type().Kind; kind {
+		case expression.String, expression.Any:
+		default:
+			c.errorAt(n.Span, diag.TypeMismatch, "write the unit, too: `wait: ${{ inputs.seconds }}s`, or `wait: { until: … }` for a time",
+				"`wait` must be a duration as text such as 30m, the expression gives %s", typeName(w.Text.Type()))
+		}
+	default:
+		node.Work.Title = "wait " + s.Wait.For.Text
+		w.Text = c.text(s.Wait.For)
+		w.For, _ = syntax.ParseDuration(s.Wait.For.Text)
+		w.Long = w.For > plan.Patience
+	}
+}
+
+// moment checks a constant time.
+func (c *checker) moment(n *syntax.Node, text string) {
+	if _, err := time.Parse(time.RFC3339, text); err == nil {
+		return
+	}
+	hint := "write it like 2026-11-30T09:00:00Z or 2026-11-30T09:00:00+01:00"
+	if root, _, ok := strings.Cut(text, "."); ok {
+		if _, known := c.Root(root); known {
+			hint = fmt.Sprintf("write `until: ${{ %s }}`", text)
+		}
+	}
+	c.errorAt(n.Span, diag.WrongValue, hint, "`until` is no date and time with an offset (RFC 3339)")
 }
 
 // assign checks `set`: all values are computed before any of them is kept.

@@ -87,13 +87,6 @@ type Argument struct {
 	Span  diag.Span
 }
 
-// A WaitSpec is how long a step waits: For, or the time that Until gives.
-type WaitSpec struct {
-	For   Value // a duration as text; constant or an expression
-	Until *expression.Program
-	Long  bool // may be longer than 60 s: the run may pause
-}
-
 // A MessageSpec is a message that a step waits for.
 type MessageSpec struct {
 	Name   string
@@ -121,6 +114,7 @@ type Pages struct {
 type Message struct {
 	Name, Description string
 	Schema            Schema
+	Used              diag.Span // where an expression asks for its URL first; line 0: nowhere
 	Span              diag.Span
 }
 

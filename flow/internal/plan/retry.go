@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"time"
+
+	"github.com/stepwell/stepwell/flow/internal/expression"
 )
 
 // Lists says whether a failure is among those that the author, or the
@@ -48,6 +50,18 @@ func (p *Poll) Wait(done int) time.Duration {
 	}
 	return time.Duration(wait)
 }
+
+// A WaitSpec is how long a step waits: For, or what Text gives, or to the time
+// that Until gives.
+type WaitSpec struct {
+	For   time.Duration        // what Text says if it is constant, else 0
+	Text  *expression.Template // a duration as text; nil: Until
+	Until *expression.Template // a time, or text that is one
+	Long  bool                 // may be longer than Patience: the run may pause
+}
+
+// Patience is how long a run stays for what is due next; for longer it pauses.
+const Patience = time.Minute
 
 // Round is the path of a node's round. Rounds are numbered from 1, as attempts
 // are, and their paths from 0.

@@ -14,6 +14,7 @@ type Reopening struct {
 	At      func(path string) *plan.Node
 	Forget  func(hidden datapoints.Value) datapoints.Value // takes a failure out of a row's hidden part
 	Now     time.Time
+	Paused  bool // the run had paused: what is around its waiting steps keeps its time
 	Records []datapoints.Record
 }
 
@@ -55,8 +56,11 @@ func (o *Reopening) node(n *plan.Node, path string, deadline time.Time) (ok bool
 	case r.Last.Status == datapoints.Done:
 		ok = true
 	case n.Kind < plan.Block:
-		if r.Last.Status == datapoints.Broke {
+		if waits := n.Kind == plan.Wait || n.Kind == plan.Callback; r.Last.Status == datapoints.Broke ||
+			waits && !r.Deadline.IsZero() && r.Deadline.Before(o.Now) {
 			o.Put(path, o.Series(r))
+		} else if waits {
+			break // its times are points in time
 		} else if r.Last.Status != 0 {
 			r.Deadline = time.Time{}
 			o.Put(path, r)
@@ -145,6 +149,7 @@ func (o *Reopening) retime(n *plan.Node, path string, deadline time.Time) {
 	goesOn, inner := n.Bare, deadline
 	switch {
 	case n.Bare || Final(&r):
+	case n.Kind == plan.Wait, n.Kind == plan.Callback: // its times are points in time
 	case n.Kind < plan.Block:
 		if !r.Deadline.IsZero() {
 			r.Deadline = time.Time{}
@@ -152,6 +157,9 @@ func (o *Reopening) retime(n *plan.Node, path string, deadline time.Time) {
 		}
 	case r.Enter.Status == datapoints.Open:
 		goesOn, inner = true, Nearer(deadline, o.Now, n.Work.Timeout)
+		if o.Paused {
+			inner = r.Enter.Deadline
+		}
 		if !inner.Equal(r.Enter.Deadline) {
 			r.Enter.Deadline = inner
 			o.Put(path, r)

@@ -304,6 +304,20 @@ func Unknown(path string, r *datapoints.Row) bool {
 // recorded of an answer.
 func InDoubt(r *datapoints.Row) bool { return r.Intent == r.N+1 && !r.IntentSafe && !Final(r) }
 
+// Waiting are the paths of leaves that wait for a message or a time, sorted.
+func (s *State) Waiting() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var paths []string
+	for path, r := range s.rows {
+		if r.Last.Status == datapoints.Awaits || r.Last.Status == datapoints.Again && !r.Last.Until.IsZero() {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
 // Doubts are the paths at or below another of rows that are in doubt, sorted.
 func (s *State) Doubts(below string) []string {
 	s.mu.Lock()

@@ -100,16 +100,7 @@ func (r *reader) expect(p Pair) *Expect {
 			}
 		}
 	}
-	if s, has := f.get("schema"); has {
-		switch {
-		case s.Value.Kind == String && s.Value.Text != "" || s.Value.Kind == Mapping:
-			if r.constants("schema", s.Value) {
-				e.Schema = s.Value
-			}
-		default:
-			r.report(orKey(s.Value.Span, s.KeySpan), diag.WrongShape, "", "\"schema\" is a file or a JSON Schema, not %s", describe(s.Value))
-		}
-	}
+	e.Schema = f.schema()
 	e.AllowErrors = f.choice("errors", "allow") != ""
 	return e
 }

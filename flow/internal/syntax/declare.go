@@ -253,3 +253,37 @@ func (f *fields) keyring() *Keyring {
 	g.require("the keyring")
 	return &Keyring{Service: g.text("service"), User: g.text("user")}
 }
+
+// callbacks reads the messages that others may send to a run.
+func (r *reader) callbacks(f *fields) {
+	p, has := f.get("callbacks")
+	if !has {
+		return
+	}
+	for _, pair := range r.names(p) {
+		m := &Message{ID: ID{Name: pair.Key, Span: pair.KeySpan}}
+		r.flow.Callbacks = append(r.flow.Callbacks, m)
+		if pair.Value.Kind == Null { // `result:` alone declares it
+			continue
+		}
+		if g, ok := r.open(pair.Value, &callbackKeys, "a callback"); ok {
+			m.Description, m.Schema = g.text("description"), g.schema()
+		}
+	}
+}
+
+// schema reads a JSON Schema, or the file that holds one; nil if there is none.
+func (f *fields) schema() *Node {
+	p, has := f.get("schema")
+	if !has {
+		return nil
+	}
+	if n := p.Value; n.Kind == String && n.Text != "" || n.Kind == Mapping {
+		if !f.r.constants("schema", n) {
+			return nil
+		}
+		return n
+	}
+	f.r.report(orKey(p.Value.Span, p.KeySpan), diag.WrongShape, "", "\"schema\" is a file or a JSON Schema, not %s", describe(p.Value))
+	return nil
+}

@@ -44,6 +44,7 @@ func (r *reader) declarations(f *fields) {
 	r.inputs(f)
 	r.secrets(f)
 	r.data(f)
+	r.callbacks(f)
 	if p, has := f.get("defaults"); has {
 		r.defaults(p)
 	}

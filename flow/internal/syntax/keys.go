@@ -65,6 +65,7 @@ func Tables() []*Table {
 	return []*Table{
 		&fileKeys, &includedKeys, &inputKeys, &secretKeys, &keyringKeys, &dataKeys, &defaultsKeys, &stepKeys,
 		&forEachKeys, &expectKeys, &thatKeys, &saveKeys, &retryKeys, &backoffKeys, &pollKeys, &pollBackoffKeys, &pagesKeys, &clauseKeys,
+		&callbackKeys, &waitKeys,
 	}
 }
 
@@ -125,7 +126,7 @@ var (
 		{Name: "secrets", Takes: "mapping of secret", Doc: "where secret values come from"},
 		{Name: "data", Takes: "mapping of data", Doc: "types and descriptions of data points"},
 		{Name: "credentials", Takes: "mapping of credential", Doc: "fetches, caches and renews tokens", Later: "fetch, cache and renew tokens", Instead: "fetch the token in a step, save it, and send it in `headers`"},
-		{Name: "callbacks", Takes: "mapping of callback", Doc: "declares messages that others send to a run", Later: "declare messages that others send to a run", Instead: "ask for the answer in a later step or flow"},
+		{Name: "callbacks", Takes: "mapping of callback", Doc: "declares messages that others send to a run"},
 		{Name: "defaults", Takes: "defaults", Doc: "settings of every http and graphql step"},
 		{Name: "steps", Takes: "steps", Required: true, Doc: "what is done, in this order"},
 		{Name: "finally", Takes: "steps", Doc: "steps that run after the others, also after a failure"},
@@ -197,8 +198,8 @@ var (
 		{Name: "steps", Takes: "steps", Verb: Block, Doc: "steps that share what stands at this one"},
 		{Name: "parallel", Takes: "mapping of steps", Verb: Parallel, Doc: "runs branches at the same time"},
 		{Name: "flow", Takes: "file", Verb: SubFlow, Doc: "runs another flow as a step"},
-		{Name: "wait", Takes: "duration or wait", Verb: Wait, Doc: "pauses the run", Later: "pause the run", Instead: "end the flow here and start another one later"},
-		{Name: "callback", Takes: "name", Verb: Callback, Doc: "waits for a message", Later: "wait for a message", Instead: "ask for the answer in a later step or flow"},
+		{Name: "wait", Takes: "duration or wait", Verb: Wait, Doc: "pauses the run"},
+		{Name: "callback", Takes: "name", Verb: Callback, Doc: "waits for a message"},
 		{Name: "concurrency", Takes: "integer", On: of(Parallel), Least: 1, Most: maxConcurrency, Doc: "how many branches run at the same time; all of them without it"},
 
 		{Name: "with", Takes: "fields", On: of(Action, SubFlow), Doc: "the action's fields, or the inputs of the other flow"},
@@ -212,6 +213,15 @@ var (
 		{Name: "catch", Takes: "list of clauses", Doc: "runs steps when the step has failed, and goes on"},
 		{Name: "on_error", Takes: "continue", Doc: "the run goes on if the step fails"},
 		{Name: "finally", Takes: "steps", On: of(Block), Doc: "steps that run after a block's, also after a failure"},
+	}}
+
+	callbackKeys = Table{"callback", []Key{
+		{Name: "description", Takes: "text", Doc: "who sends it and what it says, for people"},
+		{Name: "schema", Takes: "schema", Doc: "a JSON Schema for the message: a file, or written here"},
+	}}
+
+	waitKeys = Table{"wait", []Key{
+		{Name: "until", Takes: "time", Required: true, Doc: "the time at which the run goes on"},
 	}}
 
 	forEachKeys = Table{"for_each", []Key{

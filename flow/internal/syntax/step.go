@@ -194,6 +194,10 @@ func notAllowedHint(key *Key, v Verb) string {
 		return fmt.Sprintf("put the step into a block: `steps: […]` with the `%s`", key.Name)
 	case v == Parallel && (key.Name == "save" || key.Name == "expect"):
 		return "write it at the step in the branch that gets the answer"
+	case key.Name == "for_each" && v == Wait:
+		return "put the `wait` into a block: `steps: […]` with the `for_each`"
+	case key.Name == "for_each" && v == Callback:
+		return "a run gets one message of a callback: wait for it once, outside of loops"
 	case v == Block && (key.Name == "save" || key.Name == "expect"):
 		return "write it at the step in the block that gets the answer"
 	}
@@ -235,10 +239,42 @@ func (f *fields) readVerb(s *Step) {
 		if v := f.integer("concurrency", 1, maxConcurrency); v != nil {
 			s.Concurrency = *v
 		}
+	case Wait:
+		s.Wait = f.pause()
+	case Callback:
+		p, _ := f.get("callback")
+		s.Callback, _ = f.r.id(p, false)
 	}
 	if p, has := f.get("with"); has && f.on("with", s) {
 		s.With = f.r.with(p, s)
 	}
+}
+
+// pause reads how long a step waits: a duration, or the time at which it ends.
+// It is nil if that was wrong.
+func (f *fields) pause() *Pause {
+	p, _ := f.get("wait")
+	w := &Pause{Span: p.KeySpan}
+	if p.Value.Kind != Mapping {
+		if w.For = p.Value; strings.Contains(p.Value.Text, "${{") {
+			return w
+		}
+		if d := f.duration("wait"); d == nil {
+			return nil
+		}
+		return w
+	}
+	g, _ := f.r.open(p.Value, &waitKeys, "`wait`")
+	g.require("`wait`")
+	until, has := g.get("until")
+	if !has {
+		return nil
+	}
+	if w.Until = until.Value; w.Until.Kind == String && w.Until.Text != "" {
+		return w
+	}
+	f.r.report(orKey(until.Value.Span, until.KeySpan), diag.WrongShape, "write it like 2026-11-30T09:00:00Z, or ${{ data.due }}", "\"until\" takes a time, not %s", describe(until.Value))
+	return nil
 }
 
 // readAround reads the keys around the verb.

@@ -1,0 +1,116 @@
+// Package inbox is how others reach a run: the address under which they do,
+// what they may leave, and how a process that works on the run hears of it.
+package inbox
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/walk"
+)
+
+// An Ear is what one run in this process listens with.
+type Ear struct {
+	Journal   *walk.Journal
+	known     atomic.Int32 // messages that were told of
+	cancelled atomic.Bool
+}
+
+// Cancelled says whether somebody wishes the run to be cancelled.
+func (e *Ear) Cancelled() bool { return e.cancelled.Load() }
+
+// Cancel makes the run stop.
+func (e *Ear) Cancel() {
+	e.cancelled.Store(true)
+	e.Journal.Cancel()
+}
+
+// hear is told of all messages that were left.
+func (e *Ear) hear(mail []datapoints.Message) {
+	if slices.ContainsFunc(mail, func(m datapoints.Message) bool { return m.Name == "" }) {
+		e.Cancel()
+	}
+	if n := int32(len(mail)); e.known.Swap(n) != n {
+		e.Journal.Deliver()
+	}
+}
+
+// Missed says of a run that has just paused that somebody has left a message
+// since it last heard of one.
+func (e *Ear) Missed(ctx context.Context, s datapoints.Store, run string) bool {
+	got, err := s.Read(ctx, run, datapoints.Query{Mail: true})
+	return err == nil && len(got.Mail) > int(e.known.Load())
+}
+
+// Ears are those of all runs that this process works on. The zero Ears is ready.
+type Ears struct {
+	mu   sync.Mutex
+	runs map[string]*Ear
+}
+
+// Of is the ear of a run, nil if this process does not work on it.
+func (s *Ears) Of(run string) *Ear {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.runs[run]
+}
+
+// Listen makes that messages reach a run, until stop is called: those that are
+// there, those that this process leaves at once, and those of others when the
+// store is looked at. Of errors of the store its next commit tells.
+func (s *Ears) Listen(ctx context.Context, from datapoints.Store, run string, e *Ear) (stop func()) {
+	s.mu.Lock()
+	if s.runs == nil {
+		s.runs = map[string]*Ear{}
+	}
+	s.runs[run] = e
+	s.mu.Unlock()
+	unwatch := watch(ctx, from, run, e.hear)
+	return func() {
+		unwatch()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.runs, run)
+	}
+}
+
+// look is how often a store is looked into for what others have left there.
+const look = time.Second
+
+// watch tells hear of the messages that others have left for a run: of those
+// that are there at once, and then of all, time and again, until stop is called.
+// In a store that does not last nobody else can leave any.
+func watch(ctx context.Context, s datapoints.Store, run string, hear func([]datapoints.Message)) (stop func()) {
+	tell := func() {
+		if got, err := s.Read(ctx, run, datapoints.Query{Mail: true}); err == nil && len(got.Mail) > 0 {
+			hear(got.Mail)
+		}
+	}
+	tell()
+	if !s.Traits().Lasts {
+		return func() {}
+	}
+	var mu sync.Mutex
+	stopped := false
+	var timer *time.Timer
+	mu.Lock()
+	timer = time.AfterFunc(look, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !stopped {
+			tell()
+			timer.Reset(look)
+		}
+	})
+	mu.Unlock()
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		stopped = true
+		timer.Stop()
+	}
+}
