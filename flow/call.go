@@ -359,13 +359,6 @@ func (w *work) callers(path string) string {
 	return strings.Join(who, ", ")
 }
 
-// A hearing is what a run listens with, and how it is reached.
-type hearing struct {
-	inbox.Ear
-	before  datapoints.State // of the run, when this process took it
-	address inbox.Address    // for callbacks
-}
-
 // moveIn gives the run its address, unless it has one.
 func (w *work) moveIn(v datapoints.Value) datapoints.Value {
 	h := unseal(v)
@@ -399,12 +392,4 @@ func (w *work) answersAt(a inbox.Address) {
 		w.redactor.Add(label, a.URL(w.run.ID, m.Name))
 		w.redactor.Add(label, a.Token(m.Name))
 	}
-}
-
-// waitOf is a wait for people.
-func waitOf(s *plan.WaitSpec) *OutlineWait {
-	if s.Until != nil {
-		return &OutlineWait{Until: plan.Placeholders(s.Until.Source()), Long: s.Long}
-	}
-	return &OutlineWait{For: plan.Placeholders(s.Text.Source()), Long: s.Long}
 }

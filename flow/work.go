@@ -10,6 +10,7 @@ import (
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/inbox"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
 	"github.com/stepwell/stepwell/flow/internal/trust"
@@ -30,6 +31,13 @@ type work struct {
 	origins  trust.Memo
 	returns  json.RawMessage // the outputs, if they were computed in this process
 	hearing
+}
+
+// A hearing is what a run listens with, and how it is reached.
+type hearing struct {
+	inbox.Ear
+	before  datapoints.State // of the run, when this process took it
+	address inbox.Address    // for callbacks
 }
 
 // add records; wait returns only when that is durable.
@@ -378,3 +386,11 @@ func (w *work) waits(wake time.Time) *Error {
 
 // clock is a time for people to read.
 func clock(t time.Time) string { return t.UTC().Truncate(time.Second).Format(time.RFC3339) }
+
+// waitOf is a wait for people.
+func waitOf(s *plan.WaitSpec) *OutlineWait {
+	if s.Until != nil {
+		return &OutlineWait{Until: plan.Placeholders(s.Until.Source()), Long: s.Long}
+	}
+	return &OutlineWait{For: plan.Placeholders(s.Text.Source()), Long: s.Long}
+}
