@@ -250,7 +250,8 @@ func (p *progress) insert(r *row) {
 		}
 		parent = parent[:dot]
 		for i, other := range p.rows {
-			if other.path == parent || strings.HasPrefix(other.path, parent+".") {
+			last := parent + ".finally." // stays the last
+			if other.path == parent || strings.HasPrefix(other.path, parent+".") && (!strings.HasPrefix(other.path, last) || strings.HasPrefix(r.path, last)) {
 				at = i + 1
 			}
 		}

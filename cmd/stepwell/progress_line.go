@@ -141,6 +141,9 @@ func (p *progress) answer(r *row, l layout, say string) string {
 	switch {
 	case room < 6:
 	case say != "":
+		if head, tail, ok := strings.Cut(say, ", "); ok && columns(say) > room && columns(head) > room {
+			say = tail // "went on": what it failed with stands below
+		}
 		text += "  " + k.paint(yellow, k.cut(say, room))
 	case len(r.saved) > 0:
 		text += "  " + k.paint(dim, k.saved(r.saved, room))
@@ -200,11 +203,7 @@ func (p *progress) retrying(r *row) string {
 	if r.status != 0 {
 		what = strconv.Itoa(r.status)
 	}
-	wait := max(0, r.again.Sub(p.now()))
-	in := strings.Replace(tenths(wait.Round(100*time.Millisecond)), ".0s", "s", 1)
-	if wait < 50*time.Millisecond {
-		in = short(wait)
-	}
+	in := soon(r.again.Sub(p.now()))
 	text := fmt.Sprintf("%s, again in %s (attempt %d of %d", what, in, r.attempt+1, r.limit)
 	if r.state == rowPolling {
 		text = strings.TrimPrefix(fmt.Sprintf("%s, asks again in %s (poll %d", what, in, r.turns+1), ", ")
@@ -213,6 +212,14 @@ func (p *progress) retrying(r *row) string {
 		text += ", the server said so"
 	}
 	return text + ")"
+}
+
+// soon is a time that is left: "2s", "0.3s", "12ms".
+func soon(d time.Duration) string {
+	if d < 50*time.Millisecond {
+		return short(d)
+	}
+	return strings.Replace(tenths(d.Round(100*time.Millisecond)), ".0s", "s", 1)
 }
 
 // waiting says until when: "until Mon 30 Nov 09:00 (8d 3h)".
@@ -224,10 +231,13 @@ func (p *progress) waiting(r *row) string {
 			text = "waits for a message " + text
 		}
 	}
-	if r.holds {
-		text = fmt.Sprintf("round %d %s", r.round+2, strings.TrimPrefix(text, "waits for a message "))
+	if !r.holds {
+		return text
 	}
-	return text
+	if left := r.until.Sub(p.now()); left < time.Minute {
+		return fmt.Sprintf("round %d in %s", r.round+2, soon(left))
+	}
+	return fmt.Sprintf("round %d %s", r.round+2, strings.TrimPrefix(text, "waits for a message "))
 }
 
 // clock is a time as people here say it: today's without the day.

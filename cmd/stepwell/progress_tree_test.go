@@ -105,6 +105,29 @@ follow-up                                                     run 01a1fe72-9f81
 	}
 }
 
+func TestAClauseStandsBeforeWhatFollowsInAnyCase(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, 80, 24, row{path: "update"}, row{path: "update.put", title: "PUT /x"}, row{path: "update.finally.tidy", title: "GET /tidy"}, row{path: "next"})
+	s.begin(flow.RunSpan, flow.Span{})
+	update := s.opened("update")
+	s.opened("update.put")(flow.End{Outcome: "failed", Status: 412, Took: time.Millisecond, Error: &flow.Error{Kind: flow.KindHTTP, Status: 412}})
+	wait := s.begin(flow.WaitSpan, flow.Span{Path: "update", Until: s.clock.Add(1300 * time.Millisecond)})
+	if text := s.pass(0); !strings.Contains(text, "⏸ update          round 2 in 1.3s") {
+		t.Error(text)
+	}
+	wait(flow.End{Outcome: "done"})
+	update(flow.End{Outcome: "caught", Status: 412, Took: time.Second, Error: &flow.Error{Kind: flow.KindHTTP, Status: 412}})
+	s.opened("update.catch[0].mend")
+	compare(t, s.pass(0), `
+follow-up                                                     run 01a1fe72-9f81
+  – update                                   412   1.0s  failed (http), went on
+  ✗   put           PUT  /x                  412    1ms
+  ◐   catc…0].mend
+  ·   finally.tidy
+  · next
+`)
+}
+
 func TestAWaitSaysUntilWhenAndHowLongThatIs(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, 80, 24, row{path: "reminder", title: "wait 8d"}, row{path: "answer", title: "callback lab"})

@@ -162,7 +162,7 @@ var changing = []struct {
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "HOST"},
 	{regexp.MustCompile(`\b[A-Z][a-z]{2},? \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d( GMT)?`), "DATE"},
 	{regexp.MustCompile(`\b\d\d:\d\d:\d\d\.\d{3}\b`), "CLOCK"},
-	{regexp.MustCompile(` *[▏▎▍▌▋▊▉█][ ▏▎▍▌▋▊▉█]*`), " BAR "},
+	{regexp.MustCompile(` *[▏▎▍▌▋▊▉█][ ▏▎▍▌▋▊▉█]*(·+[ ▏▎▍▌▋▊▉█]+)*`), " BAR "},
 	{regexp.MustCompile(` *([+ ])\d+(\.\d+)?(ms|s)\b *`), " ${1}TIME "},
 	{regexp.MustCompile(`TOOK +`), "TOOK  "},
 	{regexp.MustCompile(`(?m) +$`), ""},

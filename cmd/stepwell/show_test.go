@@ -36,7 +36,7 @@ func shown(o flow.Outline, paths ...string) string {
 func TestRecordedStepsStandInTheOrderOfTheFileWheneverTheyRan(t *testing.T) {
 	t.Parallel()
 	got := shown(everything(), "lookup!", "finally.bye", "lookup.catch[0].create", "fetch.else.skip", "each[0]#1.pause", "all", "all.pages.list", "all.sets.one", "all.jobs.job",
-		"fetch", "each", "fetch.read", "each[0].finally.unlock", "each[0]#0.answer", "each[10]", "each[2]", "each[0]")
+		"fetch", "each", "fetch.read", "each[0].finally.unlock", "each[0]#0.answer", "each[0]#19.pause", "each[10]", "each[2]", "each[0]")
 	compare(t, got, `
 lookup
   catch[0].create
@@ -48,6 +48,7 @@ each
   [0]
     #0.answer
     #1.pause
+    #19.pause
     finally.unlock
   [2]
   [10]

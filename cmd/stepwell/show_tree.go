@@ -66,7 +66,8 @@ func (w *showWriter) tree() (lines []showLine, left int) {
 }
 
 // order is where a path stands in the file, part by part: the number of each
-// step in it, of iterations and rounds which they are.
+// step in it, of iterations and rounds 0 and which they are, so that they come
+// before else, catch and finally.
 func (w *showWriter) order(path string) []int {
 	var key []int
 	for i := 0; i <= len(path); i++ {
@@ -77,8 +78,9 @@ func (w *showWriter) order(path string) []int {
 		switch part := path[from+1 : i]; {
 		case part == "":
 		case from >= 0 && (path[from] == '[' || path[from] == '#'):
-			n, _ := strconv.Atoi(part)
-			key = append(key, n)
+			if n, _ := strconv.Atoi(part); !strings.HasSuffix(path[:from], "catch") {
+				key = append(key, 0, n)
+			}
 		default:
 			if s, ok := w.titles[pattern(path[:i])]; ok {
 				key = append(key, s.Number)
