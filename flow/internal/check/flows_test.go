@@ -221,3 +221,28 @@ func TestNamesOfFilesInAnIncludedFileAreRelativeToIt(t *testing.T) {
 		t.Errorf("from the flow's folder it is %s", got)
 	}
 }
+
+func TestTheFilesOfAFlowAreAtMost64MiBTogether(t *testing.T) {
+	t.Parallel()
+	text := make([]byte, 1<<20)
+	for more, fits := range map[int]bool{-1: true, 0: true, 1: false} {
+		last := 1<<20 + more
+		p := &project{read: func(name string) ([]byte, error) {
+			if name == "last" {
+				return make([]byte, last), nil
+			}
+			return text, nil
+		}}
+		for i := range maxFiles>>20 - 1 {
+			if _, _, err := p.load("main.yaml", fmt.Sprint("file", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, _, err := p.load("main.yaml", "last"); (err == nil) != fits {
+			t.Errorf("%d bytes more than 64 MiB: %v", more, err)
+		}
+		if _, _, err := p.load("main.yaml", "file0"); err != nil {
+			t.Errorf("a file that was read already: %v", err)
+		}
+	}
+}

@@ -133,11 +133,16 @@ func (c *checker) complaint(s *syntax.Step, args arguments, p Complaint, before 
 	c.report(d)
 }
 
+// maxFiles is how large the files are together that one flow names: a run keeps
+// them all.
+const maxFiles = 64 << 20
+
 // A project is what the checks of a flow and of all its sub-flows share.
 type project struct {
 	kit       Kit
 	read      func(name string) ([]byte, error)
 	files     []plan.File // that were read, in that order
+	bytes     int         // of all of them
 	places    []string    // the files that have diagnostics, in the order in which they are told
 	trees     map[string]*subFile
 	secrets   map[string]*plan.Secret
@@ -195,6 +200,10 @@ func (p *project) load(base, name string) (at string, text []byte, err error) {
 	if text, err = p.read(at); err != nil {
 		return at, nil, err
 	}
+	if p.bytes+len(text) > maxFiles {
+		return at, nil, fmt.Errorf("%s: the files that the flow names are larger than %d MiB together", name, maxFiles>>20)
+	}
+	p.bytes += len(text)
 	p.files = append(p.files, plan.File{Name: at, Data: text})
 	return at, text, nil
 }

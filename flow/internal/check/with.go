@@ -387,7 +387,10 @@ func (c *checker) trust(args arguments, fields []plan.Field) {
 	if foreign == nil || sent == nil {
 		return
 	}
-	c.errorAt(args.of(foreign.Name).node.Span, diag.UntrustedOrigin,
-		"name the origin in `allow_secrets_to`, or build the URL from an input",
+	hint := "name the origin in `allow_secrets_to`, or build the URL from an input"
+	if c.outer != nil {
+		hint = "name the origin in `allow_secrets_to`, or give the URL from an input of the run"
+	}
+	c.errorAt(args.of(foreign.Name).node.Span, diag.UntrustedOrigin, hint,
 		"this step sends something sensitive in `%s`, and only data says where to", sent.Name)
 }

@@ -16,6 +16,9 @@ func (r *reader) file(root *Node) {
 	}
 	f.node.Span = r.flow.Span
 	f.require("the flow")
+	if n := len(r.problems); !hasKey(f, "name") && !hasKey(f, "steps") && len(f.guess) == 0 && f.declares() {
+		r.problems[n-1].Notes = append(r.problems[n-1].Notes, "a file with declarations alone is checked with the flows that include it")
+	}
 	if p, has := f.get("stepwell"); has {
 		r.version(p)
 	}
@@ -36,6 +39,16 @@ func (r *reader) file(root *Node) {
 		r.flow.Spaces.Outputs = p.KeySpan
 		r.flow.Outputs = r.pairs(p)
 	}
+}
+
+// declares says whether anything stands there that may stand in an included file.
+func (f *fields) declares() bool {
+	for _, key := range includedKeys.Keys {
+		if key.Name != "stepwell" && hasKey(f, key.Name) {
+			return true
+		}
+	}
+	return false
 }
 
 // declarations reads what may also stand in an included file.
