@@ -71,6 +71,7 @@ const (
 	rowWaiting
 	rowDone
 	rowBefore // done before this process resumed the run
+	rowPaused // of a run that waits no longer in this process
 	rowSkipped
 	rowFailed
 	rowCaught
@@ -145,7 +146,9 @@ func (p *progress) waits(s flow.Span) func(flow.End) {
 		return func(flow.End) {}
 	}
 	r.state, r.until = rowWaiting, s.Until
-	p.print(r)
+	if s.Until.IsZero() || s.Until.Sub(p.now()) > time.Second {
+		p.print(r)
+	}
 	p.changed()
 	return p.locked(func(e flow.End) {
 		if r.state == rowWaiting {
@@ -275,10 +278,8 @@ func (p *progress) stepEnded(r *row, e flow.End) {
 		r.status = e.Status
 	}
 	switch e.Outcome {
-	case "waiting": // the run has paused: its line says so already
-		if !r.holds && !r.loop {
-			r.state = rowWaiting
-		}
+	case "waiting": // the run has paused; a log has said so
+		r.state = rowPaused
 		return
 	case "done":
 		r.state = rowDone

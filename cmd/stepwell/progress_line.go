@@ -79,7 +79,7 @@ func (p *progress) line(r *row, l layout) string {
 		return strings.TrimRight(lead("◐", yellow)+id(cyan)+p.running(r, l), " ")
 	case rowRetrying, rowPolling:
 		return lead("↻", yellow) + id(cyan) + k.paint(yellow, k.cut(p.retrying(r), room))
-	case rowWaiting:
+	case rowWaiting, rowPaused:
 		return lead("⏸", yellow) + id(cyan) + k.paint(yellow, k.cut(p.waiting(r), room))
 	case rowBefore:
 		return lead("✓", dim) + id(dim) + k.paint(dim, "done before")
@@ -225,6 +225,11 @@ func soon(d time.Duration) string {
 // waiting says until when: "until Mon 30 Nov 09:00 (8d 3h)".
 func (p *progress) waiting(r *row) string {
 	text := "waits for a message"
+	if r.state == rowPaused && r.loop {
+		return fmt.Sprintf("%d of %d, waits", r.done, r.count)
+	} else if r.holds && r.until.IsZero() {
+		return "waits"
+	}
 	if !r.until.IsZero() {
 		text = "until " + p.clock(r.until) + " (" + timeLeft(r.until.Sub(p.now())) + ")"
 		if r.title == "" || strings.HasPrefix(r.title, "callback") {

@@ -148,6 +148,28 @@ follow-up                                                     run 01a1fe72-9f81
 	}
 }
 
+func TestAPausedRunLeavesItsWaitsStanding(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, 80, 24, row{path: "both", title: "2 branches"}, row{path: "both.a.reminder", title: "wait 8d"}, row{path: "both.b.each", loop: true})
+	s.clock = time.Date(2026, 11, 22, 5, 30, 0, 0, time.Local)
+	s.begin(flow.RunSpan, flow.Span{})
+	both, reminder := s.opened("both"), s.opened("both.a.reminder")
+	wait := s.begin(flow.WaitSpan, flow.Span{Path: "both.a.reminder", Until: s.clock.Add(50 * time.Hour)})
+	each := s.begin(flow.StepSpan, flow.Span{Path: "both.b.each", Count: 3})
+	s.begin(flow.IterationSpan, flow.Span{Path: "both.b.each[0]"})(flow.End{Outcome: "done"})
+	wait(flow.End{Outcome: "waiting"})
+	for _, end := range []func(flow.End){each, reminder, both} {
+		end(flow.End{Outcome: "waiting"})
+	}
+	s.close()
+	compare(t, s.screen.text(), `
+follow-up                                                     run 01a1fe72-9f81
+  ⏸ both          waits
+  ⏸   a.reminder  until Tue 24 Nov 07:30 (2d 2h)
+  ⏸   b.each      1 of 3, waits
+`)
+}
+
 func TestAnASCIITerminalHasASignAndAWordForEverything(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, 80, 24, row{path: "reminder", title: "wait 8d"}, row{path: "job", title: "GET /job"})

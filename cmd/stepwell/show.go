@@ -130,7 +130,7 @@ func (w *showWriter) waterfall() {
 			took = short(s.Ended.Sub(s.Started))
 		}
 		line += w.bar(axis, s.StepRecord) + "  " + pad(status, 3) + padLeft(took, 8)
-		if room := w.width() - 1 - columns(line); room > 14 {
+		if room := w.width() - 1 - columns(line); room > 8 {
 			line += w.paint(dim, w.cut(remark(s.StepRecord), room))
 		}
 		w.line("%s", line)
@@ -180,6 +180,8 @@ func outcomeSign(outcome string) (sign, colour string) {
 		return "✗", red
 	case "unknown":
 		return "?", red
+	case "waiting":
+		return "⏸", yellow
 	}
 	return "–", yellow
 }

@@ -49,6 +49,9 @@ func (w *showWriter) tree() (lines []showLine, left int) {
 			}
 			continue
 		}
+		if w.run.State == datapoints.Paused && s.Outcome == "stopped" && s.Ended.IsZero() {
+			s.Outcome = "waiting"
+		}
 		line := showLine{StepRecord: s, name: s.Path}
 		for cut := len(s.Path); ; {
 			if cut = strings.LastIndexAny(s.Path[:cut], ".[#"); cut < 0 {
