@@ -142,10 +142,9 @@ func (s *Source) discoverAt(ctx context.Context, place string) (metadata, *flow.
 		}
 		if reply.status != http.StatusOK {
 			f := s.refusal(reply, &flaw{})
-			f.final = reply.status/100 == 4 && reply.status != 408 && reply.status != 429
-			f.Error.Kind = flow.KindHTTP
-			if f.final {
-				f.Error.Kind = flow.KindAuth
+			f.final = f.Error.Kind == flow.KindAuth
+			if reply.status/100 == 3 {
+				s.adviseBody(f, reply)
 			}
 			f.Error.Message = "the server does not say where its endpoints are: " + f.Error.Message
 			return f

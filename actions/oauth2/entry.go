@@ -31,7 +31,7 @@ type contents struct {
 	Scope   string          `json:"scope,omitempty"`
 	Refresh string          `json:"refresh_token,omitempty"`
 	Spent   bool            `json:"spent,omitempty"` // the credential's own refresh token was used
-	Why     string          `json:"why,omitempty"`   // it is rejected
+	Why     string          `json:"why,omitempty"`   // it is rejected, or its refresh token is lost
 	Key     json.RawMessage `json:"key,omitempty"`   // of DPoP
 }
 
@@ -72,6 +72,9 @@ func (s *Source) load(ctx context.Context) kept {
 		k.Access, k.Refresh = "", "" // nothing can be proved without the key
 	}
 	k.Key = nil
+	if k.obtained.After(time.Now().Add(maxMargin)) {
+		k.until = time.Time{} // a clock was set back: nobody knows how long it is good
+	}
 	s.tell("access_token", k.Access)
 	s.tell("refresh_token", k.Refresh)
 	return k
@@ -163,3 +166,61 @@ func (s *Source) fingerprint(key []byte) string {
 	}
 	return hexText(h.Sum(nil))[:40]
 }
+
+// A Kept is what people may know of a token in the cache.
+type Kept struct {
+	ID, Name, Run         string // Run obtained it
+	Type, Scope           string
+	Fingerprint           string // of the token, as Token.Fingerprint
+	Generation            int64
+	Obtained, Soft        time.Time
+	Until, Expires        time.Time
+	Refreshable, Rejected bool
+	Why                   string // it is rejected, or its refresh token is lost
+	Unreadable            bool   // it was sealed with another key, or is damaged
+}
+
+// Kept lists the tokens in the cache by ID. The error is the cache's; it may
+// come beside a list in which some are Unreadable.
+func (c *Client) Kept(ctx context.Context) ([]Kept, error) {
+	if c.Cache == nil {
+		return nil, nil
+	}
+	entries, err := c.Cache.Tokens(ctx)
+	var list []Kept
+	for _, e := range entries {
+		if e.Key == keyOfKeys {
+			continue
+		}
+		var in contents
+		k := Kept{ID: e.Key, Name: e.Name, Run: e.Run, Generation: e.Generation, Obtained: e.Obtained, Soft: e.Soft, Until: e.Until, Expires: e.Expires, Rejected: e.Rejected}
+		if k.Unreadable = json.Unmarshal([]byte(e.Secret.Reveal()), &in) != nil; !k.Unreadable {
+			k.Type, k.Scope, k.Refreshable, k.Why = in.Type, in.Scope, in.Refresh != "", in.Why
+			if in.Access != "" {
+				k.Fingerprint = hexText(sum(in.Access))[:16]
+			}
+		}
+		list = append(list, k)
+	}
+	return list, err
+}
+
+// Purge forgets a token by its ID, in the cache and in this process. Purging
+// one that is not there is no error.
+func (c *Client) Purge(ctx context.Context, id string) error {
+	c.mu.Lock()
+	s := c.slots[id]
+	c.mu.Unlock()
+	if s != nil {
+		s.mu.Lock()
+		s.kept, s.refused = kept{}, nil
+		s.mu.Unlock()
+	}
+	if c.Cache == nil {
+		return nil
+	}
+	return c.Cache.DeleteToken(ctx, id)
+}
+
+// ID names the source's token in the cache.
+func (s *Source) ID() string { return s.id }

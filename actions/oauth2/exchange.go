@@ -230,7 +230,7 @@ func (s *Source) unreached(r *http.Request, err error, sent bool) *failure {
 		e.Message = host + " cannot be asked: " + s.clean(innermost(err))
 	}
 	e.Message = s.cred.called() + ": " + e.Message
-	e.Facts = append(e.Facts, flow.Fact{Name: "sent", Text: r.Method + " " + shown(r)})
+	e.Facts = append(e.Facts, flow.Fact{Name: "sent", Text: r.Method + " " + s.clean(shown(r))})
 	return &failure{Error: e, sent: sent}
 }
 

@@ -3,6 +3,7 @@ package oauth2
 import (
 	"context"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/stepwell/stepwell/flow"
@@ -50,8 +51,12 @@ func (s *Source) obtain(ctx context.Context, base kept) (kept, *flow.Error) {
 // sees one twice may withdraw everything (RFC 9700 §4.14.2). over is false if a
 // new grant is to follow; what is known then comes back.
 func (s *Source) refresh(ctx context.Context, base kept, token string, seed bool) (_ kept, _ *flow.Error, over bool) {
+	s.tell("refresh_token", token)
 	taken := base
 	taken.Refresh, taken.Spent = "", base.Spent || seed
+	if !s.alone() {
+		taken.Why = "the program ended before there was an answer"
+	}
 	s.store(ctx, &taken)
 	a, begun, f := s.exchange(ctx, s.refreshGrant(token), base.key)
 	if f == nil {
@@ -62,7 +67,7 @@ func (s *Source) refresh(ctx context.Context, base kept, token string, seed bool
 	}
 	known := f.code != "" && f.code != "invalid_grant" // it is not the token that is refused
 	if f.untouched() || known && !s.alone() {
-		taken.Refresh = token
+		taken.Refresh, taken.Why = token, ""
 		s.store(ctx, &taken)
 		s.replaceMemory(taken)
 		if !f.untouched() {
@@ -70,10 +75,13 @@ func (s *Source) refresh(ctx context.Context, base kept, token string, seed bool
 		}
 		return kept{}, f.Error, true
 	}
-	s.replaceMemory(taken)
 	if s.alone() {
+		s.replaceMemory(taken)
 		return taken, nil, false
 	}
+	taken.Why = strings.TrimPrefix(f.Error.Message, s.cred.called()+": ")
+	s.store(ctx, &taken)
+	s.replaceMemory(taken)
 	s.remember(f)
 	if f.refused {
 		s.hint(f, "%s", s.comeBack())
@@ -105,12 +113,14 @@ func (s *Source) needsPerson(base kept) *flow.Error {
 	if s.alone() {
 		return nil
 	}
-	e := s.cred.invalid("there is no token yet, and the grant %s needs a person", s.cred.Grant)
-	if base.Access != "" {
-		e = s.cred.invalid("the token is over, and there is no refresh token to renew it")
-	}
-	if s.cred.Grant == "refresh_token" {
-		e = s.cred.invalid("its refresh token has been used, and what it gave is lost")
+	var e *flow.Error
+	switch {
+	case base.Why != "" && !base.rejected:
+		e = s.cred.invalid("its refresh token was used, and what it gave is lost: %s", base.Why)
+	case base.Access != "":
+		e = s.cred.invalid("its token is over, and there is no refresh token to renew it")
+	default:
+		e = s.cred.invalid("there is no token yet, and the grant %s needs a person", s.cred.Grant)
 	}
 	e.Hints = []string{s.comeBack()}
 	if s.cred.Grant == "refresh_token" {

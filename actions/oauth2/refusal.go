@@ -44,7 +44,7 @@ func (s *Source) refusal(r reply, bad *flaw) *failure {
 	}
 	f.nonce = said.Code == "use_dpop_nonce" && r.nonce != "" && r.status/100 == 4
 	e.Message = s.cred.called() + ": " + s.refusedAs(r, bad, said, html)
-	e.Facts = []flow.Fact{{Name: "sent", Text: r.request.Method + " " + shown(r.request)}, {Name: "answered", Text: answered(r)}}
+	e.Facts = []flow.Fact{{Name: "sent", Text: r.request.Method + " " + s.clean(shown(r.request))}, {Name: "answered", Text: answered(r)}}
 	for _, v := range r.header.Values("Www-Authenticate") {
 		e.Facts = append(e.Facts, flow.Fact{Text: "www-authenticate: " + s.clean(v)})
 	}
@@ -181,11 +181,11 @@ func (s *Source) adviseBody(f *failure, r reply) {
 	case code/100 == 3:
 		to, err := r.request.URL.Parse(r.header.Get("Location"))
 		if err != nil || r.header.Get("Location") == "" {
-			s.hint(f, "the server redirects; a token request is not sent on")
+			s.hint(f, "the server redirects and says not where")
 			break
 		}
 		to.User, to.RawQuery = nil, ""
-		s.hint(f, "the server redirects to %s; a token request is not sent on: write that address", to)
+		s.hint(f, "the server redirects to %s, and secrets are not sent on: write that address", to)
 	case code == http.StatusNotFound:
 		s.hint(f, "there is no token endpoint at this address: compare it with the server's documentation")
 	case code == http.StatusMethodNotAllowed:

@@ -52,7 +52,7 @@ func (s *Source) Reject(ctx context.Context, t Token, why string) {
 	if s.cred.Keep == "none" {
 		return
 	}
-	refused := t.Access.RevealText()
+	refused := s.tell("access_token", t.Access.RevealText())
 	s.slot.mu.Lock()
 	k := s.slot.kept
 	mine := k.Access == refused && !k.rejected

@@ -357,3 +357,74 @@ func TestWhatMakesATokenAnother(t *testing.T) {
 	got(t, source(t, c, ordered))
 	want(t, "requests for the same scopes in another order", s.count(), 18)
 }
+
+func TestWhatIsKeptIsListedAndPurged(t *testing.T) {
+	t.Parallel()
+	below := new(datapoints.MemoryTokens)
+	world := &shared{cache: datapoints.SealTokens(below, datapoints.NewMasterKey()), server: serving(token("first", `,"refresh_token":"r1","scope":"a b"`))}
+	c := world.process()
+	cred := basic()
+	cred.Run = "run-1"
+	src := source(t, c, cred)
+	first, err := src.Token(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := c.Kept(t.Context())
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%d tokens, %v", len(list), err)
+	}
+	k := list[0]
+	want(t, "what is kept", fmt.Sprint(k.ID == src.ID(), k.Name, k.Run, k.Type, k.Scope, k.Refreshable, k.Rejected, k.Generation, k.Fingerprint == first.Fingerprint(), k.Expires.Equal(first.Expires)),
+		fmt.Sprint(true, "ehr", "run-1", "Bearer", "a b", true, false, 1, true, true))
+	if text := fmt.Sprintf("%+v", list); strings.Contains(text, "first") || strings.Contains(text, "r1") {
+		t.Errorf("a token is in the list: %s", text)
+	}
+	for range 2 {
+		if err := c.Purge(t.Context(), src.ID()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err = c.Kept(t.Context())
+	want(t, "tokens after the purge", fmt.Sprint(len(list), err), "0 <nil>")
+	got(t, src)
+	want(t, "requests", world.server.count(), 2)
+	other := &oauth2.Client{Cache: datapoints.SealTokens(below, datapoints.NewMasterKey())}
+	list, err = other.Kept(t.Context())
+	if len(list) != 1 || !list[0].Unreadable || !errors.Is(err, datapoints.ErrKey) {
+		t.Errorf("with another key: %+v, %v", list, err)
+	}
+	none, err := new(oauth2.Client).Kept(t.Context())
+	want(t, "without a cache", fmt.Sprint(len(none), err), "0 <nil>")
+}
+
+func TestATokenThatIsNotKeptIsNotAskedForWhileItIsRefused(t *testing.T) {
+	t.Parallel()
+	s := serving(bad(401, `{"error":"invalid_client"}`))
+	c := &oauth2.Client{Carrier: s}
+	cred := basic()
+	cred.Keep = "none"
+	for range 50 {
+		failed(t, source(t, c, cred))
+	}
+	want(t, "requests", s.count(), 1)
+}
+
+func TestATokenFromTheFutureIsNotTrusted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		world := &shared{cache: new(datapoints.MemoryTokens), server: serving(token("first", ""), token("second", ""))}
+		src := source(t, world.process(), basic())
+		got(t, src)
+		e, err := world.cache.Token(t.Context(), src.ID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Generation++
+		e.Obtained, e.Soft, e.Until = e.Obtained.Add(61*time.Second), e.Soft.Add(24*time.Hour), e.Until.Add(24*time.Hour)
+		if err := world.cache.PutToken(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		want(t, "token", got(t, source(t, world.process(), basic())), "second")
+	})
+}

@@ -22,7 +22,7 @@ const (
 	storePatience   = 10 * time.Second
 )
 
-// A Token is what a request carries.
+// A Token is what a request carries. Who has a redactor of its own tells it Access.
 type Token struct {
 	Access  datapoints.Value // a sensitive text
 	Type    string           // Bearer or DPoP: the word before it in Authorization
@@ -47,7 +47,8 @@ func sum(text string) []byte {
 func hexText(b []byte) string { return hex.EncodeToString(b) }
 
 // A Source gives the token of one credential, as long as it is good the same
-// one. Its methods may be called concurrently.
+// one. Its methods may be called concurrently. To make one reads a key and
+// compiles paths: make it once for many calls.
 type Source struct {
 	client *Client
 	cred   Credential
@@ -96,10 +97,7 @@ func (c *Client) Source(ctx context.Context, cred Credential) (*Source, error) {
 // data or cancelled, without any secret in it.
 func (s *Source) Token(ctx context.Context) (Token, error) {
 	if s.cred.Keep == "none" {
-		return s.wait(ctx, s.id+"#"+strconv.FormatInt(s.client.lone.Add(1), 10), func(ctx context.Context) (Token, *flow.Error) {
-			k, err := s.obtain(ctx, kept{})
-			return s.token(k), err
-		})
+		return s.wait(ctx, s.id+"#"+strconv.FormatInt(s.client.lone.Add(1), 10), s.fetchAlone)
 	}
 	now := time.Now()
 	s.slot.mu.Lock()
@@ -220,6 +218,18 @@ func (s *Source) fetch(ctx context.Context, renew bool) (Token, *flow.Error) {
 		return Token{}, failed
 	}
 	return s.token(got), nil
+}
+
+// fetchAlone gets a token that is kept nowhere.
+func (s *Source) fetchAlone(ctx context.Context) (Token, *flow.Error) {
+	s.slot.mu.Lock()
+	refused, until := s.slot.refused, s.slot.until
+	s.slot.mu.Unlock()
+	if refused != nil && time.Now().Before(until) {
+		return Token{}, refused
+	}
+	k, failed := s.obtain(ctx, kept{})
+	return s.token(k), failed
 }
 
 // take puts a token into memory.
