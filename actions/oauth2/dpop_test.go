@@ -199,3 +199,11 @@ func TestTheKeyIsKeptWithItsToken(t *testing.T) {
 	want(t, "key", other, one)
 	want(t, "requests", world.server.count(), 1)
 }
+
+func TestTheExtraTryOfANonceCountsBesideTheOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := serving(bad(400, `{"error":"use_dpop_nonce"}`, "DPoP-Nonce", "n1"), bad(500, ""), bad(500, ""), dpop("first", ""))
+		want(t, "token", got(t, source(t, &oauth2.Client{Carrier: s}, bound("ES256"))), "first")
+	})
+}

@@ -204,3 +204,18 @@ func TestTheServersClockIsKnownFromItsDate(t *testing.T) {
 		})
 	}
 }
+
+func TestThereIsCalmAlsoAfterAServerThatCannotAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := serving(token("first", ""), bad(503, ""))
+		src := source(t, &oauth2.Client{Carrier: s}, basic())
+		got(t, src)
+		time.Sleep(54 * time.Minute)
+		for begun := time.Now(); time.Since(begun) < 29*time.Second; time.Sleep(time.Second) {
+			want(t, "token", got(t, src), "first")
+		}
+		synctest.Wait()
+		want(t, "requests within 30s", s.count(), 4)
+	})
+}
