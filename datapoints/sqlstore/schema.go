@@ -49,6 +49,12 @@ func migrations(d Dialect) [][]string {
 		`CREATE TABLE stepwell_messages (
 			run TEXT NOT NULL, name TEXT NOT NULL, seq BIGINT NOT NULL, at BIGINT NOT NULL, body TEXT NOT NULL,
 			PRIMARY KEY (run, name))ORDERED`,
+	}, {
+		// run is the one that obtained the token, which may be gone.
+		`CREATE TABLE stepwell_tokens (
+			name TEXT NOT NULL PRIMARY KEY, generation BIGINT NOT NULL, credential TEXT NOT NULL, run TEXT NOT NULL, rejected BIGINT NOT NULL,
+			obtained BIGINT NOT NULL, soft BIGINT NOT NULL, until BIGINT NOT NULL, expires BIGINT NOT NULL,
+			secret TEXT NOT NULL, wrapped_key BYTES NOT NULL)ORDERED`,
 	}}
 	for _, v := range versions {
 		for i := range v {
