@@ -371,7 +371,7 @@ func TestPagesOfAnotherOriginGetNoSecret(t *testing.T) {
 	}
 }
 
-func TestAPageOfARunThatPausesWaitsForNobody(t *testing.T) {
+func TestAnInterruptedRunGoesOnAtTheNextPage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -200,3 +200,26 @@ func TestAPollSendsTheSameBytesEachTimeAndSavesOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestAPollThatAsksSeldomPausesTheRunAndGoesOnInTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &web{answer: working(3)}
+		p := compileWeb(t, w, "steps:\n  - { id: a, action: web, with: { safe: true }, save: { n: n }, poll: { until: response.status == 200, every: 2h, timeout: 5h } }\noutputs: { n: '${{ data.n }}' }\n")
+		s := &mortal{Store: &datapoints.Memory{}, lives: -1}
+		run, err := (&flow.Executor{Store: s}).Run(t.Context(), p, nil)
+		for range 2 {
+			if run.State != datapoints.Paused {
+				t.Fatal(end(run, err))
+			}
+			time.Sleep(2 * time.Hour)
+			run, err = successor(s).Resume(t.Context(), p, run.ID, nil)
+		}
+		if got := end(run, err); got != `succeeded {"n":2}` {
+			t.Error(got, err)
+		}
+		if diff := cmp.Diff(seconds(0, 7200, 14400), w.times("a")); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
