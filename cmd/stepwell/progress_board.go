@@ -179,7 +179,7 @@ func (p *progress) open(l layout) []string {
 			more = append(more, fmt.Sprintf("%d done", n))
 		}
 		if n := hidden[false]; n > 0 {
-			more = append(more, fmt.Sprintf("%d more steps", n))
+			more = append(more, count(n, "more step"))
 		}
 		lines = append(lines, p.look.paint(dim, "    "+strings.Join(more, ", ")))
 	}
