@@ -241,6 +241,9 @@ func (s *site) inside(parallel *syntax.Step) *branch {
 // savedTwice reports names that two branches save.
 func (c *checker) savedTwice(s *syntax.Step) {
 	for _, v := range c.space.order {
+		if c.clashing[v.ref.Point.Name] { // reported
+			continue
+		}
 		var first *site
 		for i := range v.sites {
 			at := &v.sites[i]
@@ -254,7 +257,10 @@ func (c *checker) savedTwice(s *syntax.Step) {
 					Message: fmt.Sprintf("the branches %q and %q both save %q", first.inside(s).name, b.name, v.ref.Point.Name),
 					Hint:    "give one of them another name: it is not known which branch ends last",
 					Notes:   []string{fmt.Sprintf("step %q saves it on line %d", first.step.Name, first.span.Line)}})
-				return
+				c.clashing[v.ref.Point.Name] = true
+			}
+			if c.clashing[v.ref.Point.Name] {
+				break
 			}
 		}
 	}

@@ -69,6 +69,9 @@ func (r *reader) clauses(p Pair) []*Clause {
 				c.When = &Node{Kind: String, Text: "false", Span: when.Value.Span} // wrong, and reported: it takes nothing
 			}
 		}
+		if c.When == nil && f.guessed("when") {
+			c.When = &Node{Kind: String, Text: "false", Span: item.Span}
+		}
 		if steps, has := f.get("steps"); has {
 			c.Steps = r.list(steps)
 		}
