@@ -136,8 +136,10 @@ func (w *work) round(ctx context.Context, n *plan.Node, r *datapoints.Row, t Tas
 	if r.Last.Status == datapoints.Again && err == nil {
 		end.Again = r.Last.Until
 	}
-	_, ended := w.spans.attempt(ctx, w, span)
-	ended(end)
+	if end.Error != nil { // that a poll waits is told when it does
+		_, ended := w.spans.attempt(ctx, w, span)
+		ended(end)
+	}
 	return err
 }
 

@@ -142,7 +142,7 @@ func (p *progress) Begin(ctx context.Context, s flow.Span) (context.Context, fun
 // waits shows that a step waits, until its end is told.
 func (p *progress) waits(s flow.Span) func(flow.End) {
 	r := p.byPath[keyOf(s.Path)]
-	if r == nil || r.loop {
+	if r == nil || r.loop || r.state == rowRetrying { // that it waits was told, with the reason
 		return func(flow.End) {}
 	}
 	r.state, r.until = rowWaiting, s.Until

@@ -28,7 +28,7 @@ func widestOf(rows []row) layout {
 	l := layout{id: 8, name: 8}
 	known := newProgress(nil, look{}, layout{}, rows)
 	for _, r := range known.rows {
-		l.id = max(l.id, columns(r.path))
+		l.id = max(l.id, columns(r.path), columns(r.at))
 		l.name = max(l.name, 2*min(r.depth, deepest)+columns(r.name))
 		l.title = max(l.title, columns(requestText(r.title)))
 		if r.loop { // "12 × " comes before it

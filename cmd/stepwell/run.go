@@ -221,7 +221,8 @@ func plannedRows(o flow.Outline, sides bool) []row {
 	var walk func(steps []flow.OutlineStep)
 	walk = func(steps []flow.OutlineStep) {
 		for _, s := range steps {
-			r := row{path: keyOf(strings.ReplaceAll(s.Path, "#n", "#0")), title: clean(plannedTitle(s)), loop: s.Loop != nil, paged: s.Pages != nil}
+			at := strings.ReplaceAll(s.Path, "#n", "#0")
+			r := row{path: keyOf(at), at: at, title: clean(plannedTitle(s)), loop: s.Loop != nil, paged: s.Pages != nil}
 			switch s.Kind {
 			case "parallel":
 				r.title = fmt.Sprintf("%d branches", len(s.Branches))
