@@ -343,7 +343,7 @@ func (c *compiler) unknownRoot(root step, steps []step) {
 		p.Hint = "it exists in a step with for_each; with `as` the item has the name that is given there"
 	case root.name == "page" || root.name == "next":
 		p.Hint = "in `pages` there are `page`, how many there were before, and in its `with` also `next`, what `pages.next` gave"
-	case root.name == "round" && len(steps) == 0:
+	case root.name == "round":
 		p.Hint = "the steps of a block with `retry` or `poll` have `round`, how many there were before; round(x) is a function"
 	case len(steps) == 0 && slices.Contains(functionNames(), root.name):
 		p.Hint = fmt.Sprintf("it is a function: write %s(…)", root.name)
@@ -351,9 +351,8 @@ func (c *compiler) unknownRoot(root step, steps []step) {
 		p.Hint = fmt.Sprintf("did you mean %q?", near)
 	default:
 		for _, r := range []string{"data", "inputs", "secrets", "steps"} {
-			if _, ok := c.scope.Name(r, root.name); ok {
+			if _, ok := c.scope.Name(r, root.name); ok && p.Hint == "" {
 				p.Hint = fmt.Sprintf("did you mean %s.%s?", r, root.name)
-				break
 			}
 		}
 	}
