@@ -26,7 +26,7 @@ func dpop(access, more string) reply {
 // thumbprint verifies a proof with the key in it, and names that key.
 func thumbprint(t *testing.T, proof string) (claims map[string]any, key string) {
 	t.Helper()
-	signed, err := jose.ParseSigned(proof, []jose.SignatureAlgorithm{"ES256", "ES384", "ES512", "EdDSA", "RS256", "PS256"})
+	signed, err := jose.ParseSignedCompact(proof, []jose.SignatureAlgorithm{"ES256", "ES384", "ES512", "EdDSA", "RS256", "PS256"})
 	if err != nil {
 		t.Fatalf("%q: %v", proof, err)
 	}

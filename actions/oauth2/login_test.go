@@ -318,3 +318,33 @@ func TestTheTransportTellsWhetherAByteWasSent(t *testing.T) {
 type tripper struct{}
 
 func (tripper) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("no") }
+
+func TestADeviceLoginThatCannotBegin(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*oauth2.Credential)
+		answer any
+		says   string
+	}{
+		"another grant": {func(c *oauth2.Credential) { c.Grant = "client_credentials" }, ok(begun), "its grant is client_credentials"},
+		"no place":      {func(c *oauth2.Credential) { c.DeviceURL = "" }, ok(begun), "write `device_url`"},
+		"refused":       {func(*oauth2.Credential) {}, bad(401, `{"error":"invalid_client"}`), "names no secret and no key"},
+		"an error":      {func(*oauth2.Credential) {}, ok(`{"error":"invalid_scope"}`), "invalid_scope"},
+		"a page":        {func(*oauth2.Credential) {}, ok("<html>"), "HTML page"},
+		"half":          {func(*oauth2.Credential) {}, ok(`{"device_code":"canary"}`), "lacks device_code, user_code or verification_uri"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				cred := device()
+				c.change(&cred)
+				_, err := source(t, &oauth2.Client{Carrier: serving(c.answer)}, cred).Device(t.Context())
+				if err == nil {
+					t.Fatal("it began")
+				}
+				says(t, asError(t, err), true, c.says)
+				says(t, asError(t, err), false, "canary")
+			})
+		})
+	}
+}

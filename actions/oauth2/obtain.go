@@ -82,12 +82,12 @@ func (s *Source) refresh(ctx context.Context, base kept, token string, seed bool
 	taken.Why = strings.TrimPrefix(f.Error.Message, s.cred.called()+": ")
 	s.store(ctx, &taken)
 	s.replaceMemory(taken)
-	s.remember(f)
 	if f.refused {
 		s.hint(f, "%s", s.comeBack())
 	} else {
 		s.hint(f, "the refresh token may have been used, so it is not sent again: %s", s.comeBack())
 	}
+	s.remember(f)
 	return kept{}, f.Error, true
 }
 

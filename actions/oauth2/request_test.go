@@ -150,7 +150,13 @@ func TestACredentialThatCannotWorkIsRefusedBeforeAnythingIsSent(t *testing.T) {
 		{"basic without an id", func(c *oauth2.Credential) { c.ClientID = "" }, "needs `client_id`"},
 		{"raw with a colon in the id", func(c *oauth2.Credential) { c.ClientID, c.BasicEncoding = "a:b", "raw" }, "with a colon"},
 		{"private key without a key", func(c *oauth2.Credential) { c.ClientAuth = "private_key_jwt" }, "needs `assertion.key`"},
-		{"secret too short to sign", func(c *oauth2.Credential) { c.ClientAuth = "client_secret_jwt" }, "too short to sign with"},
+		{"secret too short to sign", func(c *oauth2.Credential) {
+			c.ClientAuth, c.ClientSecret = "client_secret_jwt", strings.Repeat("s", 31)
+		}, "is 31 bytes long, and HS256 wants at least 32"},
+		{"secret too short for HS512", func(c *oauth2.Credential) {
+			c.ClientAuth, c.ClientSecret, c.Assertion.Alg = "client_secret_jwt", strings.Repeat("s", 63), "HS512"
+		}, "HS512 wants at least 64"},
+		{"secret with RS256", func(c *oauth2.Credential) { c.ClientAuth, c.Assertion.Alg = "client_secret_jwt", "RS256" }, "not with RS256"},
 		{"an assertion that lives long", func(c *oauth2.Credential) { c.Assertion.Lifetime = 5*time.Minute + 1 }, "at most 5m"},
 		{"negative time", func(c *oauth2.Credential) { c.Timeout = -1 }, "cannot be negative"},
 		{"secret in params", func(c *oauth2.Credential) { c.Params = map[string]string{"client_secret": "x"} }, "must not have client_secret"},
@@ -305,7 +311,7 @@ func TestKeysAreReadInEveryFormAndSign(t *testing.T) {
 
 func verify(t *testing.T, text string, public any) (map[string]any, jose.Header) {
 	t.Helper()
-	signed, err := jose.ParseSigned(text, []jose.SignatureAlgorithm{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "HS256", "HS384", "HS512"})
+	signed, err := jose.ParseSignedCompact(text, []jose.SignatureAlgorithm{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "HS256", "HS384", "HS512"})
 	if err != nil {
 		t.Fatalf("%q: %v", text, err)
 	}

@@ -19,9 +19,18 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// uses says whether a credential's requests carry an assertion of a private key.
+// signs says whether a credential's requests carry an assertion of a private key.
 func (c *Credential) signs() bool {
 	return c.ClientAuth == "private_key_jwt" || c.Grant == "jwt_bearer"
+}
+
+// secretAlgorithm is what the client's secret signs with; the assertion's own
+// algorithm belongs to its key where the grant has one.
+func (c *Credential) secretAlgorithm() string {
+	if c.Assertion.Alg == "" || c.signs() {
+		return "HS256"
+	}
+	return c.Assertion.Alg
 }
 
 // claims of an assertion (RFC 7523 §3) and of a proof (RFC 9449 §4.2).
@@ -59,11 +68,7 @@ func (s *Source) assertion(subject string, client bool, at metadata, now time.Ti
 		options.WithHeader("jku", a.JKU)
 	}
 	if client && s.cred.ClientAuth == "client_secret_jwt" {
-		alg := a.Alg
-		if !strings.HasPrefix(alg, "HS") {
-			alg = "HS256"
-		}
-		return signText(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(alg), Key: []byte(s.cred.ClientSecret)}, options, c)
+		return signText(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(s.cred.secretAlgorithm()), Key: []byte(s.cred.ClientSecret)}, options, c)
 	}
 	if !client {
 		c.Scope = strings.Join(s.cred.Scopes, " ")
@@ -94,15 +99,13 @@ func signText(key jose.SigningKey, options *jose.SignerOptions, c claims) (strin
 // readSigner reads the assertion's key. Its errors are for the author.
 func (s *Source) readSigner() error {
 	if s.cred.ClientAuth == "client_secret_jwt" {
-		switch alg := s.cred.Assertion.Alg; alg {
-		case "", "HS256", "HS384", "HS512":
-		default:
-			if !s.cred.signs() {
-				return s.cred.invalid("`client_auth: client_secret_jwt` signs with HS256, HS384 or HS512, not with %s", alg)
-			}
-		}
-		if len(s.cred.ClientSecret) < 16 {
-			return s.cred.invalid("`client_secret` is too short to sign with: RFC 7518 §3.2 wants at least 32 characters")
+		alg := s.cred.secretAlgorithm()
+		least, ok := map[string]int{"HS256": 32, "HS384": 48, "HS512": 64}[alg]
+		switch {
+		case !ok:
+			return s.cred.invalid("`client_auth: client_secret_jwt` signs with HS256, HS384 or HS512, not with %s", alg)
+		case len(s.cred.ClientSecret) < least:
+			return s.cred.invalid("`client_secret` is %d bytes long, and %s wants at least %d (RFC 7518 §3.2)", len(s.cred.ClientSecret), alg, least)
 		}
 	}
 	if !s.cred.signs() {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -160,6 +161,7 @@ func copyError(err error) error {
 		return err
 	}
 	mine := *e
+	mine.Hints, mine.Facts = slices.Clone(e.Hints), slices.Clone(e.Facts)
 	return &mine
 }
 

@@ -203,7 +203,7 @@ func TestARefusedClientIsRememberedFor30Seconds(t *testing.T) {
 		time.Sleep(30*time.Second - 1)
 		failed(t, src)
 		want(t, "requests within 30s", s.count(), 1)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		failed(t, src)
 		want(t, "requests after 30s", s.count(), 2)
 	})
@@ -379,4 +379,25 @@ func TestEachOfTheSettingsOfCache(t *testing.T) {
 		}
 		want(t, "requests with cache: "+keep, s.count(), requests)
 	}
+}
+
+// TestAProcessForgetsTheTokensThatNobodyAsksFor: subject tokens that come from
+// data make as many tokens as there are data.
+func TestAProcessForgetsTheTokensThatNobodyAsksFor(t *testing.T) {
+	t.Parallel()
+	s := serving(token("first", ""))
+	c := &oauth2.Client{Carrier: s}
+	ask := func(n int) {
+		cred := basic()
+		cred.Grant, cred.SubjectToken = "token_exchange", fmt.Sprint("subject ", n)
+		got(t, source(t, c, cred))
+	}
+	for n := range 1025 {
+		ask(n)
+	}
+	ask(1024)
+	ask(1)
+	want(t, "requests", s.count(), 1025)
+	ask(0)
+	want(t, "requests", s.count(), 1026)
 }
