@@ -30,7 +30,10 @@ type author struct {
 	alone bool // nothing runs beside anything
 	once  bool // calls that may not be repeated
 	slow  bool // calls that take long, and steps that have not so long
+	brisk bool // nothing waits for long, or for messages
 	files map[string]object
+
+	messages []string // that come; those that are named late do not
 }
 
 type object = map[string]any
@@ -42,6 +45,7 @@ type known struct {
 	item  bool     // there is an item
 	input bool     // there is an input, x
 	loops int      // around it
+	once  bool     // it is done once: not in a loop, a round, a sub-flow
 	sure  bool     // nothing may fail here
 	sound bool     // no call may become unknown, which nothing catches
 	deep  int
@@ -55,13 +59,20 @@ func (k known) copy() known {
 // flow makes up a flow and gives the files of it.
 func (a *author) flow() map[string]string {
 	a.files = map[string]object{}
-	k := known{}
+	k := known{once: true}
 	root := object{"stepwell": 1, "name": "test", "steps": a.steps(&k)}
 	if a.odds(3) {
 		root["finally"] = a.few(k, 2)
 	}
 	if len(k.read) > 0 {
 		root["outputs"] = object{"last": a.reads(k)}
+	}
+	if len(a.messages) > 0 {
+		declared := object{}
+		for _, name := range a.messages {
+			declared[name] = object{"description": "comes from elsewhere"}
+		}
+		root["callbacks"] = declared
 	}
 	a.files["test.yaml"] = root
 	texts := map[string]string{}
@@ -167,7 +178,7 @@ func (a *author) step(k *known) object {
 	case caught, k.deep < 4 && a.odds(5):
 		a.clauses(before, s, caught)
 	}
-	if a.slow && !in.sure && a.odds(5) {
+	if a.slow && !in.sure && s["callback"] == nil && a.odds(5) {
 		s["timeout"] = fmt.Sprintf("%ds", 10*a.upTo(9))
 	}
 	k.read, k.write = in.read, in.write
@@ -181,12 +192,31 @@ func (a *author) leaf(k *known, s object) {
 	switch n := rapid.IntRange(0, 9).Draw(a.t, "leaf"); {
 	case n == 0 && !k.sure:
 		s["fail"] = "no"
+	case n == 3 && !a.brisk && a.odds(2):
+		s["wait"] = rapid.SampledFrom([]string{"10s", "45s", "20m", "30d"}).Draw(a.t, "wait")
+		if a.odds(3) {
+			s["wait"] = object{"until": `${{ now().Add(duration("3h")) }}`}
+		}
+	case n == 4 && !a.brisk && k.once && len(a.messages) < 3:
+		a.callback(k, s)
 	case n <= 2:
 		from := a.reads(*k)
 		s["set"] = object{a.name(k): from}
 	default:
 		a.call(k, s)
 	}
+}
+
+// callback makes up a message that is waited for.
+func (a *author) callback(k *known, s object) {
+	name := strings.Replace(a.id(), "s", "m", 1)
+	if !k.sure && a.odds(3) {
+		name = "late_" + name
+		s["timeout"] = "2h"
+	}
+	a.messages = append(a.messages, name)
+	s["callback"] = name
+	s["save"] = object{a.name(k): "say"}
 }
 
 // call makes up a call and what it is answered.
@@ -272,7 +302,7 @@ func (a *author) compound(k *known, s object) {
 // rounds makes a block that is done more than once.
 func (a *author) rounds(k *known, s object) {
 	inner := k.copy()
-	inner.sure = k.sure
+	inner.once = false
 	if a.odds(2) {
 		inner.write = append(inner.write, k.write...)
 		count := strings.Replace(a.id(), "s", "n", 1)
@@ -323,7 +353,7 @@ func (a *author) clauses(before known, s object, all bool) {
 
 func (a *author) loop(k *known, s object) {
 	inner := k.copy()
-	inner.write, inner.item = nil, true
+	inner.write, inner.item, inner.once = nil, true, false
 	inner.loops++
 	loop := object{"in": fmt.Sprintf("1..%d", rapid.IntRange(0, 4).Draw(a.t, "items"))}
 	if a.odds(3) {

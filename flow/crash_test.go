@@ -18,7 +18,9 @@ import (
 func (tr *trial) crashing(mute bool, lives ...int) (course, error) {
 	tr.stage.clear()
 	store := &mortal{Store: &datapoints.Memory{}, lives: lives[0], mute: mute}
-	run, err := (&flow.Executor{Store: store}).Run(tr.t.Context(), tr.plan, tr.in)
+	x := &flow.Executor{Store: store}
+	run, err := x.Run(tr.t.Context(), tr.plan, tr.in)
+	run, err = tr.onward(x, run, err)
 	for _, next := range append(slices.Clone(lives[1:]), -1) {
 		if err == nil || flowKind(err) != flow.KindStore {
 			break
@@ -30,13 +32,15 @@ func (tr *trial) crashing(mute bool, lives ...int) (course, error) {
 		if failed != nil || len(runs) != 1 {
 			return course{}, fmt.Errorf("%d runs: %w", len(runs), failed)
 		}
-		if run = runs[0]; run.State != datapoints.Running && run.State != datapoints.Interrupted { // it died with its last words
+		if run = runs[0]; run.State != datapoints.Running && run.State != datapoints.Interrupted && run.State != datapoints.Paused { // it died with its last words
 			if err = nil; run.Kind != "" {
 				err = errDead
 			}
 			break
 		}
-		run, err = successor(store).Resume(tr.t.Context(), tr.plan, run.ID, nil)
+		x := successor(store)
+		run, err = x.Resume(tr.t.Context(), tr.plan, run.ID, nil)
+		run, err = tr.onward(x, run, err)
 	}
 	if run.ID == "" {
 		return course{}, err
@@ -98,11 +102,11 @@ func flowKind(err error) flow.Kind {
 // Whatever a crash leaves open, a resumed run sends only what did not end well.
 func TestAResumedRunSendsOnlyWhatFailed(t *testing.T) {
 	t.Parallel()
-	madeUp(t, wild, func(t *testing.T, files map[string]string, seed int) string {
+	madeUp(t, brisk, func(t *testing.T, files map[string]string, seed int) string {
 		tr := newTrial(t, files)
 		tr.stage.clear()
 		store := &datapoints.Memory{}
-		run, err := (&flow.Executor{Store: store}).Run(t.Context(), tr.plan, nil)
+		run, err := (&flow.Executor{Store: store, Owner: flow.Process{Stays: true}}).Run(t.Context(), tr.plan, nil)
 		if run.State != datapoints.Failed {
 			return ""
 		}

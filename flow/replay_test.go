@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -33,6 +34,8 @@ type trial struct {
 	plan  *flow.Plan
 	in    flow.Inputs
 	seed  int
+
+	messages map[string]any // that the flow waits for
 }
 
 // newTrial makes a trial of a flow that checks.
@@ -43,7 +46,13 @@ func newTrial(t *testing.T, files map[string]string) *trial {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, shown(files))
 	}
-	return &trial{t: t, stage: s, plan: p}
+	tr := &trial{t: t, stage: s, plan: p}
+	var root struct{ Callbacks map[string]any }
+	if err := json.Unmarshal([]byte(files["test.yaml"]), &root); err != nil {
+		t.Fatal(err)
+	}
+	tr.messages = root.Callbacks
+	return tr
 }
 
 // walk walks on the durable engine. With stops the machine stops after so many
@@ -51,8 +60,11 @@ func newTrial(t *testing.T, files map[string]string) *trial {
 func (tr *trial) walk(stops ...int) (course, *durable, error) {
 	tr.stage.clear()
 	store := &datapoints.Memory{}
-	x := &flow.Executor{Store: store}
+	x := &flow.Executor{Store: store, Owner: flow.Process{Stays: true}}
 	runs, err := x.Create(tr.t.Context(), tr.plan, "", tr.in)
+	if err == nil {
+		err = tr.send(x, runs[0].ID)
+	}
 	if err != nil {
 		return course{}, nil, err
 	}
@@ -69,6 +81,7 @@ func (tr *trial) walk(stops ...int) (course, *durable, error) {
 		switch {
 		case errors.Is(err, errMachine):
 			history, how, x = d.history, flow.GoOn, successor(store)
+			x.Owner.Stays = true
 			continue
 		case err != nil && !errors.As(err, &failed):
 			return course{}, d, err
@@ -76,6 +89,33 @@ func (tr *trial) walk(stops ...int) (course, *durable, error) {
 		return tr.course(store, run, err), d, nil
 	}
 	return course{}, nil, errors.New("the last machine stopped, too")
+}
+
+// send sends a run the messages that come.
+func (tr *trial) send(x *flow.Executor, run string) error {
+	for name := range tr.messages {
+		if strings.HasPrefix(name, "late_") {
+			continue
+		}
+		if _, err := x.Signal(tr.t.Context(), tr.plan, run, name, `{"say":"`+name+`"}`); err != nil && !errors.Is(err, datapoints.ErrDelivered) {
+			return err
+		}
+	}
+	return nil
+}
+
+// onward goes on with a run that has paused: its messages come, time passes.
+func (tr *trial) onward(x *flow.Executor, run datapoints.Run, err error) (datapoints.Run, error) {
+	for run.State == datapoints.Paused {
+		if failed := tr.send(x, run.ID); failed != nil {
+			return run, failed
+		}
+		if !run.Wake.IsZero() {
+			time.Sleep(time.Until(run.Wake))
+		}
+		run, err = x.Resume(tr.t.Context(), tr.plan, run.ID, nil)
+	}
+	return run, err
 }
 
 func (tr *trial) course(store datapoints.Store, run datapoints.Run, err error) course {
@@ -122,7 +162,7 @@ func tame(a *author) {
 	a.calm = !a.alone
 }
 
-func wild(*author) {}
+func brisk(a *author) { a.brisk = true }
 
 func TestAWalkThatIsStoppedAnywhereAndWalkedAgainIsAsIfItWereNotStopped(t *testing.T) {
 	t.Parallel()
@@ -189,8 +229,11 @@ func byPath(a, b asked) int {
 func (tr *trial) change(n int) (course, error) {
 	tr.stage.clear()
 	store := &datapoints.Memory{}
-	x := &flow.Executor{Store: store}
+	x := &flow.Executor{Store: store, Owner: flow.Process{Stays: true}}
 	runs, err := x.Create(tr.t.Context(), tr.plan, "", tr.in)
+	if err == nil {
+		err = tr.send(x, runs[0].ID)
+	}
 	if err != nil {
 		return course{}, err
 	}
@@ -201,7 +244,9 @@ func (tr *trial) change(n int) (course, error) {
 	if _, err := (&durable{worker: k, seed: tr.seed, most: n}).walk(tr.t.Context()); !errors.Is(err, errMachine) {
 		return course{}, fmt.Errorf("the machine did not stop: %w", err)
 	}
-	run, err := successor(store).Resume(tr.t.Context(), tr.plan, runs[0].ID, nil)
+	x = successor(store)
+	x.Owner.Stays = true
+	run, err := x.Resume(tr.t.Context(), tr.plan, runs[0].ID, nil)
 	if run.ID == "" {
 		return course{}, err
 	}

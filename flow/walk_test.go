@@ -57,7 +57,7 @@ func timeless(tasks []flow.Task) []flow.Task {
 
 func TestWithoutConcurrencyEveryWalkAsksForTheSameTasksInTheSameOrder(t *testing.T) {
 	t.Parallel()
-	madeUp(t, func(a *author) { a.alone = true }, func(t *testing.T, files map[string]string, _ int) string {
+	madeUp(t, func(a *author) { a.alone, a.brisk = true, true }, func(t *testing.T, files map[string]string, _ int) string {
 		tr := newTrial(t, files)
 		var want []flow.Task
 		for i := range 100 / stride() {
@@ -75,7 +75,7 @@ func TestWithoutConcurrencyEveryWalkAsksForTheSameTasksInTheSameOrder(t *testing
 
 func TestWhatIsFinishedIsNotAskedForAgain(t *testing.T) {
 	t.Parallel()
-	madeUp(t, wild, func(t *testing.T, files map[string]string, seed int) string {
+	madeUp(t, brisk, func(t *testing.T, files map[string]string, seed int) string {
 		tr := newTrial(t, files)
 		tr.stage.clear()
 		s := &mortal{Store: &datapoints.Memory{}, lives: seed % 40}
