@@ -55,6 +55,10 @@ func TestNeverMoreRequestsAreInFlightThanTheBoundsAllow(t *testing.T) {
 		"a loop in a loop: the product": {`{ id: a, for_each: { in: "1..9", concurrency: 3 }, steps: [ { id: b, for_each: { in: "1..12", concurrency: 4 }, ` + send + ` } ] }`, "", 12, 108},
 		"three loops": {`{ id: a, for_each: { in: "1..4", concurrency: 2 }, steps: [ { id: b, for_each: { in: "1..4", concurrency: 2 }, steps: [ { id: c, for_each: { in: "1..9", concurrency: 3 }, ` + send +
 			` } ] } ] }`, "", 12, 144},
+		"branches":         {`{ id: a, parallel: { x: [ { id: b, ` + send + ` } ], y: [ { id: c, ` + send + ` } ], z: [ { id: d, ` + send + ` } ] } }`, "", 3, 3},
+		"bounded branches": {`{ id: a, concurrency: 2, parallel: { x: [ { id: b, ` + send + ` } ], y: [ { id: c, ` + send + ` } ], z: [ { id: d, ` + send + ` } ] } }`, "", 2, 3},
+		"loops in branches in a loop": {`{ id: a, for_each: { in: "1..3", concurrency: 2 }, parallel: { x: [ { id: b, for_each: { in: "1..9", concurrency: 3 }, ` + send +
+			` } ], y: [ { id: c, for_each: { in: "1..9", concurrency: 3 }, ` + send + ` } ] } }`, "", 12, 54},
 		"a loop over a flow with a loop": {`{ id: a, for_each: { in: "1..6", concurrency: 3 }, flow: lib.yaml, with: { url: "${{ inputs.url }}" } }`,
 			`{ id: b, for_each: { in: "1..10", concurrency: 5 }, ` + send + ` }`, 15, 60},
 	} {

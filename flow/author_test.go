@@ -49,6 +49,7 @@ type known struct {
 	sure  bool     // nothing may fail here
 	sound bool     // no call may become unknown, which nothing catches
 	deep  int
+	brief bool // in a finally, which has five minutes: of a resume, five more
 }
 
 func (k known) copy() known {
@@ -62,7 +63,7 @@ func (a *author) flow() map[string]string {
 	k := known{once: true}
 	root := object{"stepwell": 1, "name": "test", "steps": a.steps(&k)}
 	if a.odds(3) {
-		root["finally"] = a.few(k, 2)
+		root["finally"] = a.finally(k)
 	}
 	if len(k.read) > 0 {
 		root["outputs"] = object{"last": a.reads(k)}
@@ -112,6 +113,11 @@ func (a *author) few(k known, deep int) []any {
 	k = k.copy()
 	k.deep = max(k.deep+1, deep)
 	return a.steps(&k)
+}
+
+func (a *author) finally(k known) []any {
+	k.brief = true
+	return a.few(k, 2)
 }
 
 // reads gives an expression over what may be read.
@@ -192,12 +198,12 @@ func (a *author) leaf(k *known, s object) {
 	switch n := rapid.IntRange(0, 9).Draw(a.t, "leaf"); {
 	case n == 0 && !k.sure:
 		s["fail"] = "no"
-	case n == 3 && !a.brisk && a.odds(2):
+	case n == 3 && !a.brisk && !k.brief && a.odds(2):
 		s["wait"] = rapid.SampledFrom([]string{"10s", "45s", "20m", "30d"}).Draw(a.t, "wait")
 		if a.odds(3) {
 			s["wait"] = object{"until": `${{ now().Add(duration("3h")) }}`}
 		}
-	case n == 4 && !a.brisk && k.once && len(a.messages) < 3:
+	case n == 4 && !a.brisk && !k.brief && k.once && len(a.messages) < 3:
 		a.callback(k, s)
 	case n <= 2:
 		from := a.reads(*k)
@@ -283,7 +289,7 @@ func (a *author) compound(k *known, s object) {
 	case 0, 1, 2:
 		s["steps"] = a.steps(k)
 		if a.odds(3) {
-			s["finally"] = a.few(*k, 2)
+			s["finally"] = a.finally(*k)
 		}
 	case 3:
 		a.rounds(k, s)
@@ -381,7 +387,7 @@ func (a *author) loop(k *known, s object) {
 func (a *author) subflow(k *known, s object) {
 	a.n++
 	file := fmt.Sprintf("sub%d.yaml", a.n)
-	in := known{input: true, sure: k.sure, sound: k.sound, deep: k.deep, loops: k.loops}
+	in := known{input: true, brief: k.brief, sure: k.sure, sound: k.sound, deep: k.deep, loops: k.loops}
 	root := object{"stepwell": 1, "name": "sub", "inputs": object{"x": object{"type": "any"}}, "steps": a.steps(&in)}
 	if a.odds(3) {
 		root["finally"] = a.few(in, 2)

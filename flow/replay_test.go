@@ -106,7 +106,7 @@ func (tr *trial) send(x *flow.Executor, run string) error {
 
 // onward goes on with a run that has paused: its messages come, time passes.
 func (tr *trial) onward(x *flow.Executor, run datapoints.Run, err error) (datapoints.Run, error) {
-	for run.State == datapoints.Paused {
+	for run.State == datapoints.Paused && flowKind(err) != flow.KindStore {
 		if failed := tr.send(x, run.ID); failed != nil {
 			return run, failed
 		}
