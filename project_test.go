@@ -50,11 +50,14 @@ var floors = map[string][]string{
 	"flow/internal/trust":    {},
 	"flow/walk":              {"datapoints", "flow/internal/plan"},
 	"flow/internal/survey":   {"flow/internal/plan"},
+	"flow/internal/bind":     {"flow/internal/check", "flow/internal/syntax"},
+	"flow/internal/files":    {"datapoints", "flow/internal/check"},
+	"flow/outline":           {"datapoints", "flow/internal/expression", "flow/internal/plan", "flow/internal/survey"},
 	"flow/internal/evaluate": {"flow/diag", "flow/internal/expression/...", "flow/internal/record"},
 	"flow/internal/record":   {"datapoints", "flow/internal/expression/...", "flow/internal/plan"},
 	"flow/internal/inbox":    {"datapoints", "flow/internal/answer", "flow/internal/expression/...", "flow/internal/plan", "flow/internal/syntax", "flow/walk"},
 
-	"flow": {"datapoints", "flow/diag", "flow/internal/...", "flow/walk"},
+	"flow": {"datapoints", "flow/diag", "flow/internal/...", "flow/outline", "flow/walk"},
 
 	"actions":                    {"datapoints", "flow", "flow/diag", "actions/internal/..."},
 	"actions/oauth2":             {"datapoints", "flow", "actions/internal/challenge", "actions/internal/ordered", "github.com/go-jose/go-jose/v4", "golang.org/x/sync/singleflight"},

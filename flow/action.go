@@ -2,16 +2,13 @@ package flow
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/diag"
-	"github.com/stepwell/stepwell/flow/internal/syntax"
+	"github.com/stepwell/stepwell/flow/internal/bind"
+	"github.com/stepwell/stepwell/flow/internal/check"
 )
 
 // An Action does one thing in the world, one attempt at a time: retries, loops
@@ -202,7 +199,7 @@ func Func[In any](doc string, do func(context.Context, In) (Result, error)) Acti
 	if t.Kind() != reflect.Struct {
 		panic("flow.Func: the input of an action must be a struct, not " + t.String())
 	}
-	return function[In]{spec: Spec{Doc: doc, Fields: structFields(t)}, do: do}
+	return function[In]{spec: Spec{Doc: doc, Fields: ownFields(bind.Fields(t))}, do: do}
 }
 
 // JSON is a Result whose body is v.
@@ -227,11 +224,7 @@ func (f function[In]) Plan(in Input) (Call, error) {
 	var arg In
 	v := reflect.ValueOf(&arg).Elem()
 	for _, a := range in.Args {
-		field, ok := fieldNamed(v, a.Name)
-		if !ok {
-			continue
-		}
-		if err := assignField(field, a.Value.Reveal()); err != nil {
+		if err := bind.Assign(v, a.Name, a.Value.Reveal()); err != nil {
 			return Call{}, &Error{Kind: KindData, Message: a.Name + " " + err.Error()}
 		}
 	}
@@ -243,136 +236,11 @@ func (f function[In]) Plan(in Input) (Call, error) {
 	}}, nil
 }
 
-// structFields lists the fields of `with` that a struct asks for.
-func structFields(t reflect.Type) []Field {
-	var fields []Field
-	for i := range t.NumField() {
-		sf := t.Field(i)
-		name, required, ok := fieldName(sf)
-		if !ok {
-			continue
-		}
-		f := Field{Name: name, Doc: sf.Tag.Get("doc"), Required: required, Type: fieldType(sf.Type)}
-		if f.Type == ObjectField {
-			f.Fields = structFields(sf.Type)
-		}
-		fields = append(fields, f)
+// ownFields are fields as the checker knows them.
+func ownFields(fields []check.Field) []Field {
+	own := make([]Field, len(fields))
+	for i, f := range fields {
+		own[i] = Field{Name: f.Name, Doc: f.Doc, Required: f.Required, Type: FieldType(f.Type), Fields: ownFields(f.Fields)}
 	}
-	return fields
-}
-
-// fieldName reads a field's tag.
-func fieldName(sf reflect.StructField) (name string, required, ok bool) {
-	tag := strings.Split(sf.Tag.Get("flow"), ",")
-	if !sf.IsExported() || tag[0] == "-" {
-		return "", false, false
-	}
-	if name = tag[0]; name == "" {
-		name = snake(sf.Name)
-	}
-	return name, len(tag) > 1 && tag[1] == "required", true
-}
-
-func fieldNamed(v reflect.Value, want string) (reflect.Value, bool) {
-	for i := range v.NumField() {
-		if name, _, ok := fieldName(v.Type().Field(i)); ok && name == want {
-			return v.Field(i), true
-		}
-	}
-	return reflect.Value{}, false
-}
-
-func fieldType(t reflect.Type) FieldType {
-	switch {
-	case t == reflect.TypeFor[time.Duration]():
-		return DurationField
-	case t == reflect.TypeFor[json.RawMessage](), t == reflect.TypeFor[time.Time]():
-		return JSONField
-	}
-	switch t.Kind() {
-	case reflect.String:
-		return TextField
-	case reflect.Bool:
-		return BooleanField
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return IntegerField
-	case reflect.Float32, reflect.Float64:
-		return NumberField
-	case reflect.Struct:
-		return ObjectField
-	}
-	return JSONField
-}
-
-// assignField puts a rendered value into a field.
-func assignField(field reflect.Value, text string) error {
-	switch {
-	case text == "null":
-		return nil
-	case field.Type() == reflect.TypeFor[time.Duration]():
-		var s string
-		if json.Unmarshal([]byte(text), &s) != nil {
-			return errors.New("must be a duration such as 15s")
-		}
-		d, err := syntax.ParseDuration(s)
-		field.SetInt(int64(d))
-		return err
-	case field.Kind() == reflect.String && !strings.HasPrefix(text, `"`):
-		field.SetString(text) // numbers and booleans are written as text
-		return nil
-	case field.Kind() == reflect.Struct && strings.HasPrefix(text, "{") && fieldType(field.Type()) == ObjectField:
-		var members map[string]json.RawMessage
-		if err := json.Unmarshal([]byte(text), &members); err != nil {
-			return err
-		}
-		for name, raw := range members {
-			if inner, ok := fieldNamed(field, name); ok {
-				if err := assignField(inner, string(raw)); err != nil {
-					return fmt.Errorf("%s %w", name, err)
-				}
-			}
-		}
-		return nil
-	}
-	if err := json.Unmarshal([]byte(text), field.Addr().Interface()); err != nil {
-		return fmt.Errorf("must be %s", kindWord(field.Type()))
-	}
-	return nil
-}
-
-// kindWord says what a field takes, without the language's own type names.
-func kindWord(t reflect.Type) string {
-	switch fieldType(t) {
-	case TextField:
-		return "text"
-	case IntegerField:
-		return "an integer that fits"
-	case NumberField:
-		return "a number"
-	case BooleanField:
-		return "true or false"
-	case ObjectField:
-		return "an object"
-	}
-	if t.Kind() == reflect.Slice {
-		return "a list"
-	}
-	return "a value of another shape"
-}
-
-// snake is a Go name as the flow language writes names: ClientID is client_id.
-func snake(name string) string {
-	var b strings.Builder
-	for i, r := range name {
-		upper := r >= 'A' && r <= 'Z'
-		if upper && i > 0 {
-			before := name[i-1] >= 'a' && name[i-1] <= 'z' || name[i-1] >= '0' && name[i-1] <= '9'
-			after := i+1 < len(name) && name[i+1] >= 'a' && name[i+1] <= 'z'
-			if before || after {
-				b.WriteByte('_')
-			}
-		}
-		b.WriteRune(r)
-	}
-	return strings.ToLower(b.String())
+	return own
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/files"
 	"github.com/stepwell/stepwell/flow/internal/inbox"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
@@ -354,9 +355,9 @@ func (c *calling) file(name string) ([]byte, error) {
 	if c.w.x.Files == nil {
 		return nil, &Error{Kind: KindData, Message: "this program gives flows no files to read"}
 	}
-	data, err := readWhole(c.w.x.Files, at, maxUpload)
+	data, err := files.Read(c.w.x.Files, at, maxUpload)
 	if errors.Is(err, fs.ErrNotExist) && at != name {
-		data, err = readWhole(c.w.x.Files, name, maxUpload) // what save_to wrote is named from the output folder
+		data, err = files.Read(c.w.x.Files, name, maxUpload) // what save_to wrote is named from the output folder
 	}
 	if err != nil {
 		return nil, &Error{Kind: KindData, Message: "the file cannot be read: " + err.Error()}

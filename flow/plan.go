@@ -1,11 +1,7 @@
 package flow
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"strconv"
 	"strings"
@@ -15,9 +11,11 @@ import (
 	"github.com/stepwell/stepwell/flow/diag"
 	"github.com/stepwell/stepwell/flow/internal/check"
 	"github.com/stepwell/stepwell/flow/internal/editor"
+	"github.com/stepwell/stepwell/flow/internal/files"
 	"github.com/stepwell/stepwell/flow/internal/format"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/syntax"
+	"github.com/stepwell/stepwell/flow/outline"
 	"github.com/stepwell/stepwell/flow/walk"
 )
 
@@ -174,7 +172,7 @@ type Kit struct {
 // the project root: no file outside is read. If the flow is not valid the error
 // is a diag.List of all its problems in source order. A plan may have warnings.
 func Compile(fsys fs.FS, file string, kit Kit) (*Plan, error) {
-	text, err := readFile(fsys, file)
+	text, err := files.Read(fsys, file, files.Most)
 	if err != nil {
 		return nil, diag.List{{Span: diag.Span{File: file}, Code: diag.UnreadableFile, Message: "the file cannot be read: " + err.Error()}}
 	}
@@ -182,7 +180,7 @@ func Compile(fsys fs.FS, file string, kit Kit) (*Plan, error) {
 	if tree == nil {
 		return nil, problems.Sort()
 	}
-	compiled, more := check.Flow(tree, checkKit(kit), func(name string) ([]byte, error) { return readFile(fsys, name) })
+	compiled, more := check.Flow(tree, checkKit(kit), func(name string) ([]byte, error) { return files.Read(fsys, name, files.Most) })
 	problems = append(problems, more...).Sort()
 	if problems.HasErrors() {
 		return nil, problems
@@ -240,76 +238,6 @@ func withFlow(files []plan.File, name string, text []byte) []plan.File {
 	return append([]plan.File{{Name: name, Data: text}}, files...)
 }
 
-// maxFile is the limit of a flow and of the files that it names.
-const maxFile = 1 << 20
-
-// readFile reads a file for a flow; the error is for its author.
-func readFile(fsys fs.FS, name string) ([]byte, error) {
-	return readWhole(fsys, name, maxFile)
-}
-
-// readWhole reads a file of at most limit bytes.
-func readWhole(fsys fs.FS, name string, limit int64) ([]byte, error) {
-	if !fs.ValidPath(name) {
-		return nil, fmt.Errorf("%s lies outside the project root", name)
-	}
-	// before it is opened: opening a pipe waits for somebody who writes
-	if info, err := fs.Stat(fsys, name); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("%s is a folder", name)
-	} else if err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is a pipe or a device, not a file", name)
-	}
-	f, err := fsys.Open(name)
-	if err != nil {
-		var at *fs.PathError
-		if errors.As(err, &at) {
-			err = at.Err
-		}
-		if strings.Contains(err.Error(), "escapes from parent") { // os.Root has no error to compare with
-			err = check.ErrOutside
-		}
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return nil, fmt.Errorf("%s cannot be read", name)
-	}
-	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("%s is larger than %d MiB", name, limit>>20)
-	}
-	return data, nil
-}
-
-// recordedFiles are the files of a recorded run, to compile its plan from.
-func recordedFiles(files []datapoints.File) fs.FS {
-	m := recorded{}
-	for _, f := range files {
-		m[f.Name] = f.Data
-	}
-	return m
-}
-
-// recorded is the part of fs.FS that compiling needs.
-type recorded map[string][]byte
-
-// Open implements fs.FS.
-func (r recorded) Open(name string) (fs.File, error) {
-	data, ok := r[name]
-	if !ok {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("it is not among the files recorded with the run")}
-	}
-	return recordedFile{bytes.NewReader(data)}, nil
-}
-
-type recordedFile struct{ *bytes.Reader }
-
-// Stat implements fs.File; readFile does without.
-func (recordedFile) Stat() (fs.FileInfo, error) { return nil, errors.ErrUnsupported }
-
-// Close implements fs.File.
-func (recordedFile) Close() error { return nil }
-
 // checkKit tells the checker what the actions are.
 func checkKit(kit Kit) check.Kit {
 	k := check.Kit{Actions: make(map[string]check.Action, len(kit.Actions))}
@@ -340,6 +268,31 @@ func checkFields(fields []Field) []check.Field {
 	}
 	return out
 }
+
+// Outline describes the plan. Nothing is sent to make it, and no value of a secret is in it.
+func (p *Plan) Outline() Outline { return outline.Of(p.compiled) }
+
+// An Outline describes a plan to people and tools.
+type Outline = outline.Outline
+
+// The parts of an Outline; package outline says what is in each.
+type (
+	Range         = outline.Range
+	OutlineInput  = outline.Input
+	OutlineSecret = outline.Secret
+	OutlineStep   = outline.Step
+	OutlineBranch = outline.Branch
+	OutlineClause = outline.Clause
+	OutlineRetry  = outline.Retry
+	OutlinePoll   = outline.Poll
+	OutlinePages  = outline.Pages
+	OutlineWait   = outline.Wait
+	OutlineLoop   = outline.Loop
+	OutlineField  = outline.Field
+	OutlineRead   = outline.Read
+	OutlineSave   = outline.Save
+	OutlineOutput = outline.Output
+)
 
 // An Engine drives a walk. It sees control information only, so that a durable
 // engine can keep and replay it without holding anything that a user or a

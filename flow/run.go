@@ -11,6 +11,7 @@ import (
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/files"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
 	"github.com/stepwell/stepwell/flow/walk"
@@ -123,7 +124,7 @@ func PlanOf(ctx context.Context, s datapoints.Store, run string, kit Kit) (*Plan
 	if len(r.Files) == 0 {
 		return nil, r, storeError("the run cannot be read", datapoints.ErrCorrupt)
 	}
-	p, err := Compile(recordedFiles(r.Files), r.Files[0].Name, kit)
+	p, err := Compile(files.Recorded(r.Files), r.Files[0].Name, kit)
 	return p, r, err
 }
 

@@ -386,11 +386,3 @@ func (w *work) waits(wake time.Time) *Error {
 
 // clock is a time for people to read.
 func clock(t time.Time) string { return t.UTC().Truncate(time.Second).Format(time.RFC3339) }
-
-// waitOf is a wait for people.
-func waitOf(s *plan.WaitSpec) *OutlineWait {
-	if s.Until != nil {
-		return &OutlineWait{Until: plan.Placeholders(s.Until.Source()), Long: s.Long}
-	}
-	return &OutlineWait{For: plan.Placeholders(s.Text.Source()), Long: s.Long}
-}
