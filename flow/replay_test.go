@@ -2,6 +2,7 @@ package flow_test
 
 import (
 	order "cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,6 +37,7 @@ type trial struct {
 	seed  int
 
 	messages map[string]any // that the flow waits for
+	secrets  func(context.Context, flow.SecretSource) (string, error)
 }
 
 // newTrial makes a trial of a flow that checks.
@@ -71,6 +73,7 @@ func (tr *trial) walk(stops ...int) (course, *durable, error) {
 	var history []json.RawMessage
 	how := flow.First
 	for _, most := range append(slices.Clone(stops), -1) {
+		x.Secrets = tr.secrets
 		k, err := flow.Employ(tr.t.Context(), x, tr.plan, runs[0].ID, how)
 		if err != nil {
 			return course{}, nil, err
