@@ -345,7 +345,7 @@ func (c *checker) callbacksOnce(steps []*syntax.Step, around string) {
 			inner = fmt.Sprintf("the rounds of step %q", s.Name)
 		}
 		if s.Verb == syntax.Callback && inner != "" {
-			c.errorAt(s.VerbSpan, diag.NotHere, "wait for it once, before or after that; for each item start a run of its own (--each)",
+			c.errorAt(s.VerbSpan, diag.NotHere, "wait for it once, before or after that, or in a run of its own",
 				"a callback cannot be waited for in %s: a run gets one message of each", inner)
 		}
 		if s.Verb == syntax.SubFlow && inner != "" {

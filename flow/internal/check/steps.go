@@ -143,7 +143,7 @@ func (c *checker) wait(s *syntax.Step, node *plan.Node) {
 		}
 		switch kind := w.Until.Type().Kind; kind {
 		case expression.Integer, expression.Number, expression.Boolean, expression.Date, expression.Telephone:
-			c.errorAt(n.Span, diag.TypeMismatch, "write date(…) of a text to compute with it", "`until` must be a date and time, the expression gives %s", typeName(w.Until.Type()))
+			c.errorAt(n.Span, diag.TypeMismatch, "a time is text such as 2026-11-30T09:00:00Z, or what date(…) and now() give", "`until` must be a date and time, the expression gives %s", typeName(w.Until.Type()))
 		}
 	case strings.Contains(s.Wait.For.Text, "${{"):
 		n := s.Wait.For
@@ -152,8 +152,7 @@ func (c *checker) wait(s *syntax.Step, node *plan.Node) {
 			return
 		}
 		switch kind := w.Text.Type().Kind; kind {
-		case expression.String, expression.Any:
-		default:
+		case expression.Integer, expression.Number, expression.Boolean, expression.Time, expression.Date, expression.DateTime, expression.Telephone:
 			c.errorAt(n.Span, diag.TypeMismatch, "write the unit, too: `wait: ${{ inputs.seconds }}s`, or `wait: { until: … }` for a time",
 				"`wait` must be a duration as text such as 30m, the expression gives %s", typeName(w.Text.Type()))
 		}
