@@ -172,7 +172,11 @@ func TestExamplesTellNoSecret(t *testing.T) {
 		}
 		for _, args := range [][]string{{"run", file, "-i", "patient_id=9434765919"}, {"run", "--json", file, "-i", "patient_id=9434765919"},
 			{"run", "-v", file, "-i", "patient_id=9434765919"}} {
-			if _, errs, code := v.run(args...); code != 0 {
+			want := 0
+			if filepath.Base(example) == "approval.yaml" {
+				args, want = append(args, "--public-url", "https://flows.example.test"), 9 // nobody has decided yet
+			}
+			if _, errs, code := v.run(args...); code != want {
 				t.Errorf("%s: exit %d\n%s", example, code, errs)
 			}
 		}

@@ -124,6 +124,11 @@ func (s *Server) createOrder(r *http.Request) answer {
 	}
 	o := order{Patient: f.text("patient"), Code: f.text("code"), Urgent: f.boolean("urgent")}
 	s.clinic.checkPatient(f, o.Patient)
+	if notify, there := f.take("notify"); there { // nobody here decides, so nothing is sent there
+		if text, _ := notify.(string); !strings.HasPrefix(text, "https://") && !strings.HasPrefix(text, "http://") {
+			f.wrong("notify", "must be a URL")
+		}
+	}
 	if refused := f.refuse(); refused != nil {
 		return *refused
 	}

@@ -17,7 +17,7 @@
 //	GET  /patients            ?name= ?active= ?limit= ?cursor=
 //	GET  /patients/{id}       has an ETag
 //	GET  /orders              ?patient= ?urgent= ?limit= ?cursor=
-//	POST /orders              {patient, code, urgent}
+//	POST /orders              {patient, code, urgent}, and notify: a URL for what becomes of it
 //	GET  /orders/{id}
 //	POST /notifications       {to, order, number, text}; wants an Idempotency-Key
 //	POST /escalations         {orders, priority}
