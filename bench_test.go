@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+	"golang.org/x/sync/errgroup"
 	"gopkg.in/yaml.v3"
 	_ "modernc.org/sqlite"
 
@@ -249,6 +250,36 @@ func together(n, atOnce int, f func()) {
 	}
 	close(work)
 	wg.Wait()
+}
+
+// BenchmarkParallelOf10Calls is beside what one would write with an errgroup.
+func BenchmarkParallelOf10Calls(b *testing.B) {
+	s := echo(b, []byte(`{"id":"r-1234567"}`))
+	var text strings.Builder
+	text.WriteString("stepwell: 1\nname: branches\ninputs: { url: string }\nsteps:\n  - id: all\n    parallel:\n")
+	for i := range 10 {
+		fmt.Fprintf(&text, "      b%d: [ { id: c%[1]d, action: http, with: { url: \"${{ inputs.url }}/c/%[1]d\" }, save: { ref%[1]d: id } } ]\n", i)
+	}
+	p, in, client, x := plan(b, text.String()), flow.Inputs{"url": s.URL}, handClient(), &flow.Executor{}
+	pair(b, func() { mustRun(b, x, p, in) }, func() {
+		var all errgroup.Group
+		ids := make([]string, 10)
+		for i := range ids {
+			all.Go(func() error {
+				res, err := client.Get(fmt.Sprintf("%s/c/%d", s.URL, i))
+				if err != nil {
+					return err
+				}
+				body, err := io.ReadAll(res.Body)
+				_ = res.Body.Close()
+				ids[i] = gjson.GetBytes(body, "id").String()
+				return err
+			})
+		}
+		if err := all.Wait(); err != nil {
+			b.Fatal(err)
+		}
+	})
 }
 
 func BenchmarkExtraction(b *testing.B) {

@@ -18,7 +18,7 @@ func (s *State) Ended(root *plan.Node) int {
 
 func (s *State) ended(n *plan.Node, path string) int {
 	var r datapoints.Row
-	if row := s.rows[path]; row != nil {
+	if row := s.row(path); row != nil {
 		r = *row
 	}
 	over := 0

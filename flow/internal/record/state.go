@@ -23,7 +23,9 @@ type State struct {
 
 	mu       sync.Mutex
 	rows     map[string]*datapoints.Row
-	free     []datapoints.Row // for newRow
+	free     []datapoints.Row    // for newRow
+	inside   map[string][]string // what was recorded in an iteration that is under way, by its path
+	over     map[string][]uint64 // of a loop: which iterations were let go
 	points   map[datapoints.Slot]*Cell
 	items    map[string][]expression.Value // of open loops, by path
 	given    map[string]Inputs             // of open sub-flows, by path
@@ -54,7 +56,7 @@ type Inputs map[string]expression.Value
 func NewState(s datapoints.Store, run string) *State {
 	return &State{store: s, run: run, rows: map[string]*datapoints.Row{}, points: map[datapoints.Slot]*Cell{},
 		items: map[string][]expression.Value{}, given: map[string]Inputs{}, unknown: map[string]bool{}, doubts: map[string]bool{},
-		undone: map[datapoints.Slot]bool{}, Complete: true}
+		undone: map[datapoints.Slot]bool{}, inside: map[string][]string{}, over: map[string][]uint64{}, Complete: true}
 }
 
 // Load takes over what is recorded of the run.
@@ -67,6 +69,7 @@ func (s *State) Load(ctx context.Context) error {
 	for _, e := range got.Rows {
 		row := e.Row
 		s.rows[e.Path] = &row
+		s.enter(e.Path)
 		s.count(e.Path, nil, &row)
 	}
 	return nil
@@ -76,7 +79,7 @@ func (s *State) Load(ctx context.Context) error {
 func (s *State) Row(path string) datapoints.Row {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r := s.rows[path]; r != nil {
+	if r := s.row(path); r != nil {
 		return *r
 	}
 	return datapoints.Row{}
@@ -92,8 +95,12 @@ func (s *State) Put(rec *datapoints.Record) {
 		if row == nil {
 			row = s.newRow()
 			s.rows[rec.Path] = row
+			s.enter(rec.Path)
 		}
 		*row = rec.Row
+		if row.Last.Status == datapoints.Done {
+			s.forget(rec.Path)
+		}
 	}
 	for _, slot := range rec.Slots {
 		delete(s.points, slot)
