@@ -134,7 +134,11 @@ func shownInputs(r datapoints.Run, o flow.Outline, reveal bool) json.RawMessage 
 		if !there {
 			continue
 		}
-		if in.Class != "plain" && !reveal {
+		switch {
+		case reveal:
+		case in.Class == "plain":
+			value = json.RawMessage(datapoints.MaskMembers(string(value)))
+		default:
 			word := "secret"
 			if in.Class == "pii" {
 				word = "pii"
