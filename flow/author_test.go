@@ -390,7 +390,7 @@ func (a *author) subflow(k *known, s object) {
 	in := known{input: true, brief: k.brief, sure: k.sure, sound: k.sound, deep: k.deep, loops: k.loops}
 	root := object{"stepwell": 1, "name": "sub", "inputs": object{"x": object{"type": "any"}}, "steps": a.steps(&in)}
 	if a.odds(3) {
-		root["finally"] = a.few(in, 2)
+		root["finally"] = a.finally(in)
 	}
 	root["outputs"] = object{"last": a.reads(in), "given": "${{ inputs.x }}"}
 	a.files[file] = root
