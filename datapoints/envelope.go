@@ -13,7 +13,9 @@ import (
 //
 //	version (1 byte, 1) · length of the key's id (1 byte) · the key's id · sealed
 //
-// For a run's key the id is the KeyWrapper's and sealed what Wrap gave. For a
+// For a run's or a token's key the id is the KeyWrapper's and sealed what Wrap
+// gave; if a half of the key is kept apart the version is 2, and before sealed
+// are the length of the half's mark (1 byte) and the mark. For a
 // value the id is that of the run's key, and sealed is the nonce (12 bytes), the
 // ciphertext and the tag (16 bytes) of AES-256-GCM. A value's envelope is kept
 // as a JSON string of unpadded base64, and its plaintext is
@@ -24,11 +26,43 @@ import (
 // after its length: moved to another place it cannot be opened.
 const envelopeVersion = 1
 
-func envelope(keyID string, sealed []byte) []byte {
-	e := make([]byte, 0, 2+len(keyID)+len(sealed))
-	e = append(e, envelopeVersion, byte(len(keyID)))
-	e = append(e, keyID...)
-	return append(e, sealed...)
+// halvedVersion is the version of a key of which a half is kept apart.
+const halvedVersion = 2
+
+// wrapped is a key as it is kept.
+type wrapped struct {
+	id   string // of the KeyWrapper
+	mark []byte // of the half that is kept apart; nil: none
+	key  []byte // what Wrap gave
+}
+
+func (w wrapped) bytes() []byte {
+	e := make([]byte, 0, 3+len(w.id)+len(w.mark)+len(w.key))
+	e = append(e, envelopeVersion, byte(len(w.id)))
+	e = append(e, w.id...)
+	if w.mark != nil {
+		e[0] = halvedVersion
+		e = append(e, byte(len(w.mark)))
+		e = append(e, w.mark...)
+	}
+	return append(e, w.key...)
+}
+
+func openWrapped(e []byte) (w wrapped, err error) {
+	if len(e) > 0 && e[0] == halvedVersion {
+		if len(e) < 2 || len(e) < 3+int(e[1]) {
+			return w, ErrCorrupt
+		}
+		w.id = string(e[2 : 2+e[1]])
+		rest := e[2+int(e[1]):]
+		if len(rest) < 1+int(rest[0]) {
+			return w, ErrCorrupt
+		}
+		w.mark, w.key = rest[1:1+rest[0]], rest[1+int(rest[0]):]
+		return w, nil
+	}
+	w.id, w.key, err = openEnvelope(e)
+	return w, err
 }
 
 func openEnvelope(e []byte) (keyID string, sealed []byte, err error) {

@@ -82,7 +82,7 @@ func (s *slab[T]) one(n int) []T {
 	return t
 }
 
-var _ Store = (*Memory)(nil)
+var _ Rekeyer = (*Memory)(nil)
 
 // Traits says that Memory does not last.
 func (m *Memory) Traits() Traits { return Traits{} }
@@ -208,6 +208,28 @@ func (m *Memory) Delete(ctx context.Context, run string) error {
 	return nil
 }
 
+// Rekey replaces the wrapped keys of runs.
+func (m *Memory) Rekey(ctx context.Context, changes ...KeyChange) (n int, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	m.mu.Lock() // so that nobody sees a part of it
+	defer m.mu.Unlock()
+	for _, c := range changes {
+		r := m.runs[c.Run]
+		if r == nil {
+			continue
+		}
+		r.mu.Lock()
+		if bytes.Equal(r.run.Key, c.Old) {
+			r.run.Key = bytes.Clone(c.New)
+			n++
+		}
+		r.mu.Unlock()
+	}
+	return n, nil
+}
+
 func (m *Memory) at(ctx context.Context, run string) (*memoryRun, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -257,7 +279,7 @@ func (r *memoryRun) leave(m *Message, err error) error {
 	switch {
 	case err != nil:
 		return err
-	case IsOver(r.run.State):
+	case IsOver(r.run.State) && !m.IsNote():
 		return ErrOver
 	case slices.ContainsFunc(r.mail, func(o Message) bool { return o.Name == m.Name }):
 		return ErrDelivered

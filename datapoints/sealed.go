@@ -2,7 +2,6 @@ package datapoints
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,13 +23,14 @@ import (
 //
 // A run that was created without Seal stays as it is: its values are read, and
 // others are added unsealed, except sensitive and personal ones, which are refused.
-func Seal(s Store, key KeyWrapper) Store {
-	return &sealed{Store: s, master: key, keys: map[string]*runKey{}}
-}
+//
+// Keys.Seal does the same with older master keys beside, and with keys of which
+// one half is kept apart.
+func Seal(s Store, key KeyWrapper) Store { return Keys{Master: key}.Seal(s) }
 
 type sealed struct {
 	Store  // Traits is changed, Claim is passed on
-	master KeyWrapper
+	with   Keys
 	mu     sync.Mutex
 	keys   map[string]*runKey // of runs that are worked on
 	recent []string           // the runs in keys, the oldest first
@@ -51,19 +51,20 @@ func (s *sealed) Create(ctx context.Context, runs ...Run) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	out := make([]Run, len(runs))
-	keys := make([]*runKey, len(runs))
-	for i, r := range runs {
+	for _, r := range runs {
 		if err := CheckNew(r); err != nil {
 			return err
 		}
-		k, wrapped, err := s.newKey(ctx)
-		if err != nil {
-			return fmt.Errorf("run %s: its key cannot be wrapped: %w", r.ID, err)
-		}
-		r.Key = wrapped
-		sealRun(k, &r)
-		out[i], keys[i] = r, k
+	}
+	out := make([]Run, len(runs))
+	keys, wrapped, err := s.with.newKeys(ctx, len(runs))
+	if err != nil && len(runs) > 0 {
+		return fmt.Errorf("run %s: %w", runs[0].ID, err)
+	}
+	for i, r := range runs {
+		r.Key = wrapped[i]
+		sealRun(keys[i], &r)
+		out[i] = r
 	}
 	if err := s.Store.Create(ctx, out...); err != nil {
 		return err
@@ -74,21 +75,6 @@ func (s *sealed) Create(ctx context.Context, runs ...Run) error {
 		}
 	}
 	return nil
-}
-
-func (s *sealed) newKey(ctx context.Context) (*runKey, []byte, error) {
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // never fails
-	wrapped, err := s.master.Wrap(ctx, key)
-	if err != nil {
-		return nil, nil, err
-	}
-	id := s.master.ID()
-	if len(id) > 255 {
-		return nil, nil, errors.New("the name of the key is longer than 255 bytes")
-	}
-	k, err := newRunKey(key)
-	return k, envelope(id, wrapped), err
 }
 
 func (s *sealed) Commit(ctx context.Context, l Lease, records ...Record) error {
@@ -104,8 +90,7 @@ func (s *sealed) Commit(ctx context.Context, l Lease, records ...Record) error {
 		}
 	}
 	err = s.Store.Commit(ctx, l, out...)
-	ended := len(out) > 0 && out[len(out)-1].End != nil && out[len(out)-1].End.State != Running
-	if ended || err != nil {
+	if err != nil {
 		s.forget(l.Run)
 	}
 	return err
@@ -168,7 +153,18 @@ func (s *sealed) List(ctx context.Context, f Filter) ([]Run, error) {
 	return list, first
 }
 
+// Delete destroys the half of the run's key first: what is left of a run, if
+// the rest fails, cannot be opened.
 func (s *sealed) Delete(ctx context.Context, run string) error {
+	if s.with.Halves != nil {
+		r, err := s.find(ctx, run)
+		if err == nil {
+			err = s.with.destroy(ctx, r.Key)
+		}
+		if err != nil && err != ErrNotFound {
+			return err
+		}
+	}
 	s.forget(run)
 	return s.Store.Delete(ctx, run)
 }
@@ -178,25 +174,30 @@ func (s *sealed) key(ctx context.Context, run string) (*runKey, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	k, ok := s.keys[run]
-	s.mu.Unlock()
-	if ok {
+	if k, ok := s.kept(run); ok {
 		return k, nil
 	}
-	list, err := s.Store.List(ctx, Filter{Prefix: run}) // Load would read the files
+	r, err := s.find(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	k, err := s.unwrap(ctx, r)
+	if err == nil && r.Lease.Owner != "" {
+		s.keep(run, k)
+	}
+	return k, err
+}
+
+// find gives a run as the store below has it; Load would read the files.
+func (s *sealed) find(ctx context.Context, run string) (*Run, error) {
+	list, err := s.Store.List(ctx, Filter{Prefix: run})
 	if err != nil {
 		return nil, err
 	}
 	for i := range list {
-		if list[i].ID != run {
-			continue
+		if list[i].ID == run {
+			return &list[i], nil
 		}
-		k, err := s.unwrap(ctx, &list[i])
-		if err == nil && list[i].Lease.Owner != "" {
-			s.keep(run, k)
-		}
-		return k, err
 	}
 	return nil, ErrNotFound
 }
@@ -205,22 +206,25 @@ func (s *sealed) unwrap(ctx context.Context, r *Run) (*runKey, error) {
 	if len(r.Key) == 0 {
 		return nil, nil
 	}
-	id, wrapped, err := openEnvelope(r.Key)
-	if err != nil {
-		return nil, damaged(r.ID, err, "its key")
+	k, err := s.with.open(ctx, r.Key)
+	if err == nil {
+		return k, nil
 	}
-	if id != s.master.ID() {
-		return nil, fmt.Errorf("run %s: %w (it was sealed with key %q, this is key %q)", r.ID, ErrKey, id, s.master.ID())
+	// Another process may have wrapped it with a key that this one does not know.
+	if k, ok := s.kept(r.ID); ok && errors.Is(err, ErrKey) {
+		return k, nil
 	}
-	key, err := s.master.Unwrap(ctx, wrapped)
-	if err != nil {
-		return nil, damaged(r.ID, err, "its key")
+	if errors.Is(err, ErrKey) {
+		return nil, fmt.Errorf("run %s: %w", r.ID, err)
 	}
-	k, err := newRunKey(key)
-	if err != nil {
-		return nil, damaged(r.ID, err, "its key")
-	}
-	return k, nil
+	return nil, damaged(r.ID, err, "its key")
+}
+
+func (s *sealed) kept(run string) (*runKey, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, ok := s.keys[run]
+	return k, ok
 }
 
 func (s *sealed) keep(run string, k *runKey) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -136,12 +137,16 @@ type Point struct {
 }
 
 // A Message is what somebody who does not own a run leaves for it: the message
-// of a callback, or the wish to cancel the run.
+// of a callback, or the wish to cancel the run. One whose name begins with "!"
+// is a note for people, which the run does not look at.
 type Message struct {
 	Name string // of the callback; "": the wish to cancel
 	At   time.Time
 	Body Value // JSON; of the wish to cancel the zero Value
 }
+
+// IsNote says whether the message is for people alone.
+func (m Message) IsNote() bool { return strings.HasPrefix(m.Name, "!") }
 
 // A Record is committed whole or not at all. One with a Message is nothing
 // else: it is left for the run, whoever owns it.
@@ -224,7 +229,7 @@ type Store interface {
 	// A Record with a Message is left by whoever wants to, also while another
 	// owns the run: it is committed alone, and of the lease only Run counts. The
 	// first Message of a name stays, a later one is ErrDelivered. To a run that
-	// has Succeeded or was Cancelled none is left: ErrOver.
+	// has Succeeded or was Cancelled only notes are left: ErrOver.
 	Commit(ctx context.Context, l Lease, records ...Record) error
 	// Load gives a run with its files, in their order. ErrNotFound.
 	Load(ctx context.Context, run string) (Run, error)
@@ -249,6 +254,7 @@ var (
 	ErrKey       = errors.New("the key does not fit: the data was sealed with another one")
 	ErrNewer     = errors.New("the store was written by a newer version")
 	ErrCorrupt   = errors.New("the stored data is damaged")
+	ErrDestroyed = errors.New("the key was destroyed: the data cannot be read any more")
 )
 
 // A ClaimedError says who works on a run.

@@ -3,7 +3,6 @@ package datapoints
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -135,11 +134,11 @@ func copyToken(e TokenEntry) TokenEntry {
 // Seal does the values of runs: with a random key for each entry, which key
 // wraps, and bound to the entry's key and generation. An entry that was kept
 // without it is ErrCorrupt: it is fetched anew, and sealed then.
-func SealTokens(c TokenCache, key KeyWrapper) TokenCache { return &sealedTokens{c, key} }
+func SealTokens(c TokenCache, key KeyWrapper) TokenCache { return Keys{Master: key}.SealTokens(c) }
 
 type sealedTokens struct {
 	TokenCache // DeleteToken is passed on
-	master     KeyWrapper
+	with       Keys
 }
 
 func (s *sealedTokens) Token(ctx context.Context, key string) (TokenEntry, error) {
@@ -160,14 +159,11 @@ func (s *sealedTokens) open(ctx context.Context, e TokenEntry) (TokenEntry, erro
 }
 
 func (s *sealedTokens) secret(ctx context.Context, e TokenEntry) (Value, error) {
-	id, wrapped, err := openEnvelope(e.Wrapped)
+	w, err := openWrapped(e.Wrapped)
 	if err != nil {
 		return Value{}, err
 	}
-	if id != s.master.ID() {
-		return Value{}, ErrKey
-	}
-	key, err := s.master.Unwrap(ctx, wrapped)
+	key, err := s.with.unwrap(ctx, w)
 	if err != nil {
 		return Value{}, err
 	}
@@ -183,21 +179,16 @@ func tokenPlace(e TokenEntry) []string {
 }
 
 func (s *sealedTokens) PutToken(ctx context.Context, e TokenEntry) error {
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // never fails
-	wrapped, err := s.master.Wrap(ctx, key)
+	key := randomKey()
+	w, err := s.with.wrap(ctx, key)
 	if err != nil {
 		return fmt.Errorf("the token's key cannot be wrapped: %w", err)
-	}
-	id := s.master.ID()
-	if len(id) > 255 {
-		return errors.New("the name of the key is longer than 255 bytes")
 	}
 	k, err := newRunKey(key)
 	if err != nil {
 		return err
 	}
-	e.Secret, e.Wrapped = k.seal(e.Secret, tokenPlace(e)...), envelope(id, wrapped)
+	e.Secret, e.Wrapped = k.seal(e.Secret, tokenPlace(e)...), w.bytes()
 	return s.TokenCache.PutToken(ctx, e)
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/answer"
 	"github.com/stepwell/stepwell/flow/internal/plan"
+	"github.com/stepwell/stepwell/flow/internal/syntax"
 )
 
 // paged takes one page, and turns to the next if there is one.
@@ -340,3 +341,7 @@ func brief(d time.Duration) time.Duration {
 	}
 	return d.Round(time.Millisecond)
 }
+
+// ParseDuration reads a duration as flow files have it: numbers with ms s m h d,
+// also joined (1h30m, 30d). The error says what is wrong with it.
+func ParseDuration(text string) (time.Duration, error) { return syntax.ParseDuration(text) }

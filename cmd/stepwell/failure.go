@@ -80,8 +80,10 @@ func (s *session) resumeCommand(run datapoints.Run) string {
 	if f.store != "" {
 		text += " --store " + quoted(f.store)
 	}
-	if f.key != "" {
-		text += " --key-file " + quoted(f.key)
+	for _, key := range []struct{ flag, value string }{{"file", f.key.file}, {"command", f.key.command}, {"keyring", f.key.keyring}} {
+		if key.value != "" {
+			text += " --key-" + key.flag + " " + quoted(key.value)
+		}
 	}
 	if s.readsFiles() && !s.c.isProject(s.dir) {
 		text += " --files " + quoted(s.c.shown(s.dir))

@@ -27,7 +27,7 @@ func TestAKeyIsMadeOnceHoweverManyProcessesWantIt(t *testing.T) {
 	for i := range ids {
 		all.Go(func() {
 			c, _, _ := at(dir, map[string]string{"XDG_CONFIG_HOME": dir})
-			k, err := c.key("", true)
+			k, err := c.key(t.Context(), keyFlags{}, true)
 			if err != nil {
 				t.Error(err)
 			}
@@ -69,14 +69,14 @@ func TestTheKeyIsLookedForInOrder(t *testing.T) {
 	} {
 		delete(env, test.unset)
 		c, _, _ := at(dir, env)
-		k, err := c.key(test.flag, false)
+		k, err := c.key(t.Context(), keyFlags{file: test.flag}, false)
 		if err != nil || k.ID() != keys[test.want].ID() {
 			t.Errorf("flag %q: got %v (%v), not %s", test.flag, k, err, test.want)
 		}
 	}
 	delete(env, "STEPWELL_KEY")
 	c, _, _ := at(dir, env)
-	if _, err := c.key("", false); codeOf(err) != exitStore {
+	if _, err := c.key(t.Context(), keyFlags{}, false); codeOf(err) != exitStore {
 		t.Errorf("without a key to read with: %v", err)
 	}
 }

@@ -64,7 +64,10 @@ func addRunFlags(cmd *cobra.Command, o *runFlags) {
 
 func addStoreFlags(cmd *cobra.Command, o *storeFlags) {
 	cmd.Flags().StringVar(&o.store, "store", "", "where runs are kept, as a `URL`: sqlite:PATH, the path of a file, or memory")
-	cmd.Flags().StringVar(&o.key, "key-file", "", "the `file` with the key that seals them")
+	cmd.Flags().StringVar(&o.key.file, "key-file", "", "the `file` with the key that seals them")
+	cmd.Flags().StringVar(&o.key.command, "key-command", "", "the `command` that prints the key; no shell")
+	cmd.Flags().StringVar(&o.key.keyring, "key-keyring", "", "the entry `service/user` of the system's keyring with the key")
+	cmd.Flags().StringVar(&o.key.old, "old-key-file", "", "the `file` with the key from before a rotation, to read with, too")
 }
 
 func (c *Command) run(ctx context.Context, file string, o runOptions) error {

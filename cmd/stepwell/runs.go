@@ -17,7 +17,7 @@ func (c *Command) runsVerb() *cobra.Command {
 		Use: "runs", Short: "List, show and remove runs", Args: verbs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(c.runsListVerb(), c.runsShowVerb(), c.runsRemoveVerb())
+	cmd.AddCommand(c.runsListVerb(), c.runsShowVerb(), c.runsRemoveVerb(), c.runsPurgeVerb())
 	return cmd
 }
 
@@ -188,53 +188,6 @@ func stateTint(s datapoints.State) string {
 		return red
 	}
 	return yellow
-}
-
-func (c *Command) runsRemoveVerb() *cobra.Command {
-	var f storeFlags
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use: "rm RUN...", Short: "Remove runs and everything recorded of them", Args: arguments(1, -1, "the id of one run or more"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.removeRuns(cmd.Context(), f, args, asJSON)
-		},
-	}
-	addStoreFlags(cmd, &f)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the ids as JSON")
-	cmd.ValidArgsFunction = c.completeRuns(&f)
-	return cmd
-}
-
-// removeRuns removes all runs that are named, or none if one of them cannot be.
-func (c *Command) removeRuns(ctx context.Context, f storeFlags, names []string, asJSON bool) error {
-	k, err := c.open(ctx, f, toRead)
-	if err != nil {
-		return noStore(err)
-	}
-	defer k.close()
-	ids := []string{}
-	for _, name := range names {
-		r, err := c.find(ctx, k, name)
-		if err != nil {
-			return err
-		}
-		if k.state(r) == datapoints.Running {
-			return wrong("run " + r.ID + " is going on: it cannot be removed")
-		}
-		ids = append(ids, r.ID)
-	}
-	for _, id := range ids {
-		if err := k.Delete(ctx, id); err != nil {
-			return c.storeTrouble(k.file, err)
-		}
-		if !asJSON {
-			fmt.Fprintln(c.Stderr, "removed "+id)
-		}
-	}
-	if asJSON {
-		return c.printJSON(map[string]any{"removed": ids}, false)
-	}
-	return nil
 }
 
 func (c *Command) runsShowVerb() *cobra.Command {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,15 +103,30 @@ func secretCommand(ctx context.Context, args []string, dir string) (string, erro
 
 func secretKeyring(service, user string) (string, error) {
 	value, err := keyring.Get(service, user)
-	switch {
-	case errors.Is(err, keyring.ErrNotFound):
-		return "", missing("the keyring has no such entry")
-	case errors.Is(err, keyring.ErrUnsupportedPlatform):
-		return "", errors.New("this system has no keyring")
-	case err != nil:
-		return "", fmt.Errorf("the keyring cannot be read: %w", err)
+	if err != nil {
+		return "", keyringTrouble(err)
 	}
 	return value, nil
+}
+
+// keyringTrouble says why the keyring gave nothing. That there is no entry, or
+// no keyring at all, is a secret that is missing; one that is locked or that
+// refuses is an error.
+func keyringTrouble(err error) error {
+	var network *net.OpError
+	var exit *exec.ExitError
+	text := err.Error()
+	switch {
+	case errors.Is(err, keyring.ErrNotFound):
+		return missing("the keyring has no such entry")
+	case errors.Is(err, keyring.ErrUnsupportedPlatform):
+		return missing("this system has no keyring")
+	case errors.Is(err, exec.ErrNotFound), errors.As(err, &network), errors.As(err, &exit), // the session bus could not be found or started
+		strings.HasPrefix(text, "dbus: couldn't determine address"),
+		strings.Contains(text, "org.freedesktop.secrets was not provided"):
+		return missing("there is no keyring here: no service for it runs in this session")
+	}
+	return fmt.Errorf("the keyring cannot be read: %w", err)
 }
 
 // sourceOf says where a secret comes from, in few words.

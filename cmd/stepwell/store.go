@@ -21,20 +21,26 @@ import (
 // A keeping is an open store and this process as the owner of runs in it.
 type keeping struct {
 	datapoints.Store
-	file  string // of the database; "" if nothing is kept
-	owner *owner // nil: read only, or memory
-	shut  func() // nil: nothing to close
+	plain *sqlstore.Store // what is below Store; nil: memory
+	keys  datapoints.Keys // that Store was sealed with
+	file  string          // of the database; "" if nothing is kept
+	owner *owner          // nil: read only, or memory
+	shut  func()          // nil: nothing to close
 }
 
 // storeFlags are the options that say where runs are.
-type storeFlags struct{ store, key string }
+type storeFlags struct {
+	store string
+	key   keyFlags
+}
 
 // A purpose says what a store is opened for.
 type purpose uint8
 
 const (
-	toRead purpose = iota // runs that are there
-	toWork                // new runs, or going on with old ones
+	toRead   purpose = iota // runs that are there
+	toWork                  // new runs, or going on with old ones
+	toRemove                // runs that are there, without looking into them: no key is needed
 )
 
 // errNoRuns says that there is no store yet, so there is nothing to read.
@@ -47,24 +53,27 @@ func (c *Command) open(ctx context.Context, f storeFlags, p purpose) (*keeping, 
 		return nil, err
 	}
 	if file == "" {
-		if p == toRead {
+		if p != toWork {
 			return nil, errNoRuns
 		}
 		return &keeping{Store: &datapoints.Memory{}}, nil
 	}
-	if _, err := os.Stat(file); p == toRead && errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(file); p != toWork && errors.Is(err, fs.ErrNotExist) {
 		return nil, errNoRuns
 	}
-	key, err := c.key(f.key, p == toWork)
-	if err != nil {
-		return nil, err
+	var keys datapoints.Keys
+	if p != toRemove {
+		if keys, err = c.sealingKeys(ctx, f.key, p == toWork); err != nil {
+			return nil, err
+		}
 	}
+	keys.Halves = halves{file}
 	k, err := openFile(ctx, file)
 	if err != nil {
 		return nil, c.storeTrouble(file, err)
 	}
-	k.Store = datapoints.Seal(k.Store, key)
-	if p == toWork {
+	k.keys, k.Store = keys, keys.Seal(k.plain)
+	if p != toRead {
 		if k.owner, err = newOwner(file); err != nil {
 			k.close()
 			return nil, c.storeTrouble(file, err)
@@ -156,7 +165,7 @@ func openFile(ctx context.Context, file string) (*keeping, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &keeping{Store: s, file: file, shut: func() { _ = errors.Join(s.Close(), db.Close()) }}, nil
+	return &keeping{Store: s, plain: s, file: file, shut: func() { _ = errors.Join(s.Close(), db.Close()) }}, nil
 }
 
 // storeTrouble says what is wrong with a store and what to do.
@@ -164,7 +173,9 @@ func (c *Command) storeTrouble(file string, err error) error {
 	s := &stop{code: exitStore, text: "the store " + c.shown(file) + " cannot be used: " + strings.TrimPrefix(reason(err), "the store cannot be opened: ")}
 	switch {
 	case errors.Is(err, datapoints.ErrKey):
-		s.help = []string{"give the key that it was made with: --key-file, STEPWELL_KEY_FILE or STEPWELL_KEY"}
+		s.help = []string{"give the key that it was made with: --key-file, STEPWELL_KEY_FILE or STEPWELL_KEY", "stepwell keys list shows which keys are needed; --old-key-file FILE reads with an older one, too"}
+	case errors.Is(err, datapoints.ErrDestroyed):
+		s.help = []string{"the run was removed; this is an old copy of it: stepwell runs rm removes that, too"}
 	case errors.Is(err, datapoints.ErrNewer):
 		s.help = []string{"use a stepwell that is at least as new as the one that wrote it"}
 	default:
@@ -175,6 +186,18 @@ func (c *Command) storeTrouble(file string, err error) error {
 
 // find is the run that an id, or the beginning of one, names.
 func (c *Command) find(ctx context.Context, k *keeping, id string) (datapoints.Run, error) {
+	r, err := c.match(ctx, k, id)
+	if err != nil {
+		return r, err
+	}
+	if r, err = k.Load(ctx, r.ID); err != nil {
+		return r, c.storeTrouble(k.file, err)
+	}
+	return r, nil
+}
+
+// match is find without looking into the run, which may need a key.
+func (c *Command) match(ctx context.Context, k *keeping, id string) (datapoints.Run, error) {
 	runs, err := k.List(ctx, datapoints.Filter{Prefix: strings.ToLower(id), Limit: 3})
 	switch {
 	case len(runs) == 0 && err != nil:
@@ -188,11 +211,7 @@ func (c *Command) find(ctx context.Context, k *keeping, id string) (datapoints.R
 		}
 		return datapoints.Run{}, wrong(fmt.Sprintf("more than one run begins with %q", clean(id)), help...)
 	}
-	r, err := k.Load(ctx, runs[0].ID)
-	if err != nil {
-		return r, c.storeTrouble(k.file, err)
-	}
-	return r, nil
+	return runs[0], nil
 }
 
 // noStore is the answer to a question about runs where there are none.

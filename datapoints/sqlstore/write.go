@@ -287,7 +287,7 @@ func (t *session) leave(run string, m datapoints.Message) error {
 		return err
 	case !there:
 		return refusal{datapoints.ErrNotFound}
-	case datapoints.IsOver(datapoints.State(state)):
+	case datapoints.IsOver(datapoints.State(state)) && !m.IsNote():
 		return refusal{datapoints.ErrOver}
 	}
 	var one int

@@ -235,6 +235,20 @@ func (t *session) exec(text string, args ...any) error {
 	return err
 }
 
+// count is exec that gives how many rows were changed.
+func (t *session) count(text string, args ...any) (int, error) {
+	s, err := t.stmt(text)
+	if err != nil {
+		return 0, err
+	}
+	result, err := s.ExecContext(t.ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	n, err := result.RowsAffected()
+	return int(n), err
+}
+
 // row reads one row into dest; there is false without one.
 func (t *session) row(text string, args []any, dest ...any) (there bool, err error) {
 	s, err := t.stmt(text)

@@ -105,3 +105,26 @@ func messageRace(t *testing.T, b *bench) {
 		t.Errorf("%d messages were the first, %d came later", first.Load(), later.Load())
 	}
 }
+
+// A note is for people: it is left for runs that are over, too, and any number
+// may be.
+func noteIsLeft(t *testing.T, b *bench) {
+	l := b.create()
+	note := func(name string) datapoints.Record {
+		return datapoints.Record{Message: &datapoints.Message{Name: name, At: noon, Body: datapoints.Text("seen")}}
+	}
+	b.commit(l, datapoints.Record{Bare: true, End: &datapoints.Run{State: datapoints.Succeeded}})
+	for _, name := range []string{"!one", "!two"} {
+		b.must(b.Commit(ctx, datapoints.Lease{Run: l.Run}, note(name)))
+	}
+	if err := b.Commit(ctx, datapoints.Lease{Run: l.Run}, note("!one")); !errors.Is(err, datapoints.ErrDelivered) {
+		t.Errorf("the same note again: %v", err)
+	}
+	if err := b.Commit(ctx, datapoints.Lease{Run: l.Run}, note("callback")); !errors.Is(err, datapoints.ErrOver) {
+		t.Errorf("a message for a run that is over: %v", err)
+	}
+	c := b.read(l.Run, datapoints.Query{Mail: true, Open: "!two"})
+	if len(c.Mail) != 2 || !c.Mail[0].IsNote() || !c.Mail[0].Body.IsZero() || c.Mail[1].Body.RevealText() != "seen" {
+		t.Errorf("%+v", c.Mail)
+	}
+}

@@ -45,6 +45,8 @@ func Run(t *testing.T, open func(t *testing.T) datapoints.Store) {
 		{"a message is left while another owns the run", messageBesideTheOwner},
 		{"no message for a run that is over", noMessageForWhatIsOver},
 		{"one of many messages is the first", messageRace},
+		{"a note is left for every run", noteIsLeft},
+		{"keys of runs are replaced", replacedKeys},
 		{"undo", undo},
 		{"undo knows where a name ends", undoKnowsNames},
 		{"values come back exactly", exactValues},
