@@ -213,6 +213,20 @@ func TestRulesOfFailureAndResumeAsTheyAreWrittenDown(t *testing.T) {
 	}
 }
 
+func TestOfTwoUnknownCallsThatBeganTogetherTheSameOneIsTold(t *testing.T) {
+	t.Parallel()
+	for range 40 {
+		synctest.Test(t, func(t *testing.T) {
+			w := &web{answer: func(h hit) (flow.Result, error) { return answerAs(h, "5s lost") }}
+			p := compileWeb(t, w, "steps: [ { id: p, parallel: { one: [ { id: a, action: web } ], two: [ { id: b, action: web } ] } } ]\n")
+			run, err := (&flow.Executor{}).Run(t.Context(), p, nil)
+			if got := end(run, err); got != "unknown unknown at p.one.a" {
+				t.Fatal(got)
+			}
+		})
+	}
+}
+
 // answerAs answers a request as a word says: a status, lost, slow (an hour), or
 // a time before one of these.
 func answerAs(h hit, how string) (flow.Result, error) {

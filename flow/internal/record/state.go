@@ -3,6 +3,7 @@
 package record
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -171,8 +172,8 @@ func (s *State) Get(ctx context.Context, slot datapoints.Slot) (*Cell, error) {
 	return c, nil
 }
 
-// FirstUnknown is the path at or below another of the call that became unknown
-// first and that no clause of catch took, or "".
+// FirstUnknown is the path at or below another of the call that began first, of
+// those that became unknown and that no clause of catch took, or "".
 func (s *State) FirstUnknown(below string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,11 +182,16 @@ func (s *State) FirstUnknown(below string) string {
 		if !datapoints.Below(path, below) || s.taken(path) {
 			continue
 		}
-		if first == "" || s.rows[path].Started.Before(s.rows[first].Started) {
+		if first == "" || s.begun(path, first) < 0 {
 			first = path
 		}
 	}
 	return first
+}
+
+// begun orders two paths by when they began; a map's order decides nothing.
+func (s *State) begun(a, b string) int {
+	return cmp.Or(s.rows[a].Started.Compare(s.rows[b].Started), strings.Compare(a, b))
 }
 
 // taken says whether a clause of catch took the failure that a path recorded.
