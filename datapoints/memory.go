@@ -75,7 +75,7 @@ func (s *slab[T]) next(n int) *T { return &s.one(n)[0] }
 // one is next as a slice that cannot grow into others.
 func (s *slab[T]) one(n int) []T {
 	if len(s.free) == 0 {
-		s.free = make([]T, min(max(4, n), 256))
+		s.free = make([]T, min(max(2, n), 256))
 	}
 	t := s.free[:1:1]
 	s.free = s.free[1:]

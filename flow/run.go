@@ -223,13 +223,13 @@ func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease) (*work
 	if err := json.Unmarshal([]byte(run.Inputs.Reveal()), &raw); err != nil {
 		return w, storeError("the run's inputs cannot be read", datapoints.ErrCorrupt)
 	}
-	for _, in := range p.Inputs() {
+	for _, in := range p.compiled.Inputs {
 		text, ok := raw[in.Name]
 		if !ok {
 			text = json.RawMessage("null")
 		}
 		w.inputs[in.Name] = expression.FromJSON(string(text))
-		w.mask(in.Name, string(text), in.Sensitive)
+		w.mask(in.Name, string(text), in.Class == plan.Sensitive)
 	}
 	w.secrets, err = x.secrets(ctx, p, w.redactor)
 	if err == nil && w.run.Started.IsZero() {

@@ -38,7 +38,7 @@ func (s *State) enter(path string) {
 		return
 	}
 	if in := around(path); in != "" {
-		s.inside[in] = append(s.inside[in], path)
+		set(&s.inside, in, append(s.inside[in], path))
 	}
 }
 
@@ -55,11 +55,11 @@ func (s *State) forget(path string) {
 		bits = append(bits, 0)
 	}
 	bits[i/64] |= 1 << (i % 64)
-	s.over[loop] = bits
+	set(&s.over, loop, bits)
 }
 
-func (s *State) has(set map[string]bool, below string) bool {
-	for path := range set {
+func (s *State) has(paths map[string]bool, below string) bool {
+	for path := range paths {
 		if datapoints.Below(path, below) {
 			return true
 		}

@@ -55,9 +55,7 @@ type Cell struct {
 type Inputs map[string]expression.Value
 
 func NewState(s datapoints.Store, run string) *State {
-	return &State{store: s, run: run, rows: map[string]*datapoints.Row{}, points: map[datapoints.Slot]*Cell{},
-		items: map[string][]expression.Value{}, given: map[string]Inputs{}, unknown: map[string]bool{}, doubts: map[string]bool{},
-		undone: map[datapoints.Slot]bool{}, inside: map[string][]string{}, over: map[string][]uint64{}, Complete: true}
+	return &State{store: s, run: run, rows: map[string]*datapoints.Row{}, Complete: true}
 }
 
 // Load takes over what is recorded of the run.
@@ -105,12 +103,12 @@ func (s *State) Put(rec *datapoints.Record) {
 	}
 	for _, slot := range rec.Slots {
 		delete(s.points, slot)
-		s.undone[slot] = true
+		set(&s.undone, slot, true)
 	}
 	for i := range rec.Points {
 		p := &rec.Points[i]
 		s.bytes += len(p.Value.Reveal())
-		s.points[p.Slot] = &Cell{expression.FromJSON(p.Value.Reveal()), p.Value.Class(), p.Step, p.At}
+		set(&s.points, p.Slot, &Cell{expression.FromJSON(p.Value.Reveal()), p.Value.Class(), p.Step, p.At})
 		delete(s.undone, p.Slot)
 	}
 }
@@ -129,17 +127,24 @@ func (s *State) count(path string, before, r *datapoints.Row) {
 	if before == nil && r.Enter.Status == 0 {
 		s.steps++
 	}
-	note(s.unknown, path, r.Last.Status == datapoints.Broke && r.Last.Kind == plan.Unknown && r.Origin == path)
-	note(s.doubts, path, InDoubt(r))
+	note(&s.unknown, path, r.Last.Status == datapoints.Broke && r.Last.Kind == plan.Unknown && r.Origin == path)
+	note(&s.doubts, path, InDoubt(r))
 }
 
-func note(set map[string]bool, path string, in bool) {
-	switch {
-	case in:
-		set[path] = true
-	case len(set) > 0:
-		delete(set, path)
+func note(in *map[string]bool, path string, is bool) {
+	if is {
+		set(in, path, true)
+	} else {
+		delete(*in, path)
 	}
+}
+
+// set makes the map when it is first needed: most runs need few of them.
+func set[K comparable, V any](m *map[K]V, key K, v V) {
+	if *m == nil {
+		*m = map[K]V{}
+	}
+	(*m)[key] = v
 }
 
 // Get is the version of a data point that counts, or nil.
@@ -167,7 +172,7 @@ func (s *State) Get(ctx context.Context, slot datapoints.Slot) (*Cell, error) {
 	if newer := s.points[slot]; newer != nil {
 		return newer, nil
 	}
-	s.points[slot] = c
+	set(&s.points, slot, c)
 	delete(s.undone, slot)
 	return c, nil
 }
@@ -220,7 +225,7 @@ func (s *State) SetItems(path string, items []expression.Value) {
 		delete(s.items, path)
 		return
 	}
-	s.items[path] = items
+	set(&s.items, path, items)
 }
 
 func (s *State) OpenItems(path string) ([]expression.Value, bool) {
@@ -238,7 +243,7 @@ func (s *State) SetInputs(path string, in Inputs) {
 		delete(s.given, path)
 		return
 	}
-	s.given[path] = in
+	set(&s.given, path, in)
 }
 
 // OpenInputs are what a sub-flow was given, if that is known in this process.
@@ -259,11 +264,8 @@ func (s *State) Size() int {
 func (s *State) Claim(file, step string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.written == nil {
-		s.written = map[string]string{}
-	}
 	if s.written[file] == "" {
-		s.written[file] = step
+		set(&s.written, file, step)
 	}
 	return s.written[file]
 }
