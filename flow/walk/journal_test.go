@@ -292,3 +292,24 @@ func TestAnInterruptStartsNothingMoreAndLetsWhatRunsEnd(t *testing.T) {
 		}
 	})
 }
+
+func TestACancelStartsNothingNewAndRunsFinallyOfWhatWasEntered(t *testing.T) {
+	t.Parallel()
+	var j *walk.Journal
+	c := &clerk{do: func(key string) (walk.Outcome, error) {
+		if key == "try o.a" {
+			j.Cancel()
+		}
+		return walk.Outcome{}, nil
+	}}
+	tidy := func(n *plan.Node) { n.Finally = block("", call("tidy")) }
+	j = &walk.Journal{Recorded: c.recorded, Work: c.work, Hard: t.Context()}
+	err := j.Walk(t.Context(), compiled(with(flowOf(with(block("o", call("a"), call("b")), tidy), call("c")), tidy)), "run", false)
+	if !errors.Is(err, walk.ErrStopped) {
+		t.Error(err)
+	}
+	want := "[enter enter o try o.a enter o.finally try o.finally.tidy leave o.finally enter finally try finally.tidy leave finally]"
+	if fmt.Sprint(c.done) != want {
+		t.Errorf("%v, want %s", c.done, want)
+	}
+}
