@@ -361,3 +361,12 @@ func (c *calling) tokens() []Fact {
 	}
 	return facts
 }
+
+// FailureOf is why a recorded run did not succeed, or nil.
+func FailureOf(r datapoints.Run) *Error {
+	var f fault
+	if r.Failure.IsZero() || json.Unmarshal([]byte(r.Failure.Reveal()), &f) != nil {
+		return nil
+	}
+	return f.error()
+}

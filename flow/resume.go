@@ -222,10 +222,15 @@ type StepRecord struct {
 // with them, in the order in which they began. A run that has recorded nothing,
 // or is not there, has none.
 func History(ctx context.Context, s datapoints.Store, run string) ([]StepRecord, error) {
+	of, err := s.Load(ctx, run)
+	if err != nil && !errors.Is(err, datapoints.ErrNotFound) {
+		return nil, storeError("the run cannot be read", err)
+	}
 	got, err := s.Read(ctx, run, datapoints.Query{Rows: true, Attempts: true})
 	if err != nil {
 		return nil, storeError("the run cannot be read", err)
 	}
+	rows := record.ByPath(got.Rows)
 	var records []StepRecord
 	for _, e := range got.Rows {
 		if !isStep(e.Path) {
@@ -233,9 +238,9 @@ func History(ctx context.Context, s datapoints.Store, run string) ([]StepRecord,
 		}
 		r := e.Row
 		hidden := unseal(r.Hidden)
-		step := StepRecord{Path: e.Path, Outcome: outcome(&r), InDoubt: record.Unknown(e.Path, &r), Started: r.Started, Ended: r.Ended, Status: r.Status,
+		step := StepRecord{Path: e.Path, Outcome: outcome(&r), InDoubt: record.Unknown(e.Path, &r) && !record.Taken(rows, e.Path), Started: r.Started, Ended: r.Ended, Status: r.Status,
 			Count: r.Enter.Count, Attempts: got.Attempts[e.Path], Assumed: r.Assumed}
-		if step.Outcome == "stopped" && (r.Last.Status == datapoints.Awaits || hidden.Until != nil) {
+		if step.Outcome == "stopped" && (r.Last.Status == datapoints.Awaits || hidden.Until != nil) && of.State != datapoints.Cancelled && !record.Left(rows, e.Path) {
 			step.Outcome, step.Until = "waiting", r.Last.Until
 		}
 		if hidden.Fault != nil && step.Outcome != "done" && step.Outcome != "skipped" {
@@ -244,15 +249,6 @@ func History(ctx context.Context, s datapoints.Store, run string) ([]StepRecord,
 		records = append(records, step)
 	}
 	return records, nil
-}
-
-// FailureOf is why a recorded run did not succeed, or nil.
-func FailureOf(r datapoints.Run) *Error {
-	var f fault
-	if r.Failure.IsZero() || json.Unmarshal([]byte(r.Failure.Reveal()), &f) != nil {
-		return nil
-	}
-	return f.error()
 }
 
 // isStep says whether a path is that of a step or an iteration, and not of the

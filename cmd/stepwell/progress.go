@@ -290,6 +290,9 @@ func (p *progress) stepEnded(r *row, e flow.End) {
 	case "unknown":
 		r.state = rowUnknown
 	case "stopped":
+		if r.state == rowStopped { // a sibling's failure has done it, and a log has said so
+			return
+		}
 		r.state = rowStopped
 	default:
 		r.state = rowFailed

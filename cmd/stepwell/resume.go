@@ -111,7 +111,7 @@ func (c *Command) resume(ctx context.Context, id string, decisions flow.Assume, 
 	began := time.Now()
 	result, err := s.executor.Resume(ctx, s.plan, run.ID, decisions)
 	if errors.Is(err, flow.ErrNotResumable) {
-		return wrong(fmt.Sprintf("run %s cannot be resumed: it has %s", run.ID, run.State))
+		return wrong(fmt.Sprintf("run %s cannot be resumed: it has %s", run.ID, over(run.State)))
 	}
 	if result.ID == "" {
 		result = run

@@ -49,7 +49,9 @@ func (w *showWriter) tree() (lines []showLine, left int) {
 			}
 			continue
 		}
-		if w.run.State == datapoints.Paused && s.Outcome == "stopped" && s.Ended.IsZero() {
+		if w.run.State == datapoints.Paused && s.Outcome == "stopped" && slices.ContainsFunc(steps, func(in flow.StepRecord) bool {
+			return in.Outcome == "waiting" && datapoints.Below(in.Path, s.Path)
+		}) {
 			s.Outcome = "waiting"
 		}
 		line := showLine{StepRecord: s, name: s.Path}

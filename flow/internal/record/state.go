@@ -184,7 +184,7 @@ func (s *State) FirstUnknown(below string) string {
 	defer s.mu.Unlock()
 	first := ""
 	for path := range s.unknown {
-		if !datapoints.Below(path, below) || s.taken(path) {
+		if !datapoints.Below(path, below) || Taken(s.rows, path) {
 			continue
 		}
 		if first == "" || s.begun(path, first) < 0 {
@@ -197,20 +197,6 @@ func (s *State) FirstUnknown(below string) string {
 // begun orders two paths by when they began; a map's order decides nothing.
 func (s *State) begun(a, b string) int {
 	return cmp.Or(s.rows[a].Started.Compare(s.rows[b].Started), strings.Compare(a, b))
-}
-
-// taken says whether a clause of catch took the failure that a path recorded.
-func (s *State) taken(path string) bool {
-	for at := path; ; {
-		if r := s.rows[at]; r != nil && r.Caught.Status == datapoints.Done && r.Caught.Next >= 0 && r.Origin == path {
-			return true
-		}
-		i := strings.LastIndexAny(at, ".[#")
-		if i < 0 {
-			return false
-		}
-		at = at[:i]
-	}
 }
 
 // Final says whether a row's verb has ended.
@@ -299,7 +285,7 @@ func (s *State) Unknowns() []string {
 	defer s.mu.Unlock()
 	var paths []string
 	for path := range s.unknown {
-		if !s.taken(path) {
+		if !Taken(s.rows, path) {
 			paths = append(paths, path)
 		}
 	}
@@ -319,13 +305,14 @@ func Unknown(path string, r *datapoints.Row) bool {
 // recorded of an answer.
 func InDoubt(r *datapoints.Row) bool { return r.Intent == r.N+1 && !r.IntentSafe && !Final(r) }
 
-// Waiting are the paths of leaves that wait for a message or a time, sorted.
+// Waiting are the paths of leaves that wait for a message or a time, sorted;
+// not those that were stopped while they waited.
 func (s *State) Waiting() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var paths []string
 	for path, r := range s.rows {
-		if r.Last.Status == datapoints.Awaits || r.Last.Status == datapoints.Again && !r.Last.Until.IsZero() {
+		if (r.Last.Status == datapoints.Awaits || r.Last.Status == datapoints.Again && !r.Last.Until.IsZero()) && !Left(s.rows, path) {
 			paths = append(paths, path)
 		}
 	}
