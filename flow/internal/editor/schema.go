@@ -227,8 +227,11 @@ func (m *maker) takes(t *syntax.Table, k *syntax.Key) object {
 			schema = append(schema, member{"maximum", k.Most})
 		}
 		return schema
-	case k.Verb == syntax.Wait: // its duration may be computed
-		return anyOf(append(alternatives(m.shapes(syntax.Shapes(k.Takes))), ref("whole expression"))...)
+	case k.Verb == syntax.Wait: // its duration may be computed, also in part
+		return anyOf(append(alternatives(m.shapes(syntax.Shapes(k.Takes))), object{{"type", "string"}, {"pattern", expressionIn}})...)
+	case k.Name == "callbacks": // the name alone declares one
+		return object{{"type", "object"}, {"propertyNames", ref("name")},
+			{"additionalProperties", anyOf(ref("callback"), object{{"type", "null"}})}}
 	case defined(k.Takes):
 		return ref(k.Takes)
 	}

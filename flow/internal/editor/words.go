@@ -77,7 +77,10 @@ var words = []word{
 			object{{"type", "string"}, {"pattern", statuses}},
 		}},
 	}},
-	{"reason", anyOf(ref("one status"), object{{"enum", []string{"network", "timeout"}}})},
+	{"reason", object{
+		{"description", "A status, network or timeout; of a block or a flow any kind of failure but unknown."},
+		{"anyOf", []any{ref("one status"), object{{"enum", syntax.RoundKinds()}}}},
+	}},
 	{"list of reasons", anyOf(ref("reason"), object{{"type", "array"}, {"items", ref("reason")}, {"minItems", 1}})},
 	{"list of that", anyOf(ref("that"), object{{"type", "array"}, {"items", ref("that")}})},
 	{"schema", object{

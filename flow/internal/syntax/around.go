@@ -228,9 +228,11 @@ func rounded(v Verb) string {
 	return "block"
 }
 
-// roundKinds are the kinds of failure after which a block or a flow can be
+// RoundKinds are the kinds of failure after which a block or a flow can be
 // tried again, if the author says so.
-var roundKinds = []string{"http", "network", "timeout", "extract", "graphql", "data", "expression", "limit", "failed", "action", "expect", "auth"}
+func RoundKinds() []string {
+	return []string{"http", "network", "timeout", "extract", "graphql", "data", "expression", "limit", "failed", "action", "expect", "auth"}
+}
 
 // reasons reads retry.on. What fails inside a block may be of any kind.
 func (f *fields) reasons(v Verb) []string {
@@ -241,7 +243,7 @@ func (f *fields) reasons(v Verb) []string {
 	var all []string
 	kinds, also := []string{"network", "timeout"}, "network or timeout"
 	if v == Block || v == SubFlow {
-		kinds, also = roundKinds, "or a kind such as expect"
+		kinds, also = RoundKinds(), "or a kind such as expect"
 	}
 	for _, item := range each(p) {
 		n := item.Value
