@@ -45,7 +45,7 @@ func (c *Command) completeRuns(f *storeFlags) func(*cobra.Command, []string, str
 		}
 		quiet := *c
 		quiet.Stderr = io.Discard
-		k, err := quiet.open(cmd.Context(), *f, toRead)
+		k, err := quiet.open(cmd.Context(), *f, toList)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

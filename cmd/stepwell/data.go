@@ -14,7 +14,8 @@ import (
 
 const dataHelp = `Shows the data points of a run. With a NAME it prints the bare value: text
 without quotes, everything else as JSON. -v adds every value that the name had, with the step,
-attempt, source and time. NAME may be that of one iteration: notify[2].notification_id`
+attempt, source and time, and when sensitive values were revealed. --reveal shows those,
+and is recorded in the run: when, and which names. NAME may be that of one iteration: notify[2].notification_id`
 
 func (c *Command) dataVerb() *cobra.Command {
 	var f storeFlags
@@ -31,7 +32,7 @@ func (c *Command) dataVerb() *cobra.Command {
 		},
 	}
 	addStoreFlags(cmd, &f)
-	cmd.Flags().BoolVar(&o.reveal, "reveal", false, "show sensitive values")
+	cmd.Flags().BoolVar(&o.reveal, "reveal", false, "show sensitive values, which is recorded in the run")
 	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show the history")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	cmd.ValidArgsFunction = c.completeRuns(&f)
@@ -54,12 +55,22 @@ func (c *Command) data(ctx context.Context, f storeFlags, o dataFlags, id, name 
 	if err != nil {
 		return err
 	}
-	if name != "" {
-		return c.dataPoint(p, o, r, name)
-	}
 	list := p.current()
-	if o.verbose {
+	switch {
+	case name != "":
+		if list, err = c.named(p, o, r, name); err != nil {
+			return err
+		}
+	case o.verbose:
 		list = p.all
+	}
+	if o.reveal {
+		if err := c.recordReveal(ctx, k, r.ID, "data", p.hiddenNames(list)...); err != nil {
+			return err
+		}
+	}
+	if name != "" && !o.verbose {
+		return c.dataPoint(p, o, list[0])
 	}
 	if o.json {
 		return c.dataJSON(p, list, o)
@@ -70,11 +81,19 @@ func (c *Command) data(ctx context.Context, f storeFlags, o dataFlags, id, name 
 	}
 	fmt.Fprint(c.Stdout, c.pointTable(p, list, o))
 	c.sayHidden(list, o.reveal)
-	return nil
+	if !o.verbose {
+		return nil
+	}
+	revealed, err := c.reveals(ctx, k, r.ID)
+	for _, v := range revealed {
+		fmt.Fprintln(c.Stdout, revealedLine(v))
+	}
+	return err
 }
 
-// dataPoint prints one data point: its value, or its history.
-func (c *Command) dataPoint(p *points, o dataFlags, r datapoints.Run, name string) error {
+// named are the versions of a data point with the history, without it the one
+// that counts.
+func (c *Command) named(p *points, o dataFlags, r datapoints.Run, name string) ([]datapoints.Point, error) {
 	list := p.versions(name)
 	if len(list) == 0 {
 		var names []string
@@ -85,15 +104,10 @@ func (c *Command) dataPoint(p *points, o dataFlags, r datapoints.Run, name strin
 		if near := flow.Nearest(name, names); near != "" {
 			help = append(help, fmt.Sprintf("did you mean %q?", near))
 		}
-		return wrong(fmt.Sprintf("run %s has no data point %q", shortID(r.ID), clean(name)), append(help, "see: stepwell data "+r.ID)...)
+		return nil, wrong(fmt.Sprintf("run %s has no data point %q", shortID(r.ID), clean(name)), append(help, "see: stepwell data "+r.ID)...)
 	}
 	if o.verbose {
-		if o.json {
-			return c.dataJSON(p, list, o)
-		}
-		fmt.Fprint(c.Stdout, c.pointTable(p, list, o))
-		c.sayHidden(list, o.reveal)
-		return nil
+		return list, nil
 	}
 	counts := list[0]
 	for _, v := range list {
@@ -101,6 +115,11 @@ func (c *Command) dataPoint(p *points, o dataFlags, r datapoints.Run, name strin
 			counts = v
 		}
 	}
+	return []datapoints.Point{counts}, nil
+}
+
+// dataPoint prints the value of one data point.
+func (c *Command) dataPoint(p *points, o dataFlags, counts datapoints.Point) error {
 	c.sayHidden([]datapoints.Point{counts}, o.reveal)
 	if o.json {
 		return c.printOutputs(json.RawMessage(p.shown(counts.Value, o.reveal)), false)

@@ -19,7 +19,8 @@ type document struct {
 	Outputs json.RawMessage `json:"outputs"`
 	Error   *documentError  `json:"error"`
 	Steps   []documentStep  `json:"steps"`
-	Inputs  json.RawMessage `json:"inputs,omitempty"` // of runs show
+	Inputs  json.RawMessage `json:"inputs,omitempty"`  // of runs show
+	Reveals []reveal        `json:"reveals,omitempty"` // of runs show: when sensitive values were shown
 }
 
 type documentError struct {

@@ -88,7 +88,7 @@ type keyUse struct {
 }
 
 func (c *Command) keysList(ctx context.Context, f storeFlags, asJSON bool) error {
-	k, err := c.open(ctx, f, toRemove)
+	k, err := c.open(ctx, f, toList)
 	if err != nil && !errors.Is(err, errNoRuns) {
 		return err
 	}
@@ -223,7 +223,7 @@ func (c *Command) keysRotate(ctx context.Context, f storeFlags, asJSON bool) err
 	if err != nil {
 		return c.rotateTrouble(k, runs.Done, err)
 	}
-	if err := c.truncate(ctx, k); err != nil {
+	if err := c.scrub(ctx, k); err != nil {
 		return err
 	}
 	r := rotated{Key: k.keys.Master.ID(), Runs: runs.Done, Tokens: tokens.Done, Failed: []string{}, Already: runs.Before + tokens.Before}

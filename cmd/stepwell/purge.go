@@ -65,7 +65,7 @@ func (c *Command) removeRuns(ctx context.Context, f storeFlags, names []string, 
 			fmt.Fprintln(c.Stderr, "removed "+r.ID)
 		}
 	}
-	if err := c.truncate(ctx, k); err != nil {
+	if err := c.scrub(ctx, k); err != nil {
 		return err
 	}
 	if asJSON {
@@ -91,12 +91,12 @@ func (k *keeping) remove(ctx context.Context, r datapoints.Run) error {
 	return k.Delete(ctx, r.ID)
 }
 
-// truncate makes that nothing of what was removed or replaced is left in the
+// scrub makes that nothing of what was removed or replaced is left in the
 // store's files, and says if that is not so yet.
-func (c *Command) truncate(ctx context.Context, k *keeping) error {
-	err := k.plain.Truncate(ctx)
-	if errors.Is(err, sqlstore.ErrRead) {
-		c.note("warning", "another process is reading the store: sealed remains stay in %s-wal until the next stepwell runs purge or until no process uses the store", c.shown(k.file))
+func (c *Command) scrub(ctx context.Context, k *keeping) error {
+	err := k.plain.Scrub(ctx)
+	if errors.Is(err, sqlstore.ErrInUse) {
+		c.note("warning", "another process is using the store: remains that nothing can open any more are in its files until the next stepwell runs purge")
 		return nil
 	}
 	if err != nil {
@@ -175,7 +175,7 @@ func (c *Command) purge(ctx context.Context, o purgeFlags) error {
 		return err
 	}
 	if len(p.Removed) > 0 && !o.dry {
-		if err := c.truncate(ctx, k); err != nil {
+		if err := c.scrub(ctx, k); err != nil {
 			return err
 		}
 	}

@@ -211,7 +211,7 @@ func (c *Command) runsShowVerb() *cobra.Command {
 	}
 	addStoreFlags(cmd, &f)
 	cmd.Flags().BoolVar(&o.json, "json", false, "print the JSON document of run --json, with the inputs and the times of each attempt")
-	cmd.Flags().BoolVar(&o.reveal, "reveal", false, "show sensitive values")
+	cmd.Flags().BoolVar(&o.reveal, "reveal", false, "show sensitive values, which is recorded in the run")
 	cmd.ValidArgsFunction = c.completeRuns(&f)
 	return cmd
 }
@@ -233,13 +233,23 @@ func (c *Command) showRun(ctx context.Context, k *keeping, r datapoints.Run, o s
 	}
 	outline := plan.Outline()
 	failure := flow.FailureOf(r)
+	if o.reveal {
+		if err := c.recordReveal(ctx, k, r.ID, "runs show", revealedByShow(r, outline, points, o.json)...); err != nil {
+			return err
+		}
+	}
+	revealed, err := c.reveals(ctx, k, r.ID)
+	if err != nil {
+		return err
+	}
 	if o.json {
 		outputs, _ := shownOutputs(r, outline, points.redactor, o.reveal)
 		doc := documentOf(r, outputs, failure, steps)
 		doc.inFull(shownInputs(r, outline, o.reveal), steps, points.redactor)
+		doc.Reveals = revealed
 		return c.printJSON(doc, false)
 	}
-	w := &showWriter{look: c.outLook(), run: r, steps: steps, points: points, inputs: shownInputs(r, outline, o.reveal), reveal: o.reveal, titles: map[string]flow.OutlineStep{}}
+	w := &showWriter{look: c.outLook(), run: r, steps: steps, points: points, inputs: shownInputs(r, outline, o.reveal), reveal: o.reveal, reveals: revealed, titles: map[string]flow.OutlineStep{}}
 	eachStep(outline, func(s flow.OutlineStep, _ int) { w.titles[s.Path] = s })
 	w.write(failure)
 	_, err = fmt.Fprint(c.Stdout, w.b.String())

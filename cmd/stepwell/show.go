@@ -22,6 +22,8 @@ type showWriter struct {
 	titles map[string]flow.OutlineStep // by path, iterations as [i], rounds as #n
 	inputs json.RawMessage             // as they may be shown
 	reveal bool
+
+	reveals []reveal
 }
 
 func (w *showWriter) line(format string, args ...any) {
@@ -51,6 +53,11 @@ func (w *showWriter) write(failure *flow.Error) {
 	}
 	if inputs := string(w.inputs); inputs != "" && inputs != "{}" {
 		w.line("  inputs %s", w.cut(clean(inputs), w.width()-10))
+	}
+	if n := len(w.reveals); n > 1 {
+		w.line("  %s; %d times in all", revealedLine(w.reveals[n-1]), n)
+	} else if n == 1 {
+		w.line("  %s", revealedLine(w.reveals[0]))
 	}
 	w.line("")
 	w.waterfall()

@@ -40,7 +40,8 @@ type purpose uint8
 const (
 	toRead   purpose = iota // runs that are there
 	toWork                  // new runs, or going on with old ones
-	toRemove                // runs that are there, without looking into them: no key is needed
+	toList                  // runs that are there, without looking into them: no key is needed
+	toRemove                // the same, and to remove them
 )
 
 // errNoRuns says that there is no store yet, so there is nothing to read.
@@ -62,7 +63,7 @@ func (c *Command) open(ctx context.Context, f storeFlags, p purpose) (*keeping, 
 		return nil, errNoRuns
 	}
 	var keys datapoints.Keys
-	if p != toRemove {
+	if p == toRead || p == toWork {
 		if keys, err = c.sealingKeys(ctx, f.key, p == toWork); err != nil {
 			return nil, err
 		}
@@ -73,7 +74,7 @@ func (c *Command) open(ctx context.Context, f storeFlags, p purpose) (*keeping, 
 		return nil, c.storeTrouble(file, err)
 	}
 	k.keys, k.Store = keys, keys.Seal(k.plain)
-	if p != toRead {
+	if p == toWork || p == toRemove {
 		if k.owner, err = newOwner(file); err != nil {
 			k.close()
 			return nil, c.storeTrouble(file, err)

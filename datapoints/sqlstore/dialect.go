@@ -14,6 +14,7 @@ type Dialect struct {
 	tables      string            // query for the names of tables in the database
 	numbered    bool              // placeholders are $1, $2 instead of ?
 	afterDelete string            // makes that what was deleted is gone from the disk
+	rewrite     string            // writes the database anew, without what was deleted
 	explain     func(error) error // says what an error of the driver means
 	busy        func(error) bool  // says whether to try again is all that is needed; nil: never
 }
@@ -25,6 +26,7 @@ func SQLite() Dialect {
 		begin:       "BEGIN IMMEDIATE",
 		words:       []string{"BYTES", "BLOB", "ORDERED", " WITHOUT ROWID"},
 		tables:      "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'",
+		rewrite:     "VACUUM",
 		afterDelete: "PRAGMA wal_checkpoint(TRUNCATE)",
 		explain:     explainSQLite,
 		busy:        func(err error) bool { code := sqliteCode(err); return code == 5 || code == 6 },

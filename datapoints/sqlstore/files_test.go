@@ -5,6 +5,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -183,6 +185,69 @@ func TestWhatIsDeletedIsGoneFromTheDisk(t *testing.T) {
 	if r, err := s.Load(ctx, "r2"); err != nil || string(r.Files[0].Data) != "in both" {
 		t.Errorf("%v, %v", r.Files, err)
 	}
+}
+
+// SQLite leaves copies of rows behind when it spreads them over pages.
+func TestNoRemainsOfManyDeletedRunsAreLeftAfterAScrub(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	path := filepath.Join(t.TempDir(), "runs.db")
+	s, _, err := openFile(t, path)
+	must(t, err)
+	const runs, deleted = 60, 45
+	random := rand.New(rand.NewPCG(3, 2))
+	name := func(n int) string { return fmt.Sprintf("run-%04d-canary", n) }
+	for n := range runs {
+		l := datapoints.Lease{Run: name(n), Owner: "me", Epoch: 1}
+		v := func() datapoints.Value {
+			return datapoints.Text(name(n) + strings.Repeat("x", random.IntN(1500)) + name(n))
+		}
+		must(t, s.Create(ctx, datapoints.Run{ID: l.Run, Inputs: v(), Lease: l, Files: []datapoints.File{{Name: "f", Data: []byte(v().Reveal())}}}))
+		for k := range 8 {
+			must(t, s.Commit(ctx, l, datapoints.Record{Path: fmt.Sprint("s", k), Row: datapoints.Row{Hidden: v()}, Attempts: []datapoints.Attempt{{N: 1, Message: v()}},
+				Points: []datapoints.Point{{Slot: datapoints.Slot{Name: "p"}, Value: v()}}}))
+		}
+	}
+	order := random.Perm(runs)
+	for _, n := range order[:deleted] {
+		must(t, s.Delete(ctx, name(n)))
+	}
+	must(t, s.Scrub(ctx))
+	for i, n := range order {
+		if found := countInFiles(t, path, name(n)); (found > 0) != (i >= deleted) {
+			t.Errorf("%s is %d times in the files", name(n), found)
+		}
+	}
+}
+
+func TestAScrubSaysWhenOthersUseTheDatabase(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	path := filepath.Join(t.TempDir(), "runs.db")
+	db, err := sql.Open("sqlite", strings.Replace(sqlstore.SQLiteDSN(path), "10000", "20", 1)) // does not wait for long
+	must(t, err)
+	must(t, sqlstore.PrepareSQLite(path))
+	s, err := sqlstore.Open(ctx, db, sqlstore.SQLite())
+	must(t, err)
+	t.Cleanup(func() { must(t, errors.Join(s.Close(), db.Close())) })
+	must(t, s.Create(ctx, datapoints.Run{ID: "r1"}))
+	for _, use := range []string{"BEGIN IMMEDIATE", "BEGIN; SELECT * FROM stepwell_runs"} {
+		other, err := sql.Open("sqlite", sqlstore.SQLiteDSN(path))
+		must(t, err)
+		conn, err := other.Conn(ctx)
+		must(t, err)
+		must(t, s.Create(ctx, datapoints.Run{ID: use})) // something for the log
+		rows, err := conn.QueryContext(ctx, use)
+		must(t, err)
+		for rows.Next() {
+		}
+		must(t, rows.Err())
+		if err := s.Scrub(ctx); !errors.Is(err, sqlstore.ErrInUse) {
+			t.Errorf("while another holds %s: %v", use, err)
+		}
+		must(t, errors.Join(rows.Close(), conn.Close(), other.Close()))
+	}
+	must(t, s.Scrub(ctx))
 }
 
 func countInFiles(t *testing.T, path, text string) (n int) {

@@ -32,23 +32,31 @@ func (s *Store) Rekey(ctx context.Context, changes ...datapoints.KeyChange) (n i
 	return n, nil
 }
 
-// ErrRead is what Truncate fails with while somebody reads.
-var ErrRead = errors.New("another process is reading the database: its log still holds what was removed")
+// ErrInUse is what Scrub fails with while others keep it from its work.
+var ErrInUse = errors.New("another process is using the database: remains of what was removed are still in its files")
 
-// Truncate makes that what was deleted or replaced is gone from the files, also
-// from the log, as far as files go: what a disk keeps of the blocks that they
-// had is not in its power. Methods that delete do it by themselves, but say
-// nothing if others who read keep them from it; the error is ErrRead then.
-func (s *Store) Truncate(ctx context.Context) error {
+// Scrub makes that nothing of what was deleted or replaced is left in the files,
+// also not in the log: it writes the database anew, which takes a time that grows
+// with its size. Without it some may be, although SQLite overwrites what it
+// deletes: when it spreads rows over pages it leaves copies behind. What a disk
+// keeps of blocks that a file had is not in its power. If others use the database
+// for too long the error is ErrInUse.
+func (s *Store) Scrub(ctx context.Context) error {
 	if s.d.afterDelete == "" {
 		return nil
+	}
+	if _, err := s.db.ExecContext(ctx, s.d.rewrite); err != nil {
+		if s.d.busy(err) {
+			return ErrInUse
+		}
+		return fmt.Errorf("the database cannot be written anew: %w", s.d.explain(err))
 	}
 	var busy, log, moved int
 	if err := s.db.QueryRowContext(ctx, s.d.afterDelete).Scan(&busy, &log, &moved); err != nil {
 		return fmt.Errorf("the log cannot be emptied: %w", s.d.explain(err))
 	}
 	if busy != 0 {
-		return ErrRead
+		return ErrInUse
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 
 // SQLiteDSN gives the data source name of a file for modernc.org/sqlite, with
 // the settings that the Store relies on: a write-ahead log that survives a power
-// cut, no shared transactions, and deleted content overwritten. The file should
+// cut, no shared transactions, and deleted content overwritten (see Scrub). The file should
 // have gone through PrepareSQLite.
 func SQLiteDSN(path string) string {
 	settings := url.Values{

@@ -157,7 +157,8 @@ func (s *Store) Commit(ctx context.Context, l datapoints.Lease, records ...datap
 	return s.submit(ctx, len(records), c.do)
 }
 
-// Delete removes a run and everything recorded of it.
+// Delete removes a run and everything recorded of it. Scrub, afterwards, also
+// removes what may be left of it in the files.
 func (s *Store) Delete(ctx context.Context, run string) error {
 	if err := s.submit(ctx, 1, func(t *session) error { return t.remove(run) }); err != nil {
 		return err
