@@ -106,7 +106,7 @@ func TestAResumedRunSendsOnlyWhatFailed(t *testing.T) {
 		tr := newTrial(t, files)
 		tr.stage.clear()
 		store := &datapoints.Memory{}
-		run, err := (&flow.Executor{Store: store, Owner: flow.Process{Stays: true}}).Run(t.Context(), tr.plan, nil)
+		run, _ := (&flow.Executor{Store: store, Owner: flow.Process{Stays: true}}).Run(t.Context(), tr.plan, nil)
 		if run.State != datapoints.Failed {
 			return ""
 		}

@@ -230,7 +230,7 @@ func History(ctx context.Context, s datapoints.Store, run string) ([]StepRecord,
 	if err != nil {
 		return nil, storeError("the run cannot be read", err)
 	}
-	rows := record.ByPath(got.Rows)
+	rows, open := record.ByPath(got.Rows), of.State == datapoints.Running || of.State == datapoints.Paused || of.State == datapoints.Interrupted
 	var records []StepRecord
 	for _, e := range got.Rows {
 		if !isStep(e.Path) {
@@ -240,7 +240,7 @@ func History(ctx context.Context, s datapoints.Store, run string) ([]StepRecord,
 		hidden := unseal(r.Hidden)
 		step := StepRecord{Path: e.Path, Outcome: outcome(&r), InDoubt: record.Unknown(e.Path, &r) && !record.Taken(rows, e.Path), Started: r.Started, Ended: r.Ended, Status: r.Status,
 			Count: r.Enter.Count, Attempts: got.Attempts[e.Path], Assumed: r.Assumed}
-		if step.Outcome == "stopped" && (r.Last.Status == datapoints.Awaits || hidden.Until != nil) && of.State != datapoints.Cancelled && !record.Left(rows, e.Path) {
+		if step.Outcome == "stopped" && (r.Last.Status == datapoints.Awaits || hidden.Until != nil) && open && !record.Left(rows, e.Path) {
 			step.Outcome, step.Until = "waiting", r.Last.Until
 		}
 		if hidden.Fault != nil && step.Outcome != "done" && step.Outcome != "skipped" {

@@ -92,7 +92,7 @@ func TestTheGravestErrorOfSiblingsCounts(t *testing.T) {
 		{"a failure before a stop", []error{walk.ErrStopped, http, walk.ErrStopped}, http},
 		{"a pause before a failure", []error{http, walk.ErrPaused, nil}, walk.ErrPaused},
 		{"an interrupt before a pause", []error{walk.ErrPaused, walk.ErrInterrupted, http}, walk.ErrInterrupted},
-		{"the engine before all", []error{walk.ErrInterrupted, http, broken}, broken},
+		{"the engine before all", []error{walk.ErrInterrupted, http, errBroken}, errBroken},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

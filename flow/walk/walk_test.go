@@ -140,7 +140,7 @@ func (e *engine) Each(ctx context.Context, n, atOnce int, f func(context.Context
 
 func broke(kind string) walk.Outcome { return walk.Outcome{Status: datapoints.Broke, Kind: kind} }
 
-var broken = errors.New("the engine is broken")
+var errBroken = errors.New("the engine is broken")
 
 func TestTheOrderOfTasksIsAsWrittenDown(t *testing.T) {
 	t.Parallel()
@@ -250,7 +250,7 @@ func TestTheOrderOfTasksIsAsWrittenDown(t *testing.T) {
 		{"a stop before the body is entered", flowOf(with(block("o", call("a")), caught)), script{"enter o": {walk.ErrStopped}}, "enter; enter o", "stopped"},
 		{"a pause: nothing at all", flowOf(with(block("o", call("a")), caught)), script{"try o.a": {walk.ErrPaused}}, "enter; enter o; try o.a", "paused"},
 		{"an interrupt: nothing at all", flowOf(with(block("o", call("a")), caught)), script{"try o.a": {walk.ErrInterrupted}}, "enter; enter o; try o.a", "interrupted"},
-		{"a broken engine: nothing at all", flowOf(with(block("o", call("a")), caught)), script{"try o.a": {broken}}, "enter; enter o; try o.a", "the engine is broken"},
+		{"a broken engine: nothing at all", flowOf(with(block("o", call("a")), caught)), script{"try o.a": {errBroken}}, "enter; enter o; try o.a", "the engine is broken"},
 		{"a pause in finally counts more than the failure", flowOf(with(block("o", call("a")), func(n *plan.Node) { n.Finally = block("", call("tidy")) })),
 			script{"try o.a": {broke("http")}, "try o.finally.tidy": {walk.ErrPaused}},
 			"enter; enter o; try o.a; leave o for o.a; shield; enter o.finally for o; try o.finally.tidy", "paused"},

@@ -165,7 +165,7 @@ func (c *checker) mustBeText(n *syntax.Node, t *expression.Template) {
 	case expression.Null:
 		c.errorAt(n.Span, diag.TextOfObject, "", "this must be text, and the expression gives null")
 	case expression.Duration, expression.Bytes:
-		hint := ""
+		hint := "write string(…) of it"
 		if kind == expression.Bytes {
 			hint = "write hex(…) or base64(…) of it"
 		}

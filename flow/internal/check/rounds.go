@@ -160,7 +160,6 @@ type branch struct {
 	name   string
 	of     *syntax.Step
 	around *branch
-	open   bool // the place that is being checked lies in it, or in one beside it
 }
 
 // beside is the branch around another place that runs at the same time as the

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
+	"github.com/stepwell/stepwell/flow/internal/syntax"
 )
 
 // The checker is the expression.Scope of the place it has come to.
@@ -17,6 +18,12 @@ func (c *checker) Root(root string) (why string, ok bool) {
 	case "", "inputs", "secrets", "data", "steps", "run", "callbacks":
 		return "", true
 	case "response":
+		if s := c.at.step; s != nil && s.Verb == syntax.Block {
+			if c.at.failure {
+				return "a block has no answer: `error.status` and `error.body` are of the call that failed", false
+			}
+			return "a block has no answer: save what is needed of one in a step, and write data.NAME", false
+		}
 		return "an answer exists in `expect`, `save`, `poll`, `pages` and `retry.when`", c.at.response
 	case "error":
 		return "a failure exists in `catch` and `retry.when`; in `finally` it is `run.error`", c.at.failure

@@ -84,7 +84,6 @@ type generator struct {
 	t     *rapid.T
 	out   strings.Builder
 	steps int
-	kept  bool
 }
 
 func (g *generator) pick(n int) int { return rapid.IntRange(0, n-1).Draw(g.t, "n") }
