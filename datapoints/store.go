@@ -124,7 +124,8 @@ type Attempt struct {
 type Slot struct{ Scope, Name string }
 
 // A Point is one version of a data point. Points are only ever added: the
-// newest that is not undone counts. A null Value unsets the name.
+// newest that is not undone counts. A null Value unsets the name. One whose
+// Name begins with # is a note of the executor's own, not for people.
 type Point struct {
 	Slot
 	Type    string // of the flow language: string, integer, …

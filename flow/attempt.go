@@ -254,6 +254,9 @@ func (c *calling) failed(ctx context.Context, cause error, result *Result) (Outc
 	if e.Kind == KindStore {
 		return Outcome{}, &e
 	}
+	if c.spec.Poll != nil && e.Kind == KindTimeout && !c.taken {
+		c.cutWithPoll(&e)
+	}
 	if e.Sent && !e.Refused && !c.call.Repeatable {
 		unknownCall(&e, c.t.Path)
 	}

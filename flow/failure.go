@@ -225,7 +225,6 @@ type hidden struct {
 	Seed     string            `json:"seed,omitempty"`     // of its uuid()
 	Uploads  map[string]string `json:"uploads,omitempty"`  // digests of the files that it sends, by name
 	Page     map[string]string `json:"page,omitempty"`     // the next page's fields, as JSON
-	Asked    []string          `json:"asked,omitempty"`    // what earlier pages were asked with
 	Seen     []Fact            `json:"seen,omitempty"`     // of a poll: what the last answer was
 	Fault    *fault            `json:"fault,omitempty"`    // why it failed
 	Failures json.RawMessage   `json:"failures,omitempty"` // of a loop that went on

@@ -7,13 +7,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/answer"
 	"github.com/stepwell/stepwell/flow/internal/plan"
+	"github.com/stepwell/stepwell/flow/internal/record"
 	"github.com/stepwell/stepwell/flow/internal/syntax"
 )
 
@@ -38,13 +38,14 @@ func (c *calling) paged(ctx context.Context, result *Result) (Outcome, error) {
 	if err == nil {
 		err = c.w.admit(points)
 	}
+	var asked datapoints.Point
 	if err == nil {
-		err = c.turn()
+		asked, err = c.turn()
 	}
 	if err != nil {
 		return c.failed(ctx, err, result)
 	}
-	return c.next(time.Time{}, false, points, result)
+	return c.next(time.Time{}, false, append(points, asked), result)
 }
 
 // more says whether there is a next page, and what leads to it.
@@ -70,47 +71,66 @@ func (c *calling) more() (bool, error) {
 	return text != "null" && text != `""` && text != "[]" && text != "{}", err
 }
 
-// turn makes the fields of the next page's request, and notes what this one
-// was asked with.
-func (c *calling) turn() error {
+// turn makes the fields of the next page's request, and gives what this one was
+// asked with, to be kept in its place.
+func (c *calling) turn() (asked datapoints.Point, err error) {
 	over := map[string]string{}
 	if p := c.spec.Pages; p.With == nil {
 		text, err := c.env.next.Text()
 		if err != nil {
-			return err
+			return asked, err
 		}
 		if text, err = c.came.Resolve(text); err != nil {
-			return err
+			return asked, err
 		}
 		over["url"], over["query"] = jsonString(text), "null"
 	} else {
 		for i := range p.With {
 			v, err := c.w.renderField(&p.With[i], c.env)
 			if err != nil {
-				return err
+				return asked, err
 			}
 			over[p.With[i].Name] = v.Reveal()
 		}
 	}
-	h := unseal(c.r.Hidden)
-	if c.call.Fingerprint != "" {
-		h.Asked = append(h.Asked, short(c.call.Fingerprint))
-	}
 	fields, _ := json.Marshal(over) // of texts: sorted, and without an error
-	if slices.Contains(h.Asked, short(string(fields))) {
-		return same(c.r.Pages + 2)
+	digests := short(string(fields))
+	before, err := c.askedBefore()
+	switch {
+	case err != nil:
+		return asked, err
+	case before[digests]:
+		return asked, same(c.r.Pages + 2)
 	}
-	h.Asked = append(h.Asked, short(string(fields)))
+	if c.call.Fingerprint != "" {
+		digests += " " + short(c.call.Fingerprint)
+	}
+	asked = datapoints.Point{Slot: datapoints.Slot{Scope: record.Page(c.t.Path, c.r.Pages), Name: record.Asked}, Type: "string",
+		Step: c.t.Path, Attempt: c.r.N, Source: "request", At: time.Now(), Value: datapoints.Text(digests).Mark(datapoints.Sensitive, "record")}
+	h := unseal(c.r.Hidden)
 	h.Page, h.Now, h.Seed = over, nil, "" // each page has its own time
 	c.r.Hidden = h.seal()
 	c.r.Pages++
-	return nil
+	return asked, nil
+}
+
+// askedBefore are the digests of what earlier pages were asked with.
+func (c *calling) askedBefore() (map[string]bool, error) {
+	before, err := c.w.state.AskedBefore(c.env.ctx, c.t.Path, c.r.Pages)
+	if err != nil {
+		return nil, storeError("what earlier pages were asked with cannot be read", err)
+	}
+	return before, nil
 }
 
 // asksAnew says of a planned page that it is none of those before.
 func (c *calling) asksAnew() error {
-	if c.r.Pages == 0 || c.call.Fingerprint == "" || !slices.Contains(unseal(c.r.Hidden).Asked, short(c.call.Fingerprint)) {
+	if c.r.Pages == 0 || c.call.Fingerprint == "" {
 		return nil
+	}
+	before, err := c.askedBefore()
+	if err != nil || !before[short(c.call.Fingerprint)] {
+		return err
 	}
 	for i := range c.spec.Fields { // what each attempt renders is no part of the fingerprint
 		if f := &c.spec.Fields[i]; f.PerTry && c.over[f.Name] != "" {
@@ -212,20 +232,18 @@ func (c *calling) pagePoints() ([]datapoints.Point, error) {
 		case !there: // one of an earlier series may be
 			text = "null"
 		}
-		points = append(points, datapoints.Point{Slot: datapoints.Slot{Scope: c.pageScope(c.r.Pages), Name: s.Point.Name}, Type: "any",
+		points = append(points, datapoints.Point{Slot: datapoints.Slot{Scope: record.Page(c.t.Path, c.r.Pages), Name: s.Point.Name}, Type: "any",
 			Step: c.t.Path, Attempt: c.r.N, Source: answer.Source(s), At: time.Now(), Value: marked(text, s.Class, s.Point.Name)})
 	}
 	return points, nil
 }
-
-func (c *calling) pageScope(page int) string { return c.t.Path + "#" + strconv.Itoa(page) }
 
 // findJoined looks up what all pages have for a name: lists one after the
 // other, of anything else what the last page has that has it.
 func (c *calling) findJoined(s *plan.Save) (string, bool, error) {
 	texts := make([]string, 0, c.r.Pages+1)
 	for page := range c.r.Pages {
-		cell, err := c.w.state.Get(c.env.ctx, datapoints.Slot{Scope: c.pageScope(page), Name: s.Point.Name})
+		cell, err := c.w.state.Get(c.env.ctx, datapoints.Slot{Scope: record.Page(c.t.Path, page), Name: s.Point.Name})
 		if err != nil {
 			return "", false, storeError("what a page had cannot be read", err)
 		}
@@ -332,6 +350,20 @@ func (c *calling) gaveUp(now time.Time, seen []Fact) *Error {
 	}
 	e.Hints = append(e.Hints, "resume gives it its whole time again")
 	return e
+}
+
+// cutWithPoll makes e, of a call that was under way when the time of its poll
+// was over, say so, and what the poll last saw.
+func (c *calling) cutWithPoll(e *Error) {
+	now := time.Now()
+	if !late(c.limit(), now) {
+		return
+	}
+	c.taken = true // there is no time for another attempt
+	gave := c.gaveUp(now, unseal(c.r.Hidden).Seen)
+	facts := append(gave.Facts, Fact{"under way", "one more call: " + e.Message})
+	e.Message = gave.Message + "; one more call was under way"
+	e.Facts, e.Hints = append(facts, e.Facts...), append(gave.Hints, e.Hints...)
 }
 
 // brief is a duration without fractions that nobody wants to read.

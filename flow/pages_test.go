@@ -396,3 +396,63 @@ func TestAnInterruptedRunGoesOnAtTheNextPage(t *testing.T) {
 		}
 	})
 }
+
+// A scale is a store that weighs what is written to it.
+type scale struct {
+	datapoints.Store
+	bytes int
+}
+
+func (s *scale) Commit(ctx context.Context, l datapoints.Lease, records ...datapoints.Record) error {
+	for _, r := range records {
+		s.bytes += len(r.Path) + len(r.Row.Hidden.Reveal())
+		for _, p := range r.Points {
+			s.bytes += len(p.Scope) + len(p.Name) + len(p.Value.Reveal())
+		}
+	}
+	return s.Store.Commit(ctx, l, records...)
+}
+
+func TestWhatIsWrittenOfPagesGrowsWithTheirNumberAlone(t *testing.T) {
+	t.Parallel()
+	written := func(pages int) int {
+		s := &shelf{answer: func(o asking) (flow.Result, error) { return ok(`{"x":[1]}`), nil }}
+		p := compileShelf(t, s, fmt.Sprintf("steps:\n  - { id: a, action: fetch, with: { url: %s }, pages: { max: %d, while: page < %d, with: { query: { page: '${{ page }}' } } }, save: { x: x } }\n", list, pages, pages-1))
+		store := &scale{Store: &datapoints.Memory{}}
+		if run, err := (&flow.Executor{Store: store}).Run(t.Context(), p, nil); err != nil || len(s.orders) != pages {
+			t.Fatal(end(run, err), len(s.orders))
+		}
+		return store.bytes
+	}
+	few, many := written(200), written(1600)
+	if each := (many - few) / 1400; each > 200 || many > 9*few {
+		t.Errorf("200 pages write %d bytes, 1600 write %d: %d for each more", few, many, each)
+	}
+}
+
+func TestAResumedRunKnowsWhatEarlierPagesWereAskedWith(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s := &shelf{}
+	s.answer = func(o asking) (flow.Result, error) {
+		if o.Page == 3 {
+			cancel()
+		}
+		return ok(`{}`), nil
+	}
+	p := compileShelf(t, s, "steps:\n  - { id: a, action: fetch, with: { url: "+list+" }, pages: { next: '\"?p=\" + string(page % 5)' } }\n")
+	store := &datapoints.Memory{}
+	run, err := (&flow.Executor{Store: store}).Run(ctx, p, nil)
+	if run.State != datapoints.Interrupted {
+		t.Fatal(end(run, err))
+	}
+	run, err = successor(store).Resume(t.Context(), p, run.ID, nil)
+	if got := end(run, err); got != "failed limit at a" || len(s.orders) != 6 || !strings.Contains(err.Error(), "page 7 would be asked for") {
+		t.Error(got, err, s.asked())
+	}
+	run, err = successor(store).Resume(t.Context(), p, run.ID, nil)
+	if got := end(run, err); got != "failed limit at a" || !strings.Contains(err.Error(), "page 7 would be asked for") {
+		t.Error("resumed after the failure:", got, err, s.asked())
+	}
+}

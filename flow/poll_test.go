@@ -115,6 +115,51 @@ func TestAPollThatTimesOutSaysWhatItLastSaw(t *testing.T) {
 	})
 }
 
+func TestAPollWhoseCallIsUnderWayWhenItsTimeEndsSaysSo(t *testing.T) {
+	t.Parallel()
+	const under = "; one more call was under way"
+	for _, tt := range []struct {
+		name, step string
+		slow       int // the answer that does not come
+		end, want  string
+		hint       string
+	}{
+		{"the poll's time", "with: { safe: true }, poll: { until: response.status == 200, timeout: 12s }", 3, "failed timeout at a",
+			"`response.status == 200` did not become true in 12s: the last of 2 answers was 202 Accepted, application/json, 26 bytes" + under, "`poll.timeout` is 12s"},
+		{"the first call", "with: { safe: true }, poll: { until: response.status == 200, timeout: 12s }", 1, "failed timeout at a",
+			"`response.status == 200` did not become true in 12s: there was no answer" + under, "`poll.timeout` is 12s"},
+		{"the step's time", "with: { safe: true }, timeout: 8s, poll: { until: response.status == 200, timeout: 12s }", 2, "failed timeout at a",
+			"`response.status == 200` did not become true in 8s: the only answer was 202 Accepted, application/json, 26 bytes" + under, "the `timeout` of the step"},
+		{"one that may have been processed", "poll: { until: response.status == 200, timeout: 12s }", 3, "unknown unknown at a",
+			"it is not known whether the call was processed: `response.status == 200` did not become true in 12s: the last of 2 answers was 202 Accepted, application/json, 26 bytes" + under, "--assume a=sent"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				answer := working(99)
+				w := &web{answer: func(h hit) (flow.Result, error) {
+					if h.Nth == tt.slow {
+						return waits(h, time.Hour, true)
+					}
+					return answer(h)
+				}}
+				p := compileWeb(t, w, "steps:\n  - { id: a, action: web, "+tt.step+" }\n")
+				run, err := (&flow.Executor{}).Run(t.Context(), p, nil)
+				e := failureOf(t, err)
+				if got := end(run, err); got != tt.end || e.Message != tt.want {
+					t.Errorf("%s\nhave %s\nwant %s", got, e.Message, tt.want)
+				}
+				if hints := strings.Join(e.Hints, "\n"); !strings.Contains(hints, tt.hint) || strings.Contains(hints, "not tried again") {
+					t.Errorf("hints: %s", hints)
+				}
+				if !strings.Contains(pretty(e.Facts), "{under way one more call: cut off}") {
+					t.Errorf("facts: %v", e.Facts)
+				}
+			})
+		})
+	}
+}
+
 func TestAResumedPollKeepsItsTimeAndAFailedOneGetsItAnew(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -3,6 +3,7 @@ package flow
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -294,10 +295,13 @@ func (w *work) became(path string) (datapoints.State, *fault) {
 	i := max(strings.LastIndex("."+path, ".finally"), 0)
 	at := strings.TrimSuffix(path[:i], ".")
 	cause, r := w.state.Row(path[:i]+"finally").Origin, w.state.Row(at)
-	over := r.Last.Status == datapoints.Done || r.Caught.Status == datapoints.Done && r.Caught.Next >= 0
-	broke := r.Last.Status == datapoints.Broke
-	if n := w.plan.at(at); n != nil && n.Work.Flow != nil { // it has not been left yet
+	over, broke := r.Last.Status == datapoints.Done, r.Last.Status == datapoints.Broke
+	switch n := w.plan.at(at); {
+	case n != nil && n.Work.Flow != nil: // it has not been left yet
 		over, broke = w.state.Over(n, at), false
+	case n != nil && r.Caught.Status == datapoints.Done && r.Caught.Next >= 0: // the clause may have been stopped
+		clause := plan.Join(at, "catch["+strconv.Itoa(r.Caught.Next)+"]")
+		over, broke = w.state.Over(n.Catch[r.Caught.Next], clause), false
 	}
 	switch {
 	case cause != "":

@@ -618,3 +618,48 @@ outputs: { state: "${{ data.seen }}", before: "${{ data.before }}" }
 		t.Errorf("%s after %s; %v", got, w.asked(), err)
 	}
 }
+
+func TestAStoppedClauseOfCatchIsNoSuccess(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ clause, said string }{
+		{"- { id: slow, action: web }\n                - { id: more, action: web }", `"cancelled"`}, // stopped within
+		{"- { id: slow, action: web }", `"succeeded"`},                                              // what it does has ended
+		{"- id: inner\n                  timeout: 1h\n                  steps: [ { id: slow, action: web }, { id: more, action: web } ]", `"cancelled"`},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &web{answer: func(h hit) (flow.Result, error) {
+				switch {
+				case strings.HasSuffix(h.Path, "slow"):
+					time.Sleep(2 * time.Second)
+				case h.Path == "b.two.fails":
+					time.Sleep(time.Second) // one is in its clause by then
+					return status(500, ""), nil
+				case h.Path == "b.one.x.y":
+					return status(500, ""), nil
+				}
+				return ok(`{}`), nil
+			}}
+			p := compileWeb(t, w, `steps:
+  - id: b
+    parallel:
+      one:
+        - id: x
+          steps: [ { id: y, action: web } ]
+          catch:
+            - steps:
+                `+tt.clause+`
+          finally: [ { id: f, action: web, with: { say: "${{ run.status }}" } } ]
+        - { id: after, action: web }
+      two: [ { id: fails, action: web } ]
+`)
+			run, err := (&flow.Executor{}).Run(t.Context(), p, nil)
+			if got := end(run, err); got != "failed http at b.two.fails" {
+				t.Fatal(got, err)
+			}
+			last := w.hits[len(w.hits)-1]
+			if last.Path != "b.one.x.finally.f" || last.Say != tt.said || w.counts()["b.one.after"] != 0 {
+				t.Errorf("%s said %s, want %s: %v", last.Path, last.Say, tt.said, w.counts())
+			}
+		})
+	}
+}

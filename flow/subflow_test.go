@@ -392,42 +392,41 @@ outputs: { one: 1 }`)
 
 func TestAStoppedSubFlowRunsItsFinally(t *testing.T) {
 	t.Parallel()
-	w := &world{}
-	w.during = func(ctx context.Context, path string) {}
-	gone := make(chan struct{})
-	w.script = func(path string, _ int) error {
-		switch path {
-		case "all[0].first":
-			<-gone
-			return nil
-		case "all[1].first":
-			defer close(gone)
-			return errors.New("no")
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		w.during = func(_ context.Context, path string) {
+			if path == "all[0].first" {
+				time.Sleep(time.Second) // until then its sibling has failed and everybody knows
+			}
 		}
-		return nil
-	}
-	store := &datapoints.Memory{}
-	p := compileAll(t, w, `main.yaml
+		w.script = func(path string, _ int) error {
+			if path == "all[1].first" {
+				return errors.New("no")
+			}
+			return nil
+		}
+		store := &datapoints.Memory{}
+		p := compileAll(t, w, `main.yaml
 steps:
   - id: all
     for_each: { in: "[1, 2]", concurrency: 2 }
     flow: sub.yaml`, `sub.yaml
 steps:
   - { id: first, action: call }
-  - { id: pause, action: call, retry: { attempts: 2, on: [500] }, with: { safe: true } }
   - { id: more, action: call }
 finally: [ { id: tidy, set: { said: "${{ run.status }}" } } ]`)
-	run, err := (&flow.Executor{Store: store}).Run(t.Context(), p, nil)
-	if err == nil {
-		t.Fatal("the run did not fail")
-	}
-	all := values(t, store, run.ID)
-	if all["all[1]/|said"] != `"failed"` {
-		t.Errorf("the failed one's finally saw %s", all["all[1]/|said"])
-	}
-	if got := all["all[0]/|said"]; got != `"cancelled"` && got != `"succeeded"` {
-		t.Errorf("the other one's finally saw %q", got)
-	}
+		run, err := (&flow.Executor{Store: store}).Run(t.Context(), p, nil)
+		if got := end(run, err); got != "failed action at all[1].first" {
+			t.Fatal(got, err)
+		}
+		all := values(t, store, run.ID)
+		if all["all[1]/|said"] != `"failed"` || all["all[0]/|said"] != `"cancelled"` {
+			t.Errorf("the failed one's finally saw %s, the stopped one's %s", all["all[1]/|said"], all["all[0]/|said"])
+		}
+		if w.sent("all[0].first") != 1 || w.sent("all[0].more") != 0 {
+			t.Errorf("sent: %v", w.order)
+		}
+	})
 }
 
 func TestWhatAStepExpectsOfASubFlowFailsThatStepAndNothingIsSentAgain(t *testing.T) {

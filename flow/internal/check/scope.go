@@ -23,6 +23,8 @@ func (c *checker) Root(root string) (why string, ok bool) {
 				return "a block has no answer: `error.status` and `error.body` are of the call that failed", false
 			}
 			return "a block has no answer: save what is needed of one in a step, and write data.NAME", false
+		} else if s != nil && s.Verb == syntax.SubFlow && c.at.failure {
+			return "a flow that failed has no answer: `error.status` and `error.body` are of the call that failed", c.at.response
 		}
 		return "an answer exists in `expect`, `save`, `poll`, `pages` and `retry.when`", c.at.response
 	case "error":

@@ -30,6 +30,7 @@ type State struct {
 	points   map[datapoints.Slot]*Cell
 	items    map[string][]expression.Value // of open loops, by path
 	given    map[string]Inputs             // of open sub-flows, by path
+	asked    map[string]map[string]bool    // what the pages of open calls were asked with, by path
 	Complete bool                          // nothing is in the store that is not here
 	written  map[string]string             // files of save_to, with the path of the step
 	unknown  map[string]bool               // paths of calls that are recorded as unknown
@@ -97,6 +98,9 @@ func (s *State) Put(rec *datapoints.Record) {
 			s.enter(rec.Path)
 		}
 		*row = rec.Row
+		if Final(row) {
+			delete(s.asked, rec.Path)
+		}
 		if row.Last.Status == datapoints.Done {
 			s.forget(rec.Path)
 		}
@@ -107,6 +111,10 @@ func (s *State) Put(rec *datapoints.Record) {
 	}
 	for i := range rec.Points {
 		p := &rec.Points[i]
+		if p.Name == Asked {
+			s.ask(rec.Path, p)
+			continue
+		}
 		s.bytes += len(p.Value.Reveal())
 		set(&s.points, p.Slot, &Cell{expression.FromJSON(p.Value.Reveal()), p.Value.Class(), p.Step, p.At})
 		delete(s.undone, p.Slot)
