@@ -166,6 +166,40 @@ func TestAValueThatWasMovedCannotBeOpened(t *testing.T) {
 	}
 }
 
+func TestASealedMessageThatWasMovedCannotBeOpened(t *testing.T) {
+	key := NewMasterKey()
+	leave := func(s Store, run, name string) {
+		t.Helper()
+		m := Message{Name: name, At: time.Unix(1, 0), Body: Text(canary).Mark(Sensitive, name)}
+		must(t, s.Commit(bg, Lease{Run: run}, Record{Bare: true, Message: &m}))
+	}
+	for name, move := range map[string]func(r, other *memoryRun){
+		"to another name":     func(r, _ *memoryRun) { r.mail[0].Name, r.mail[1].Name = "later", "decision" },
+		"between two names":   func(r, _ *memoryRun) { r.mail[0].Body, r.mail[1].Body = r.mail[1].Body, r.mail[0].Body },
+		"from another run":    func(r, other *memoryRun) { r.mail[0].Body = other.mail[0].Body },
+		"from a data point":   func(r, _ *memoryRun) { r.mail[0].Body = r.points[0].Value },
+		"not sealed":          func(r, _ *memoryRun) { r.mail[0].Body = Text(canary) },
+		"without its content": func(r, _ *memoryRun) { r.mail[0].Body = Text("") },
+	} {
+		s, m := sealedRun(t, key)
+		must(t, s.Create(bg, Run{ID: "r2"}))
+		leave(s, "r1", "decision")
+		leave(s, "r1", "later")
+		leave(s, "r2", "decision")
+		open := Query{Mail: true, Open: "decision"}
+		if c, err := s.Read(bg, "r1", open); err != nil || c.Mail[0].Body.RevealText() != canary {
+			t.Fatal(c.Mail, err)
+		}
+		if text := m.runs["r1"].mail[0].Body.Reveal(); strings.Contains(text, canary) {
+			t.Errorf("kept as %s", text)
+		}
+		move(m.runs["r1"], m.runs["r2"])
+		if c, err := Seal(m, key).Read(bg, "r1", open); !errors.Is(err, ErrCorrupt) || strings.Contains(err.Error(), canary) {
+			t.Errorf("%s: %v, %v", name, c.Mail, err)
+		}
+	}
+}
+
 func TestRunsThatWereStartedWithoutAKeyStayReadable(t *testing.T) {
 	var m Memory
 	must(t, m.Create(bg, Run{ID: "r1", Inputs: Text("plain"), Lease: mine}))

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -230,5 +232,45 @@ func TestEachExampleThatIsStoppedAnywhereIsAsIfItWereNotStopped(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestTheExampleOfAnApprovalReportsThatNobodyAnswered(t *testing.T) {
+	t.Parallel()
+	server, err := sandbox.Start(sandbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	c := carry(t, server.URL())
+	synctest.Test(t, func(t *testing.T) {
+		p, err := flow.Compile(os.DirFS(filepath.Join("..", "examples")), "approval.yaml", flow.Kit{Actions: (&actions.Client{Transport: c}).Actions()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := flow.Inputs{}
+		for _, i := range p.Inputs() {
+			in[i.Name] = server.Inputs()[i.Name]
+		}
+		secrets := func(_ context.Context, s flow.SecretSource) (string, error) { return server.Secrets()[s.Name], nil }
+		store := immortal()
+		x := &flow.Executor{Store: store, PublicURL: "https://flows.example.test", Secrets: secrets}
+		run, err := x.Run(t.Context(), p, in)
+		if run.State != datapoints.Paused || run.At != "answer" || len(server.Escalations()) != 0 {
+			t.Fatal(end(run, err), server.Escalations())
+		}
+		time.Sleep(run.Wake.Sub(time.Now()))
+		x = successor(store)
+		x.Secrets, x.PublicURL = secrets, "https://flows.example.test"
+		run, err = x.Resume(t.Context(), p, run.ID, nil)
+		if got := end(run, err); got != `succeeded {"order":"ord-3004","approved":false,"by":"nobody"}` {
+			t.Errorf("%s, %v", got, err)
+		}
+		if steps := rows(t, store, run.ID); steps["answer"] != "caught timeout" || steps["nobody"] != "done" {
+			t.Errorf("steps: %v", steps)
+		}
+	})
+	if got := server.Escalations(); len(got) != 1 {
+		t.Errorf("escalations: %v", got)
 	}
 }

@@ -429,3 +429,69 @@ func TestACancelDoesNotHideAnUnknownCall(t *testing.T) {
 		t.Errorf("%s %v, sent %d times", run.State, err, w.sent("a"))
 	}
 }
+
+func TestAnUnknownCallOutranksACancel(t *testing.T) {
+	t.Parallel()
+	const steps = "steps: [ { id: a, action: web }, { id: b, action: web } ]\nfinally: [ { id: bye, action: web, with: { safe: true, say: '${{ run.status }}' } } ]\n"
+	for _, tt := range []struct {
+		name   string
+		before func(ctx context.Context, store *mortal, p *flow.Plan, w *web) (datapoints.Run, error) // … and cancelled
+	}{
+		{"whose answer is lost while it is cancelled", func(ctx context.Context, store *mortal, p *flow.Plan, w *web) (datapoints.Run, error) {
+			x := &flow.Executor{Store: store}
+			w.answer = func(h hit) (flow.Result, error) {
+				if h.Path != "a" {
+					return ok("{}"), nil
+				}
+				if _, err := x.Cancel(ctx, p, store.only(ctx)); err != nil {
+					return flow.Result{}, err
+				}
+				return flow.Result{}, lost()
+			}
+			return x.Run(ctx, p, nil)
+		}},
+		{"of a process that ended", func(ctx context.Context, store *mortal, p *flow.Plan, w *web) (datapoints.Run, error) {
+			w.answer = func(h hit) (flow.Result, error) {
+				store.mu.Lock()
+				defer store.mu.Unlock()
+				store.lives = 0 // its answer is not recorded
+				return ok("{}"), nil
+			}
+			_, _ = (&flow.Executor{Store: store}).Run(ctx, p, nil)
+			store.revive()
+			w.answer = nil
+			return successor(store).Cancel(ctx, p, store.only(ctx))
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w, store := &web{}, immortal()
+				p := compileWeb(t, w, steps)
+				run, err := tt.before(t.Context(), store, p, w)
+				if got := end(run, err); got != "unknown unknown at a" || flowKind(err) != flow.KindUnknown {
+					t.Fatal(got, err)
+				}
+				if n := w.counts(); n["a"] != 1 || n["b"] != 0 || n["finally.bye"] != 1 {
+					t.Errorf("sent %v", n)
+				}
+				run, err = successor(store).Cancel(t.Context(), p, run.ID)
+				if run.State != datapoints.Cancelled || flowKind(err) != flow.KindCancelled {
+					t.Errorf("cancelled once more: %s %v", run.State, err)
+				}
+				if n := w.counts(); n["a"] != 1 || n["b"] != 0 {
+					t.Errorf("sent %v after it was given up", n)
+				}
+			})
+		})
+	}
+}
+
+// only is the id of the one run in the store.
+func (m *mortal) only(ctx context.Context) string {
+	runs, err := m.List(ctx, datapoints.Filter{})
+	if err != nil || len(runs) != 1 {
+		panic(fmt.Sprint(len(runs), " runs, ", err))
+	}
+	return runs[0].ID
+}

@@ -134,9 +134,14 @@ func (s *session) printBatchSummary(p *batchProgress, took time.Duration, code i
 		fmt.Fprintf(c.Stderr, "\n%s%s%s\n", l.paint(green, l.sign("✓")+" succeeded"), dot+runs, dot+short(took))
 		return
 	}
-	word, colour, sign := fmt.Sprintf("%d of %s did not succeed", p.total-p.succeeded, runs), red, "✗"
-	if code == exitInterrupted || code == exitTerminated {
+	word, colour, sign := fmt.Sprintf("%d of %s did not succeed", p.total-p.succeeded-p.paused, runs), red, "✗"
+	switch {
+	case code == exitInterrupted || code == exitTerminated:
 		word, colour, sign = fmt.Sprintf("interrupted: %d of %s succeeded", p.succeeded, runs), yellow, "⏸"
+	case code == exitPaused:
+		word, colour, sign = fmt.Sprintf("%d of %s paused", p.paused, runs), yellow, "⏸"
+	case p.paused > 0:
+		word += fmt.Sprintf(", %d paused", p.paused)
 	}
 	fmt.Fprintf(c.Stderr, "\n%s%s\n", l.paint(colour, l.sign(sign)+" "+word), dot+short(took))
 	if s.sandbox != nil || s.keep.file == "" {

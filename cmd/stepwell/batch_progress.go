@@ -24,6 +24,7 @@ type batchProgress struct {
 	mu        sync.Mutex
 	over      int
 	succeeded int
+	paused    int
 	began     time.Time
 	at        time.Time
 	drawn     bool
@@ -74,7 +75,12 @@ func (p *batchProgress) ended(i int, r *result) {
 		}
 	}
 	sign, colour, say := "✓", green, ""
-	if r.err != nil {
+	switch {
+	case r.err == nil:
+	case r.err.Kind == flow.KindPaused:
+		p.paused++
+		sign, colour, say = "⏸", yellow, pausedAt(r.err)
+	default:
 		sign, colour = "✗", red
 		say = string(r.err.Kind) + ": " + clean(r.err.Message)
 		if r.err.Step != "" {
@@ -88,6 +94,18 @@ func (p *batchProgress) ended(i int, r *result) {
 	}
 	fmt.Fprintf(p.out, "  %s %s\n", k.paint(colour, k.sign(sign)), lead)
 	p.draw()
+}
+
+// pausedAt says where a run has paused, and for what it waits.
+func pausedAt(e *flow.Error) string {
+	say := "paused at " + e.Step
+	for i, fact := range e.Facts {
+		if i == 0 {
+			say += ":"
+		}
+		say += " " + fact.Name + " " + clean(fact.Text)
+	}
+	return say
 }
 
 func (p *batchProgress) notice(text string) {
@@ -128,8 +146,11 @@ func (p *batchProgress) draw() {
 	k := p.look
 	text := fmt.Sprintf("  %s %d of %d runs", k.sign("◐"), p.over, p.total)
 	tail := padLeft(tenths(p.now().Sub(p.began)), 8)
-	if failed := p.over - p.succeeded; failed > 0 {
+	if failed := p.over - p.succeeded - p.paused; failed > 0 {
 		tail += fmt.Sprintf("  %d did not succeed", failed)
+	}
+	if p.paused > 0 {
+		tail += fmt.Sprintf("  %d paused", p.paused)
 	}
 	if p.note != "" {
 		tail += "  " + p.note

@@ -109,7 +109,7 @@ func (c *Command) listRuns(ctx context.Context, f storeFlags, filter datapoints.
 		return c.printJSON(list, false)
 	}
 	l := c.outLook()
-	t := table{head: []string{"RUN", "FLOW", "STATUS", "STARTED", "TOOK", "STEPS", ""}, most: map[int]int{1: 30, 6: 40}, keep: []int{0, 2, 5}, tint: listTint}
+	t := table{head: []string{"RUN", "FLOW", "STATUS", "STARTED", "TOOK", "STEPS", ""}, most: map[int]int{1: 30, 6: 60}, keep: []int{0, 2, 5}, tint: listTint}
 	ids := distinct(runs)
 	for i, r := range runs {
 		row := []string{ids[i], clean(r.Flow), string(r.State), l.ago(r.Created, time.Now()), "", fmt.Sprintf("%d of %d", r.Done, r.Steps), ""}
