@@ -15,9 +15,12 @@ import (
 	"strings"
 )
 
-// A KeyWrapper wraps the keys of runs with a key of its own, which never
-// leaves it: a MasterKey, or a key management service. Its methods may be called
-// concurrently.
+// A KeyWrapper wraps the keys of runs and tokens with a key of its own, which
+// never leaves it: a MasterKey, or a key management service. Its methods may be
+// called concurrently. Making a run calls Wrap once, reading one calls Unwrap,
+// also for each run of a list; runs that are worked on are unwrapped once. An
+// error that is neither ErrKey nor ErrCorrupt, such as that of a service which is
+// out of reach, is passed on as it is.
 type KeyWrapper interface {
 	// ID names the key, in at most 255 bytes; it is no secret. What was
 	// wrapped under another ID is not given to Unwrap.

@@ -12,7 +12,8 @@ import (
 // whatever form they commonly appear: as they are; as base64 (both alphabets,
 // at each of the three offsets, so inside a longer text too), hexadecimal,
 // percent-encoded as paths, queries, forms and user information are, as the
-// content of JSON strings, Go strings and HTML. What overlaps is masked as one.
+// content of JSON strings, Go strings and HTML; of a key in PEM each line, of a
+// JWT each segment after the first. What overlaps is masked as one.
 //
 // The zero Redactor is ready and knows no secret. All methods may be called
 // concurrently. Redact before cutting a text: half a secret is not recognized.
@@ -63,6 +64,9 @@ func (r *Redactor) Add(label, secret string) {
 		return
 	}
 	r.add(label, secret, encodingsFor(secret))
+	for _, part := range parts(secret) {
+		r.add(label, part, encodingsFor(part))
+	}
 }
 
 // AddPair is Add(label, secret), and also looks for the credentials of HTTP's

@@ -1,0 +1,55 @@
+package datapoints
+
+import (
+	"encoding/base64"
+	"strings"
+)
+
+// parts are the pieces of a secret that give it away by themselves, and that
+// texts hold alone: the lines of a key in PEM (RFC 7468), also one whose line
+// ends are written as \n, and the segments of a JWT (RFC 7519) or JWE (RFC 7516).
+// The first segment of those is left out: it names algorithms, and is the same in
+// most tokens of others.
+func parts(secret string) []string {
+	if strings.Contains(secret, "-----BEGIN ") {
+		return pemLines(secret)
+	}
+	var all []string
+	for _, word := range strings.Fields(secret) { // also of "Bearer …"
+		all = append(all, segments(word)...)
+	}
+	return all
+}
+
+func pemLines(text string) (lines []string) {
+	text = strings.NewReplacer(`\r`, "\n", `\n`, "\n", "\r", "\n").Replace(text)
+	for line := range strings.SplitSeq(text, "\n") {
+		line = strings.TrimSpace(line)
+		if len(line) >= leastSecret && !strings.HasPrefix(line, "-----") && !strings.Contains(line, ": ") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+func segments(word string) (found []string) {
+	all := strings.Split(word, ".")
+	if len(all) != 3 && len(all) != 5 {
+		return nil
+	}
+	for _, s := range all {
+		if strings.Trim(s, alphanumeric+"-_") != "" {
+			return nil
+		}
+	}
+	head, err := base64.RawURLEncoding.DecodeString(all[0])
+	if err != nil || len(head) == 0 || head[0] != '{' {
+		return nil
+	}
+	for _, s := range all[1:] {
+		if len(s) >= leastSecret {
+			found = append(found, s)
+		}
+	}
+	return found
+}
