@@ -3,7 +3,7 @@ package flow
 import (
 	"context"
 	"encoding/json"
-	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -265,6 +265,9 @@ func (s *spans) end(path string, e End) {
 	if s.observer == nil {
 		return
 	}
+	if e.Error != nil { // it has stopped what was still open in it
+		s.close(path, "stopped")
+	}
 	s.mu.Lock()
 	o := s.open[path]
 	delete(s.open, path)
@@ -291,12 +294,18 @@ func (s *spans) end(path string, e End) {
 	o.end(e)
 }
 
-// close ends what is still open when a run stops.
-func (s *spans) close(outcome string) {
+// close ends what is still open below a path, the inner before the outer.
+func (s *spans) close(below, outcome string) {
 	s.mu.Lock()
-	open := maps.Clone(s.open)
+	var open []string
+	for path := range s.open {
+		if path != below && datapoints.Below(path, below) {
+			open = append(open, path)
+		}
+	}
 	s.mu.Unlock()
-	for path := range open {
+	slices.SortFunc(open, func(a, b string) int { return strings.Compare(a+"\xff", b+"\xff") })
+	for _, path := range open {
 		s.end(path, End{Outcome: outcome})
 	}
 }

@@ -58,3 +58,18 @@ func TestAnObserverIsToldOfWaitsAndWhenTheyAreOver(t *testing.T) {
 		t.Errorf("it was told %q,\nnot %q", l.told, want)
 	}
 }
+
+func TestWhatAFailureStopsIsOverBeforeTheStepAround(t *testing.T) {
+	t.Parallel()
+	l := &listener{}
+	w := &work{spans: spans{observer: l, root: t.Context(), open: map[string]*openSpan{}}}
+	s := &w.spans
+	for _, path := range []string{"p#0.both", "p#0.both.one.block", "p#0.both.one.block.call", "p#0.both2"} {
+		s.begin(w, &plan.Node{ID: "step", Kind: plan.Block}, path)
+	}
+	s.end("p#0.both", End{Outcome: "failed", Error: &Error{Kind: KindFailed}})
+	want := []string{"2 p#0.both.one.block.call stopped", "2 p#0.both.one.block stopped", "2 p#0.both failed"}
+	if got := l.told[4:]; !slices.Equal(got, want) {
+		t.Errorf("it was told %q,\nnot %q", got, want)
+	}
+}

@@ -77,7 +77,7 @@ func (x *Executor) mayRun(p *Plan) error {
 	t := x.store().Traits()
 	if n := p.pauses(); n != nil && !t.Lasts && !x.Owner.Stays {
 		return &Error{Kind: KindStore, Place: n.Span, Message: fmt.Sprintf("step %s may wait for long, and the store does not outlive this process", n.ID),
-			Hints: []string{"use a store that lasts, or let the process wait (--wait, Process.Stays)"}}
+			Hints: []string{"use a store that lasts, or let the process stay until then (--wait)"}}
 	}
 	if err := p.reachable(x.PublicURL); err != nil {
 		return err
@@ -163,7 +163,7 @@ func (x *Executor) drive(ctx context.Context, p *Plan, run string, decisions Ass
 	defer record.AfterGrace(ctx, x.grace(), abort)()
 	w.Journal.Hard = hard
 	err = w.Journal.Walk(soft, p.compiled, run, !w.state.Complete)
-	w.spans.close(left(err))
+	w.spans.close("", left(err))
 	result, err := w.end(context.WithoutCancel(hard), err)
 	seen := asErrorOrNil(err)
 	if seen != nil {
