@@ -3,13 +3,16 @@ package servers_test
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -18,14 +21,30 @@ const (
 	clientSecret = `p@ss:w/rd&=+% ~*'()`
 )
 
-// run builds a server and runs it; the test's end closes its stdin and waits for it to end well.
+// builds makes each server of this module once for all tests.
+var builds sync.Map // name to func() (path string, err error)
+
+// run builds a server of this module and runs it.
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), name)
-	if out, err := exec.Command("go", "build", "-o", binary, "./"+name).CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", name, err, out)
+	build, _ := builds.LoadOrStore(name, sync.OnceValues(func() (string, error) {
+		path := filepath.Join(scratch, name)
+		if out, err := exec.Command("go", "build", "-o", path, "./"+name).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("build %s: %w\n%s", name, err, out)
+		}
+		return path, nil
+	}))
+	path, err := build.(func() (string, error))()
+	if err != nil {
+		t.Fatal(err)
 	}
-	command := exec.Command(binary, args...)
+	return start(t, exec.Command(path, args...))
+}
+
+// start runs a server and gives its URL, the first line that it writes. The test's end closes its stdin and waits for it to
+// end well; what it wrote to stderr is shown if the test has failed.
+func start(t *testing.T, command *exec.Cmd) string {
+	t.Helper()
 	stdin, err := command.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -34,22 +53,25 @@ func run(t *testing.T, name string, args ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var said bytes.Buffer
+	command.Stderr = &said
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
+	name := strings.Join(command.Args[:min(2, len(command.Args))], " ")
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	t.Cleanup(func() {
 		_ = stdin.Close()
 		if err := command.Wait(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+		if t.Failed() && said.Len() > 0 {
+			t.Logf("%s says:\n%s", name, said.String())
+		}
 	})
-	if err != nil {
-		t.Fatalf("%s: no URL: %v", name, err)
-	}
 	base := strings.TrimSpace(line)
-	if !strings.HasPrefix(base, "http://127.0.0.1:") {
-		t.Fatalf("%s: URL is %q", name, base)
+	if err != nil || !strings.HasPrefix(base, "http://127.0.0.1:") && !strings.HasPrefix(base, "http://localhost:") {
+		t.Fatalf("%s: its URL is %q: %v", name, base, err)
 	}
 	return base
 }
