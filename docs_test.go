@@ -253,6 +253,7 @@ var changing = []struct {
 }{
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "ID"},
 	{regexp.MustCompile(`\b0[0-9a-f]{7}-[0-9a-f]{4}\b`), "SHORT"},
+	{regexp.MustCompile(`\b[0-9a-f]{16}\b`), "KEY"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "HOST"},
 	{regexp.MustCompile(`\d+(\.\d+)?(ms|µs|s)\b`), "TIME"},
 	{regexp.MustCompile(`"(ntf|esc)-[0-9a-z]+"`), `"$1"`},
