@@ -21,6 +21,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/stepwell/stepwell/actions"
+	"github.com/stepwell/stepwell/actions/credentials"
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/datapoints/sqlstore"
 	"github.com/stepwell/stepwell/flow"
@@ -63,7 +64,7 @@ func echo(b *testing.B, body []byte) *httptest.Server {
 
 func plan(b *testing.B, text string) *flow.Plan {
 	b.Helper()
-	p, err := flow.Compile(fstest.MapFS{"bench.yaml": {Data: []byte(text)}}, "bench.yaml", flow.Kit{Actions: actions.Builtin()})
+	p, err := flow.Compile(fstest.MapFS{"bench.yaml": {Data: []byte(text)}}, "bench.yaml", flow.Kit{Actions: actions.Builtin(), Credentials: credentials.Builtin()})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -149,7 +150,7 @@ func mustRun(b *testing.B, x *flow.Executor, p *flow.Plan, in flow.Inputs) {
 func BenchmarkLoadAndCheckOf1000Steps(b *testing.B) {
 	text := []byte(chain(1000))
 	fsys := fstest.MapFS{"bench.yaml": {Data: text}}
-	kit := flow.Kit{Actions: actions.Builtin()}
+	kit := flow.Kit{Actions: actions.Builtin(), Credentials: credentials.Builtin()}
 	pair(b, func() {
 		if _, err := flow.Compile(fsys, "bench.yaml", kit); err != nil {
 			b.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/stepwell/stepwell/actions"
+	"github.com/stepwell/stepwell/actions/credentials"
 	"github.com/stepwell/stepwell/flow"
 	"github.com/stepwell/stepwell/flow/diag"
 )
@@ -42,7 +43,7 @@ func checkFlows(t *testing.T) []string {
 func compileFlow(t *testing.T, file string) (*flow.Plan, diag.List) {
 	t.Helper()
 	client := &actions.Client{Transport: silence{t}}
-	plan, err := flow.Compile(os.DirFS(checkFolder), file, flow.Kit{Actions: client.Actions()})
+	plan, err := flow.Compile(os.DirFS(checkFolder), file, flow.Kit{Actions: client.Actions(), Credentials: credentials.Builtin()})
 	var list diag.List
 	switch {
 	case err == nil:

@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/stepwell/stepwell/actions"
+	"github.com/stepwell/stepwell/actions/credentials"
 	"github.com/stepwell/stepwell/flow"
 	"github.com/stepwell/stepwell/flow/diag"
 )
@@ -82,7 +83,7 @@ func TestEveryFlowInTheDocumentationIsValid(t *testing.T) {
 		}
 		n++
 		root := fstest.MapFS{"flow.yaml": {Data: []byte(b.text)}}
-		plan, err := flow.Compile(root, "flow.yaml", flow.Kit{Actions: actions.Builtin()})
+		plan, err := flow.Compile(root, "flow.yaml", flow.Kit{Actions: actions.Builtin(), Credentials: credentials.Builtin()})
 		if err != nil {
 			t.Errorf("%s:\n%v", b.at(), err)
 		} else if w := plan.Warnings(); len(w) > 0 {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stepwell/stepwell/actions"
+	"github.com/stepwell/stepwell/actions/credentials"
 	"github.com/stepwell/stepwell/flow"
 	"github.com/stepwell/stepwell/flow/diag"
 )
@@ -30,7 +31,7 @@ func FuzzLoad(f *testing.F) {
 			f.Add(text)
 		}
 	}
-	kit := flow.Kit{Actions: actions.Builtin()}
+	kit := flow.Kit{Actions: actions.Builtin(), Credentials: credentials.Builtin()}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		began := time.Now()
 		p, err := flow.Compile(fstest.MapFS{"fuzz.yaml": {Data: text}}, "fuzz.yaml", kit)

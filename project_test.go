@@ -44,7 +44,7 @@ var floors = map[string][]string{
 	"flow/internal/editor":   {"flow/internal/check", "flow/internal/syntax"},
 	"flow/internal/format":   {"flow/diag", "flow/internal/syntax", "gopkg.in/yaml.v3"},
 	"flow/internal/plan":     {"flow/diag", "flow/internal/expression/..."},
-	"flow/internal/check":    {"datapoints", "flow/diag", "flow/internal/expression/...", "flow/internal/plan", "flow/internal/schema", "flow/internal/syntax"},
+	"flow/internal/check":    {"datapoints", "flow/diag", "flow/internal/expression/...", "flow/internal/plan", "flow/internal/schema", "flow/internal/syntax", "flow/internal/trust"},
 	"flow/internal/schema":   {"flow/diag", "flow/internal/expression", "github.com/santhosh-tekuri/jsonschema/v6/..."},
 	"flow/internal/answer":   {"datapoints", "flow/diag", "flow/internal/expression/...", "flow/internal/plan"},
 	"flow/internal/trust":    {},
@@ -61,6 +61,7 @@ var floors = map[string][]string{
 
 	"actions":                    {"datapoints", "flow", "flow/diag", "actions/internal/..."},
 	"actions/oauth2":             {"datapoints", "flow", "actions/internal/challenge", "actions/internal/ordered", "github.com/go-jose/go-jose/v4", "golang.org/x/sync/singleflight"},
+	"actions/credentials":        {"actions", "actions/oauth2", "actions/internal/ordered", "datapoints", "flow", "flow/diag"},
 	"actions/internal/challenge": {"actions/internal/ordered"},
 	"actions/internal/document":  {},
 	"actions/internal/ordered":   {},
@@ -69,7 +70,7 @@ var floors = map[string][]string{
 
 	"examples/sandbox": {},
 	"examples/embed":   {"actions", "datapoints", "examples/sandbox", "flow"},
-	"cmd/stepwell": {"actions", "datapoints", "datapoints/sqlstore", "examples/sandbox", "flow", "flow/diag",
+	"cmd/stepwell": {"actions", "actions/credentials", "actions/oauth2", "datapoints", "datapoints/sqlstore", "examples/sandbox", "flow", "flow/diag",
 		"github.com/gofrs/flock", "github.com/spf13/cobra", "github.com/zalando/go-keyring", "golang.org/x/term",
 		"gopkg.in/yaml.v3", "modernc.org/sqlite"},
 }

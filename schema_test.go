@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/stepwell/stepwell/actions"
+	"github.com/stepwell/stepwell/actions/credentials"
 	"github.com/stepwell/stepwell/flow"
 )
 
@@ -14,7 +15,7 @@ import (
 // -update writes it.
 func TestTheSchemaForEditorsIsTheOneThatIsMade(t *testing.T) {
 	t.Parallel()
-	want, err := flow.Schema(flow.Kit{Actions: actions.Builtin()})
+	want, err := flow.Schema(flow.Kit{Actions: actions.Builtin(), Credentials: credentials.Builtin()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"testing/fstest"
 
 	"github.com/stepwell/stepwell/actions"
+	"github.com/stepwell/stepwell/actions/credentials"
 	"github.com/stepwell/stepwell/flow"
 )
 
@@ -270,7 +271,7 @@ type hearing struct{ Say string }
 func TestALibraryTellsItsObserverNoSecret(t *testing.T) {
 	t.Parallel()
 	secrets := []canary{{"client_secret", hardSecret}, {"password", hardPassword}, {"pin", hardPin}, {"token", evilToken}, {"refresh", evilRefresh}, {"key", evilKey}}
-	kit := flow.Kit{Actions: actions.Builtin()}
+	kit := flow.Kit{Actions: actions.Builtin(), Credentials: credentials.Builtin()}
 	kit.Actions["panic"] = flow.Func("Panics with what it is told.", func(_ context.Context, in hearing) (flow.Result, error) { panic("told " + in.Say) })
 	kit.Actions["error"] = flow.Func("Fails with what it is told.", func(_ context.Context, in hearing) (flow.Result, error) {
 		return flow.Result{}, fmt.Errorf("told %q", in.Say)

@@ -17,6 +17,7 @@ import (
 	"testing/fstest"
 
 	"github.com/stepwell/stepwell/actions"
+	"github.com/stepwell/stepwell/actions/credentials"
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow"
 )
@@ -90,7 +91,7 @@ func TestMain(m *testing.M) {
 func runFlow(t *testing.T, text string, in flow.Inputs) (map[string]any, error) {
 	t.Helper()
 	fsys := fstest.MapFS{"test.yaml": {Data: []byte("stepwell: 1\nname: test\n" + text)}}
-	p, err := flow.Compile(fsys, "test.yaml", flow.Kit{Actions: actions.Builtin()})
+	p, err := flow.Compile(fsys, "test.yaml", flow.Kit{Actions: actions.Builtin(), Credentials: credentials.Builtin()})
 	if err != nil {
 		t.Fatal(err)
 	}

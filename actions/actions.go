@@ -1,5 +1,5 @@
 // Package actions has the actions that a flow finds without anybody adding
-// them: http and graphql.
+// them: http, graphql and oauth2.
 //
 // An action does one attempt. It is planned first — the request is built to
 // its last byte — and done after, so that the executor knows before anything
@@ -11,15 +11,18 @@
 package actions
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"runtime/debug"
 	"sync"
+	"time"
 
+	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow"
 )
 
-// Builtin gives the actions http and graphql over connections of their own.
+// Builtin gives the actions http, graphql and oauth2 over connections of their own.
 // Each call gives new ones. Programs that bring a transport, a proxy or a name
 // for User-Agent use a Client.
 func Builtin() flow.Actions { return new(Client).Actions() }
@@ -40,6 +43,10 @@ type Client struct {
 	// Agent is the User-Agent of requests that do not set one; "" is
 	// stepwell/VERSION.
 	Agent string
+	// Before is called with each request right before it is sent, credential
+	// included, and may add and replace headers; Method and URL are for it to read.
+	// With an error, which should be a *flow.Error, nothing is sent. nil: nobody is.
+	Before func(ctx context.Context, r *flow.Outgoing) error
 
 	once  sync.Once
 	plain lane
@@ -49,10 +56,10 @@ type Client struct {
 	uses  uint64
 }
 
-// Actions gives http and graphql over the Client's connections. An embedder
-// adds to the map, or takes out of it, what it likes.
+// Actions gives http and graphql over the Client's connections, and oauth2, which
+// has none. An embedder adds to the map, or takes out of it, what it likes.
 func (c *Client) Actions() flow.Actions {
-	return flow.Actions{"http": httpAction{c}, "graphql": graphqlAction{c}}
+	return flow.Actions{"http": httpAction{c}, "graphql": graphqlAction{c}, "oauth2": tokenAction{}}
 }
 
 // CloseIdle closes the connections that are kept for later requests. The
@@ -101,4 +108,46 @@ func version() string {
 		return "devel"
 	}
 	return v
+}
+
+// tokenAction gives the token of a credential as data.
+type tokenAction struct{}
+
+// Spec describes the action; it is the reference of its fields.
+func (tokenAction) Spec() flow.Spec {
+	return flow.Spec{
+		Doc: "Gives the token of a credential, which is kept and renewed as it is for requests.",
+		Fields: []flow.Field{
+			{Name: "credential", Type: flow.CredentialField, Required: true, Doc: "The name of the credential."},
+		},
+		Sensitive: true,
+		Check: func(with flow.Static) flow.Verdict {
+			name, _, _ := with.Text("credential")
+			return flow.Verdict{Title: "token of " + name, Repeatable: true}
+		},
+		Body: "access_token, token_type, scope and expires_at (a date and time); what is not known is null.",
+	}
+}
+
+// Plan implements flow.Action.
+func (tokenAction) Plan(in flow.Input) (flow.Call, error) {
+	if in.Token == nil {
+		return flow.Call{}, dataError("`credential` names none")
+	}
+	return flow.Call{Repeatable: true, Do: func(ctx context.Context) (flow.Result, error) {
+		began := time.Now()
+		t, err := in.Token(ctx)
+		if err != nil {
+			return flow.Result{}, err
+		}
+		body := map[string]any{"access_token": t.Access.RevealText(), "token_type": t.Type, "scope": nil, "expires_at": nil}
+		if t.Scope != "" {
+			body["scope"] = t.Scope
+		}
+		if !t.Expires.IsZero() {
+			body["expires_at"] = t.Expires.UTC().Truncate(time.Second).Format(time.RFC3339)
+		}
+		text, err := datapoints.Of(body)
+		return flow.Result{Body: []byte(text.Reveal()), Took: time.Since(began)}, err
+	}}, nil
 }

@@ -1,6 +1,7 @@
 package actions
 
 import (
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/stepwell/stepwell/actions/internal/challenge"
 	"github.com/stepwell/stepwell/flow"
 )
 
@@ -167,3 +169,33 @@ type sinkError struct{ Err error }
 
 func (e *sinkError) Error() string { return e.Err.Error() }
 func (e *sinkError) Unwrap() error { return e.Err }
+
+// asSent is the request with the headers that went on the wire.
+func (r *request) asSent() *request {
+	if r.wired == nil {
+		return r
+	}
+	sent := *r
+	sent.headers = r.wired
+	return &sent
+}
+
+// challenge says what an answer has against the token that the request carried
+// (RFC 6750 §3), also in a GraphQL response.
+func (r *request) challenge(answer flow.Result) (code string, inBody bool) {
+	for _, c := range challenge.Parse(answer.Headers["Www-Authenticate"]) {
+		switch code := c.Param("error"); {
+		case code == "insufficient_scope", code == "invalid_token" && answer.Status/100 == 4:
+			return code, false
+		}
+	}
+	if !r.graphql || r.allowErrors || !bytes.Contains(answer.Body, []byte(`"errors"`)) {
+		return "", false
+	}
+	for _, e := range readErrors(string(answer.Body)) {
+		if unauthenticated(e.code) {
+			return e.code, true
+		}
+	}
+	return "", false
+}

@@ -3,9 +3,12 @@ package actions
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
+	"net/textproto"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,7 +72,11 @@ func (t *try) follow() (flow.Result, *flow.Error) {
 	at := t.origin
 	var notes []string
 	for n := 0; ; n++ {
-		resp, err := t.roundTrip(&h)
+		out, err := t.signed(&h, at == t.origin)
+		if err != nil {
+			return flow.Result{}, err
+		}
+		resp, err := t.roundTrip(out)
 		if err != nil {
 			return flow.Result{}, err
 		}
@@ -96,6 +103,44 @@ func (t *try) follow() (flow.Result, *flow.Error) {
 		at = to
 		finish(resp.Body)
 	}
+}
+
+// signed is a hop as it goes on the wire: with the credential, which stays with the
+// origin that it was chosen for, and with what the program adds.
+func (t *try) signed(h *hop, home bool) (*hop, *flow.Error) {
+	before := t.client.Before
+	if t.sign == nil && before == nil {
+		return h, nil
+	}
+	r := flow.Outgoing{Method: h.method, URL: h.url.String(), Headers: slices.Clone(h.headers)}
+	var err error
+	if t.sign != nil && home {
+		err = t.sign(t.limited, &r)
+	}
+	out := *h
+	if err == nil && r.URL != h.url.String() {
+		out.url, err = url.Parse(r.URL)
+	}
+	if err == nil && before != nil {
+		err = before(t.limited, &r)
+	}
+	out.headers = make(headers, len(r.Headers))
+	for i, line := range r.Headers {
+		if out.headers[i] = [2]string{textproto.CanonicalMIMEHeaderKey(line[0]), line[1]}; err == nil && !token(line[0]) {
+			err = dataError("a header's name cannot hold %s", notToken(line[0]))
+		} else if err == nil {
+			err = checkHeader("headers."+line[0], line[1])
+		}
+	}
+	if err == nil {
+		t.wired = out.headers
+		return &out, nil
+	}
+	var known *flow.Error
+	if !errors.As(err, &known) {
+		known = &flow.Error{Kind: flow.KindAction, Message: err.Error(), Err: err}
+	}
+	return nil, known
 }
 
 // stop ends a call at a redirect that cannot be followed.

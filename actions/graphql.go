@@ -204,7 +204,7 @@ func (r *request) judge(answer flow.Result) *flow.Error {
 		}
 	}
 	if slices.ContainsFunc(errs, func(e responseError) bool { return unauthenticated(e.code) }) {
-		n := refusal{request: r, answer: answer, header: answer.Headers}
+		n := refusal{request: r.asSent(), answer: answer, header: answer.Headers}
 		n.hint("the code says that the server does not know who asks: the token is missing, expired or wrong")
 		n.credentials()
 		n.clock()

@@ -20,7 +20,7 @@ import (
 // refused says of an answer whose status was not expected what kind of failure
 // it is, and what may be the reason. Hints never hold a part of a secret.
 func (r *request) refused(answer flow.Result) (flow.Kind, []string) {
-	n := refusal{request: r, answer: answer, header: answer.Headers}
+	n := refusal{request: r.asSent(), answer: answer, header: answer.Headers}
 	status := answer.Status
 	_, n.grant = r.member("grant_type")
 	n.auth = status == 401 || n.grant && status/100 == 4 && status != 408 && status != 425 && status != 429

@@ -1,6 +1,7 @@
 package actions
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
@@ -53,8 +54,10 @@ type request struct {
 	status         []flow.StatusRange
 	create         func(string) (flow.Sink, error)
 	begun          time.Time
-	deadline       time.Time // of the step
-	barred         error     // why Do would refuse: the executor finds out before, and says it better
+	deadline       time.Time                                   // of the step
+	sign           func(context.Context, *flow.Outgoing) error // nil: no credential
+	wired          headers                                     // of the last request that was sent, if they are others
+	barred         error                                       // why Do would refuse: the executor finds out before, and says it better
 }
 
 func (r *request) plan(in flow.Input) error {
@@ -67,6 +70,7 @@ func (r *request) plan(in flow.Input) error {
 // build makes the request of the fields.
 func (r *request) build(in flow.Input) (err error) {
 	r.client.start()
+	r.sign = in.Sign
 	r.allowErrors, r.status, r.create, r.begun, r.deadline = in.AllowErrors, in.Status, in.Create, time.Now(), in.Deadline
 	if r.method, err = normalMethod(r.verb, r.bodyKind != ""); err != nil {
 		return err
@@ -92,7 +96,7 @@ func (r *request) build(in flow.Input) (err error) {
 	if r.saveTo != "" && r.create == nil {
 		return dataError("`save_to`: this program lets flows write no files")
 	}
-	s, err := r.security(in.File)
+	s, err := ReadSecurity(r.tls, r.proxy, in.File)
 	if err != nil {
 		return err
 	}
@@ -148,21 +152,22 @@ func safeMethod(method string) bool {
 	return false
 }
 
-// security reads `tls` and `proxy`.
-func (r *request) security(file func(string) ([]byte, error)) (Security, error) {
-	s := Security{Proxy: r.proxy}
-	if r.tls == "" {
+// ReadSecurity makes a Security of the fields tls, an object in JSON or "", and
+// proxy. file reads what a flow names.
+func ReadSecurity(tls, proxy string, file func(string) ([]byte, error)) (Security, error) {
+	s := Security{Proxy: proxy}
+	if tls == "" {
 		return s, nil
 	}
-	if r.tls[0] != '{' {
+	if tls[0] != '{' {
 		return s, dataError("`tls` must be a mapping with `ca`, `cert`, `key`, `server_name`")
 	}
-	o := ordered.Read(r.tls)
+	o := ordered.Read(tls)
 	for key, value, ok := o.Next(); ok; key, value, ok = o.Next() {
 		if value == "null" {
 			continue
 		}
-		text, err := r.pem("tls."+key, value, file)
+		text, err := pem("tls."+key, value, file)
 		if err != nil {
 			return s, err
 		}
@@ -184,7 +189,7 @@ func (r *request) security(file func(string) ([]byte, error)) (Security, error) 
 }
 
 // pem is text, or what stands in {file: PATH}.
-func (r *request) pem(field, value string, file func(string) ([]byte, error)) (string, error) {
+func pem(field, value string, file func(string) ([]byte, error)) (string, error) {
 	if value[0] != '{' {
 		return scalar(field, value)
 	}
@@ -210,6 +215,7 @@ func (r *request) call() flow.Call {
 		Shown:       r.shown,
 		Do:          r.do,
 		Refused:     r.refused,
+		Challenge:   r.challenge,
 	}
 }
 

@@ -82,6 +82,8 @@ func partField() flow.Field {
 // request travels, and how the answer is taken.
 func travelFields() []flow.Field {
 	return []flow.Field{
+		{Name: "auth", Type: flow.CredentialField, Group: "auth",
+			Doc: "The credential that is put on the request right before it is sent, or none. Which one may depend on a condition: ${{ c ? \"NAME\" : \"none\" }}."},
 		{Name: "basic", Type: flow.ObjectField, Group: "auth", Fields: []flow.Field{
 			{Name: "username", Type: flow.TextField, Required: true, Doc: "The user name or client id, as it is."},
 			{Name: "password", Type: flow.TextField, Required: true, Doc: "The password or client secret, as it is."},
@@ -110,17 +112,26 @@ func travelFields() []flow.Field {
 			Doc: "How long one attempt may take, from connecting to the last byte of the answer."},
 		{Name: "allow_secrets_to", Type: flow.ListField, Allows: true, Fields: []flow.Field{{Type: flow.TextField}},
 			Doc: "Further origins that sensitive values may go to, also over plain http. A URL stands for its origin."},
-		{Name: "tls", Type: flow.ObjectField, Fields: []flow.Field{
-			pemField("ca", "The certificates of the authorities to trust, in place of the system's."),
-			pemField("cert", "The client's certificate."),
-			pemField("key", "The key of the client's certificate."),
-			{Name: "server_name", Type: flow.TextField, Doc: "The name that the server's certificate must be for.", Default: "the URL's host"},
-		}, Doc: "How the server is known and how the client shows who it is. Each of ca, cert and key is text in PEM form or {file: PATH}."},
-		{Name: "proxy", Type: flow.TextField,
-			Doc: "The proxy to use, a URL with http, https or socks5."},
+		tlsField(), proxyField(),
 		{Name: "save_to", Type: flow.PathField, Own: true,
 			Doc: "A file that takes the body of a good answer while it comes in; it appears under its name when it is complete. `save` has the headers only then. Each expression is one segment of the path."},
 	}
+}
+
+// SecurityFields are the fields of which ReadSecurity makes a Security: tls and proxy.
+func SecurityFields() []flow.Field { return []flow.Field{tlsField(), proxyField()} }
+
+func tlsField() flow.Field {
+	return flow.Field{Name: "tls", Type: flow.ObjectField, Fields: []flow.Field{
+		pemField("ca", "The certificates of the authorities to trust, in place of the system's."),
+		pemField("cert", "The client's certificate."),
+		pemField("key", "The key of the client's certificate."),
+		{Name: "server_name", Type: flow.TextField, Doc: "The name that the server's certificate must be for.", Default: "the URL's host"},
+	}, Doc: "How the server is known and how the client shows who it is. Each of ca, cert and key is text in PEM form or {file: PATH}."}
+}
+
+func proxyField() flow.Field {
+	return flow.Field{Name: "proxy", Type: flow.TextField, Doc: "The proxy to use, a URL with http, https or socks5."}
 }
 
 func pemField(name, doc string) flow.Field {

@@ -3,6 +3,8 @@ package flow
 import (
 	"context"
 	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
@@ -30,12 +32,13 @@ type Actions map[string]Action
 // A Spec says what an action is and which fields `with` may have. The checker,
 // the documentation and the command line know an action by it alone.
 type Spec struct {
-	Doc     string // the first sentence stands in lists
-	Fields  []Field
-	Web     bool                      // answers have a status, headers, links: `expect.status`, `save: {header: …}`; defaults.http applies
-	GraphQL bool                      // `expect: {errors: allow}` is allowed
-	Check   func(with Static) Verdict // more than fields can say; nil: nothing
-	Body    string                    // a line on what the answer's body is, for documentation
+	Doc       string // the first sentence stands in lists
+	Fields    []Field
+	Web       bool                      // answers have a status, headers, links: `expect.status`, `save: {header: …}`; defaults.http applies
+	GraphQL   bool                      // `expect: {errors: allow}` is allowed
+	Check     func(with Static) Verdict // more than fields can say; nil: nothing
+	Sensitive bool                      // whatever is saved of its answers is
+	Body      string                    // a line on what the answer's body is, for documentation
 }
 
 // A FieldType is what a field of `with` takes.
@@ -43,20 +46,21 @@ type FieldType uint8
 
 // The types of fields. Where a type takes text, `${{ }}` may stand in it.
 const (
-	TextField     FieldType = iota // text; numbers and booleans are written as text
-	IntegerField                   // an integer
-	NumberField                    // a number
-	BooleanField                   // true, false
-	DurationField                  // 15s
-	SizeField                      // 10MiB
-	URLField                       // text with the escaping rules of URLs
-	PairsField                     // a mapping with the author's keys to texts, lists of texts, or null: headers, query, form
-	JSONField                      // any value
-	ObjectField                    // a mapping with the keys of Fields
-	MapField                       // a mapping with the author's keys to values of Fields[0]
-	ListField                      // a list of values of Fields[0]
-	ChoiceField                    // one of the shapes in Fields
-	PathField                      // text with the name of a file: each `${{ }}` is one segment of the path
+	TextField       FieldType = iota // text; numbers and booleans are written as text
+	IntegerField                     // an integer
+	NumberField                      // a number
+	BooleanField                     // true, false
+	DurationField                    // 15s
+	SizeField                        // 10MiB
+	URLField                         // text with the escaping rules of URLs
+	PairsField                       // a mapping with the author's keys to texts, lists of texts, or null: headers, query, form
+	JSONField                        // any value
+	ObjectField                      // a mapping with the keys of Fields
+	MapField                         // a mapping with the author's keys to values of Fields[0]
+	ListField                        // a list of values of Fields[0]
+	ChoiceField                      // one of the shapes in Fields
+	PathField                        // text with the name of a file: each `${{ }}` is one segment of the path
+	CredentialField                  // the name of a credential; `none` too if it is not required. An action has one at most
 )
 
 // A Field is one key of `with`, or of a mapping below it.
@@ -74,6 +78,7 @@ type Field struct {
 	PerTry      bool     // may read `request`
 	Destination bool     // decides where the call goes
 	Allows      bool     // lists origins that may be told secrets
+	Data        bool     // of a credential: may read data points
 }
 
 // Static is what is known of a step's `with` before anything runs, defaults merged in.
@@ -124,6 +129,12 @@ type Input struct {
 	Late func(field string, r Request) (datapoints.Value, error)
 	// File opens a file that the flow names, within the project's bounds.
 	File func(name string) ([]byte, error)
+	// Sign puts the credential of the step on a request. It is called right before
+	// the request is sent, and again for each that leads on from it to the same
+	// origin. nil if the step has none.
+	Sign func(ctx context.Context, r *Outgoing) error
+	// Token gives the token of the credential that the step names. nil if it names none.
+	Token func(ctx context.Context) (Token, error)
 	// Create makes the file of save_to; the action writes and closes it. Close(true) keeps it.
 	Create func(name string) (Sink, error)
 }
@@ -161,9 +172,10 @@ type Call struct {
 	Timed       bool                                       // Do ends at Input.Deadline by itself: its context does not, which saves a timer for each attempt
 	Origin      string                                     // where it goes: scheme://host:port; "" for what goes nowhere
 	Fingerprint string                                     // the same for the same request
-	Shown       func() Request                             // for people; the executor redacts it
+	Shown       func() Request                             // for people, before Sign; the executor redacts it
 	Do          func(ctx context.Context) (Result, error)  // an error should be an *Error
 	Refused     func(r Result) (kind Kind, hints []string) // the answer's status was not expected; nil: kind http
+	Challenge   func(r Result) (code string, inBody bool)  // what an answer has against the token: an error code of RFC 6750 §3.1; nil: nothing is known
 }
 
 // A Result is an answer.
@@ -175,6 +187,103 @@ type Result struct {
 	File    string // where the body was written instead
 	Took    time.Duration
 	Notes   []string // for people: "followed 1 redirect"
+}
+
+// A CredentialKind is a kind of credential: what stands behind `type` in
+// `credentials`. Its methods may be called concurrently.
+type CredentialKind interface {
+	Spec() CredentialSpec
+	// Open makes what gives the tokens of one credential. Nothing is sent for it. In
+	// one run it is called once for equal fields; what must be shared between runs,
+	// such as tokens, is the kind's to share.
+	Open(ctx context.Context, in CredentialInput) (TokenProvider, error)
+}
+
+// Credentials are the kinds of credentials that the flows of a program may use,
+// by name. It is the embedder's own map, as Actions is.
+type Credentials map[string]CredentialKind
+
+// A CredentialSpec says which fields a kind of credential has. The checker, the
+// documentation and the command line know a kind by it alone.
+type CredentialSpec struct {
+	Doc    string  // the first sentence stands in lists
+	Fields []Field // beside `type`, `send`, `origins` and `reject_on`, which are the executor's
+	Send   SendRule
+	Check  func(fields Static) []Complaint // more than fields can say; nil: nothing
+}
+
+// A SendRule says whether a credential has `send`. Without it a token stands in
+// the header Authorization, behind its Type.
+type SendRule uint8
+
+// The rules.
+const (
+	SendMay SendRule = iota
+	SendMust
+	SendNever
+)
+
+// A CredentialInput is what a credential is made of.
+type CredentialInput struct {
+	Name string // in the flow
+	Run  string
+	Args []Arg // the rendered fields in the order of Spec; what is not given is left out
+	// File opens a file that the flow names, within the project's bounds.
+	File func(name string) ([]byte, error)
+}
+
+// A TokenProvider gives the tokens of one credential. Its methods may be called
+// concurrently.
+type TokenProvider interface {
+	// Token gives a token that may be sent now. It is asked before each request, so
+	// it is the provider that keeps tokens and renews them. The error should be an
+	// *Error; any other is one of kind auth.
+	Token(ctx context.Context) (Token, error)
+	// Reject tells that a server refused a token; why is for people. It says whether
+	// Token may give another one, with which the request is sent once more.
+	Reject(ctx context.Context, t Token, why string) (another bool)
+}
+
+// A Prover is a TokenProvider whose requests carry more than the token, such as a
+// proof that its holder has a key (RFC 9449).
+type Prover interface {
+	TokenProvider
+	// Prove adds to a request that carries the token already.
+	Prove(t Token, r *Outgoing) error
+	// Challenged looks at each answer, to the request that URL was asked with. It
+	// says whether the request should be sent once more with the same token.
+	Challenged(t Token, r Result) (again bool)
+}
+
+// A Token is what a credential puts on a request.
+type Token struct {
+	Access  datapoints.Value // a text; taken as sensitive
+	Type    string           // the word before it in Authorization
+	Scope   string           // as granted, or ""
+	Expires time.Time        // zero: it is not known
+	Own     any              // the provider's own
+}
+
+// An Outgoing is a request right before it is sent.
+type Outgoing struct {
+	Method, URL string
+	Headers     [][2]string // in their order, names in canonical form
+}
+
+// Header gives the first value of a header; names are compared without case.
+func (o *Outgoing) Header(name string) (value string, there bool) {
+	for _, h := range o.Headers {
+		if strings.EqualFold(h[0], name) {
+			return h[1], true
+		}
+	}
+	return "", false
+}
+
+// SetHeader puts a header in the place of all that have its name.
+func (o *Outgoing) SetHeader(name, value string) {
+	o.Headers = slices.DeleteFunc(slices.Clone(o.Headers), func(h [2]string) bool { return strings.EqualFold(h[0], name) })
+	o.Headers = append(o.Headers, [2]string{name, value})
 }
 
 // Func makes an action of a function. The exported fields of In, a struct, are

@@ -2,7 +2,6 @@ package flow
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
@@ -31,6 +30,9 @@ type calling struct {
 	began    time.Time
 	ended    func(End)
 	over     map[string]string // of a later page: the fields that are other than the step's
+	auth     *authorization    // nil: none
+	tried    int               // of the same call before: with what else than the first time
+	hint     string            // for the failure, if it is one
 	asked    bool              // the answer has Retry-After
 	taken    bool              // the answer was taken: what fails now is no attempt's
 }
@@ -42,12 +44,22 @@ func (c *calling) attempt(ctx context.Context) (Outcome, error) {
 		c.r.N++
 		return c.failed(ctx, err, nil)
 	}
+	if c.auth != nil && c.call.Origin != "" {
+		ctx = c.begin(ctx)
+		if err := c.auth.get(ctx); err != nil {
+			if ctx.Err() != nil {
+				c.ended(End{Outcome: "stopped"})
+				return Outcome{}, ErrInterrupted
+			}
+			c.r.N++
+			return c.failed(ctx, err, nil)
+		}
+	}
 	if err := c.intend(ctx); err != nil {
 		return Outcome{}, err
 	}
 	c.r.N++
-	c.began = time.Now()
-	ctx, c.ended = c.w.spans.attempt(ctx, c.w, Span{Path: c.t.Path, Attempt: c.r.Tries + 1, Limit: c.spec.Retry.Attempts, Poll: c.r.Polls, Page: c.r.Pages})
+	ctx = c.begin(ctx)
 	result, err := c.send(ctx)
 	if result.Took == 0 {
 		result.Took = time.Since(c.began)
@@ -60,6 +72,9 @@ func (c *calling) attempt(ctx context.Context) (Outcome, error) {
 			c.ended(End{Outcome: "stopped"})
 			return Outcome{}, c.cutOff()
 		}
+	}
+	if out, did, err := c.refuses(ctx, &result); did {
+		return out, err
 	}
 	if err == nil {
 		c.r.Status = result.Status
@@ -75,6 +90,15 @@ func (c *calling) attempt(ctx context.Context) (Outcome, error) {
 		return c.paged(ctx, &result)
 	}
 	return c.last(ctx, &result)
+}
+
+// begin tells observers that the attempt has begun, once.
+func (c *calling) begin(ctx context.Context) context.Context {
+	if c.began.IsZero() {
+		c.began = time.Now()
+		ctx, c.ended = c.w.spans.attempt(ctx, c.w, Span{Path: c.t.Path, Attempt: c.r.Tries + 1, Limit: c.spec.Retry.Attempts, Poll: c.r.Polls, Page: c.r.Pages})
+	}
+	return ctx
 }
 
 // last takes what is saved out of the answer with which the step ends.
@@ -110,6 +134,11 @@ func (c *calling) next(until time.Time, asked bool, points []datapoints.Point, r
 	}
 	c.end(End{Outcome: "done", Status: result.Status, Again: until, Asked: asked}, result)
 	c.r.Tries, c.r.Deadline = 0, time.Time{}
+	if c.tried != 0 { // the next one is another call
+		h := unseal(c.r.Hidden)
+		h.Tried = 0
+		c.r.Hidden = h.seal()
+	}
 	if c.n.Work.Timeout > 0 { // else each call has its own time
 		c.r.Deadline = c.own
 	}
@@ -136,7 +165,7 @@ func (c *calling) freeze(ctx context.Context) {
 		return
 	}
 	h := unseal(c.r.Hidden)
-	c.uploads, c.over = h.Uploads, h.Page
+	c.uploads, c.over, c.tried = h.Uploads, h.Page, h.Tried
 	if !c.spec.Now {
 		return
 	}
@@ -154,6 +183,9 @@ func (c *calling) plan() error {
 	if err != nil {
 		return err
 	}
+	if err := c.authorize(&in); err != nil {
+		return err
+	}
 	known := len(c.uploads)
 	c.call, err = planned(c.w.plan.actions[c.spec.Action], in)
 	if err != nil {
@@ -167,6 +199,14 @@ func (c *calling) plan() error {
 	if sensitive != "" && c.call.Origin != "" {
 		if err := mayTell(&c.trust, c.call.Origin, sensitive); err != nil {
 			return err
+		}
+	}
+	if c.auth != nil && c.call.Origin != "" {
+		if err := c.auth.may(c.call.Origin); err != nil {
+			return err
+		}
+		if shown := c.call.Shown; shown != nil {
+			c.call.Shown = func() Request { return c.auth.onto(shown()) }
 		}
 	}
 	return c.asksAnew()
@@ -239,7 +279,9 @@ func (c *calling) refused(result Result) error {
 	}
 	if e.Kind == KindAuth {
 		what := "the credentials"
-		if len(c.tokens()) > 0 {
+		if c.auth != nil {
+			what = "the token of credential " + c.auth.of.Name
+		} else if len(c.tokens()) > 0 {
 			what = "the token"
 		}
 		e.Message = "the server refused " + what + ": it answered " + answer.StatusText(result.Status)
@@ -264,18 +306,26 @@ func (c *calling) failed(ctx context.Context, cause error, result *Result) (Outc
 		c.w.learn(c.spec, c.env)
 	}
 	e.Facts = append(e.Facts, c.facts(&e, result)...)
+	if c.hint != "" {
+		e.Hints = append(e.Hints, c.hint)
+	}
 	until, asked, again := c.again(&e)
 	c.r.Tries++
-	end := End{Outcome: "failed", Status: e.Status, Error: c.w.told(c.w.fault(&e, c.t.Path, c.n.Span)), Again: until, Asked: asked}
-	c.end(end, result)
-	if !again {
-		return c.w.fail(ctx, c.n, c.r, c.t, &e, c.record(&e)...)
+	if again {
+		return c.once(&e, until, asked, result)
 	}
+	c.end(End{Outcome: "failed", Status: e.Status, Error: c.w.told(c.w.fault(&e, c.t.Path, c.n.Span))}, result)
+	return c.w.fail(ctx, c.n, c.r, c.t, &e, c.record(&e)...)
+}
+
+// once records a failed attempt after which there is another one.
+func (c *calling) once(e *Error, until time.Time, asked bool, result *Result) (Outcome, error) {
+	c.end(End{Outcome: "failed", Status: e.Status, Error: c.w.told(c.w.fault(e, c.t.Path, c.n.Span)), Again: until, Asked: asked}, result)
 	if e.Status != 0 {
 		c.r.Status = e.Status
 	}
 	c.r.Last, c.r.Deadline = Outcome{Status: datapoints.Again, Next: c.r.N + 1, Until: until, Deadline: c.ends}, c.own
-	rec := datapoints.Record{Path: c.t.Path, Row: c.r, Attempts: c.record(&e), At: time.Now()}
+	rec := datapoints.Record{Path: c.t.Path, Row: c.r, Attempts: c.record(e), At: time.Now()}
 	return c.r.Last, c.w.add(rec, !c.call.Repeatable)
 }
 
@@ -308,59 +358,6 @@ func (c *calling) record(e *Error) []datapoints.Attempt {
 		a.Message = datapoints.Text(c.w.redact(e.Message))
 	}
 	return []datapoints.Attempt{a}
-}
-
-// maxRetryAfter is the longest wait that a server may ask for.
-const maxRetryAfter = 300 * time.Second
-
-// again says whether and when a failed attempt is repeated.
-func (c *calling) again(e *Error) (until time.Time, asked, ok bool) {
-	rt := &c.spec.Retry
-	if c.taken || c.r.Tries+1 >= rt.Attempts || e.Kind == KindUnknown || c.call.Do == nil && rt.When == nil {
-		return time.Time{}, false, false
-	}
-	if c.call.Do != nil && !c.call.Repeatable && !certain(e) {
-		return time.Time{}, false, false
-	}
-	if !c.reason(e) {
-		return time.Time{}, false, false
-	}
-	wait := rt.Wait(c.r.Tries)
-	if c.asked || e.After > 0 {
-		wait, asked = e.After, true
-	}
-	if asked && wait > maxRetryAfter {
-		e.Hints = append(e.Hints, fmt.Sprintf("the server asks to wait %s; a run waits at most %s: resume it then", wait.Round(time.Second), maxRetryAfter))
-		return time.Time{}, false, false
-	}
-	until = time.Now().Add(wait)
-	if late(c.deadline, until) {
-		e.Hints = append(e.Hints, "it was not tried again: the step's time would be over before")
-		return time.Time{}, false, false
-	}
-	return until, asked, true
-}
-
-// certain says that a call was not processed: nothing was sent, or the server said so.
-func certain(e *Error) bool {
-	return e.Refused || !e.Sent && (e.Kind == KindNetwork || e.Kind == KindTimeout)
-}
-
-// reason says whether the author, or the language, lists this failure.
-func (c *calling) reason(e *Error) bool {
-	rt := &c.spec.Retry
-	if rt.Lists(string(e.Kind), e.Status) {
-		return true
-	}
-	if rt.When == nil {
-		return false
-	}
-	c.env.fault = c.w.fault(e, c.t.Path, c.n.Span)
-	ok, err := c.w.holds(rt.When, c.env)
-	if err != nil {
-		e.Hints = append(e.Hints, "retry.when could not be evaluated and counted as false: "+err.Error())
-	}
-	return ok && err == nil
 }
 
 func earlier(a, b time.Time) time.Time {

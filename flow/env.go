@@ -28,6 +28,7 @@ type env struct {
 	request *Request
 	page    int              // of pages: of the answer
 	next    expression.Value // what pages.next gave
+	token   string           // of a credential
 	now     time.Time        // frozen; zero: the moment of evaluation
 	seed    string           // of uuid(); "": random
 	uuids   uint64
@@ -81,6 +82,8 @@ func (e *env) Value(r *expression.Ref) (expression.Value, error) {
 	switch {
 	case handle != nil && handle.Page:
 		return expression.Of(e.page), nil
+	case handle != nil && handle.Token:
+		return expression.FromText(e.token), nil
 	case handle != nil && handle.Next:
 		return e.next, nil
 	case handle != nil && handle.Round != nil:

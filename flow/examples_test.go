@@ -21,6 +21,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/stepwell/stepwell/actions"
+	"github.com/stepwell/stepwell/actions/credentials"
+	"github.com/stepwell/stepwell/actions/oauth2"
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/examples/sandbox"
 	"github.com/stepwell/stepwell/flow"
@@ -140,7 +142,8 @@ func staged(t *testing.T, name string, most int) (course, *durable) {
 	var got course
 	var d *durable
 	wrong := inBubble(t, func(t *testing.T) string {
-		p, err := flow.Compile(os.DirFS(filepath.Join("..", "examples")), name, flow.Kit{Actions: (&actions.Client{Transport: c}).Actions()})
+		client := &actions.Client{Transport: c}
+		p, err := flow.Compile(os.DirFS(filepath.Join("..", "examples")), name, flow.Kit{Actions: client.Actions(), Credentials: credentials.Of(client, new(oauth2.Client))})
 		if err != nil {
 			return err.Error()
 		}

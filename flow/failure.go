@@ -226,6 +226,7 @@ type hidden struct {
 	Uploads  map[string]string `json:"uploads,omitempty"`  // digests of the files that it sends, by name
 	Page     map[string]string `json:"page,omitempty"`     // the next page's fields, as JSON
 	Seen     []Fact            `json:"seen,omitempty"`     // of a poll: what the last answer was
+	Tried    int               `json:"tried,omitempty"`    // of a call with a credential: with what else it was done again
 	Fault    *fault            `json:"fault,omitempty"`    // why it failed
 	Failures json.RawMessage   `json:"failures,omitempty"` // of a loop that went on
 	Outputs  json.RawMessage   `json:"outputs,omitempty"`  // of the run
@@ -236,7 +237,7 @@ type hidden struct {
 
 // seal makes the value that a row keeps.
 func (h *hidden) seal() datapoints.Value {
-	if h.Items == nil && h.Now == nil && h.Uploads == nil && h.Page == nil && h.Seen == nil && h.Fault == nil && h.Failures == nil && h.Outputs == nil && h.Inputs == nil && h.Until == nil && h.Address == nil {
+	if h.Items == nil && h.Now == nil && h.Uploads == nil && h.Page == nil && h.Seen == nil && h.Tried == 0 && h.Fault == nil && h.Failures == nil && h.Outputs == nil && h.Inputs == nil && h.Until == nil && h.Address == nil {
 		return datapoints.Value{}
 	}
 	v, err := datapoints.Of(h)
@@ -332,6 +333,9 @@ func (c *calling) facts(e *Error, result *Result) []Fact {
 	}
 	if e.Kind == KindAuth || result.Status == 403 {
 		facts = append(facts, c.tokens()...)
+		if c.auth != nil {
+			facts = append(facts, c.auth.facts()...)
+		}
 	}
 	return facts
 }

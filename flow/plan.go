@@ -24,6 +24,7 @@ import (
 type Plan struct {
 	compiled *plan.Plan
 	actions  Actions
+	kinds    Credentials
 	digest   string                // of the files that it was made from
 	within   []string              // by node: its path below the node of its scope
 	rounds   [][]*plan.Node        // by node: what has rounds around it in its scope, the outermost first
@@ -165,7 +166,8 @@ func (p *Plan) at(path string) *plan.Node {
 
 // A Kit is what flows may use.
 type Kit struct {
-	Actions Actions
+	Actions     Actions
+	Credentials Credentials
 }
 
 // Compile reads a flow and everything it names and makes a plan of it. fsys is
@@ -195,7 +197,7 @@ func Compile(fsys fs.FS, file string, kit Kit) (*Plan, error) {
 			f.Bare, f.Work.Timeout = false, finallyTime
 		}
 	}
-	p := &Plan{compiled: compiled, actions: kit.Actions, digest: digest(compiled.Files)}
+	p := &Plan{compiled: compiled, actions: kit.Actions, kinds: kit.Credentials, digest: digest(compiled.Files)}
 	p.index()
 	return p, nil
 }
@@ -240,18 +242,14 @@ func withFlow(files []plan.File, name string, text []byte) []plan.File {
 
 // checkKit tells the checker what the actions are.
 func checkKit(kit Kit) check.Kit {
-	k := check.Kit{Actions: make(map[string]check.Action, len(kit.Actions))}
+	k := check.Kit{Actions: make(map[string]check.Action, len(kit.Actions)), Credentials: checkCredentials(kit.Credentials)}
 	for name, a := range kit.Actions {
 		s := a.Spec()
-		action := check.Action{Doc: s.Doc, Fields: checkFields(s.Fields), Web: s.Web, GraphQL: s.GraphQL}
+		action := check.Action{Doc: s.Doc, Fields: checkFields(s.Fields), Web: s.Web, GraphQL: s.GraphQL, Sensitive: s.Sensitive}
 		if s.Check != nil {
 			action.Check = func(with check.Static) check.Verdict {
 				v := s.Check(with)
-				complaints := make([]check.Complaint, len(v.Complaints))
-				for i, c := range v.Complaints {
-					complaints[i] = check.Complaint(c)
-				}
-				return check.Verdict{Title: v.Title, Repeatable: v.Repeatable, NoBody: v.NoBody, Complaints: complaints}
+				return check.Verdict{Title: v.Title, Repeatable: v.Repeatable, NoBody: v.NoBody, Complaints: checkComplaints(v.Complaints)}
 			}
 		}
 		k.Actions[name] = action
@@ -259,12 +257,20 @@ func checkKit(kit Kit) check.Kit {
 	return k
 }
 
+func checkComplaints(found []Complaint) []check.Complaint {
+	complaints := make([]check.Complaint, len(found))
+	for i, c := range found {
+		complaints[i] = check.Complaint(c)
+	}
+	return complaints
+}
+
 func checkFields(fields []Field) []check.Field {
 	out := make([]check.Field, len(fields))
 	for i, f := range fields {
 		out[i] = check.Field{Name: f.Name, Doc: f.Doc, Type: check.FieldType(f.Type), Required: f.Required, Constant: f.Constant,
 			OneOf: f.OneOf, Group: f.Group, Fields: checkFields(f.Fields), Default: f.Default, Own: f.Own, PerTry: f.PerTry,
-			Destination: f.Destination, Allows: f.Allows}
+			Destination: f.Destination, Allows: f.Allows, Data: f.Data}
 	}
 	return out
 }

@@ -199,7 +199,7 @@ func givenText(v any, ok bool, s *plan.Save) (string, error) {
 // poll saw before it. What pages came to stays: the next series goes on there.
 func forgetFault(v datapoints.Value) datapoints.Value {
 	h := unseal(v)
-	h.Fault, h.Seen, h.Until = nil, nil, nil
+	h.Fault, h.Seen, h.Until, h.Tried = nil, nil, nil, 0
 	return h.seal()
 }
 

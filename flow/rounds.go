@@ -322,3 +322,56 @@ func (w *work) amend(path string, f *fault) error {
 	r.Hidden = h.seal()
 	return w.add(datapoints.Record{Path: path, Row: r, At: time.Now()}, false)
 }
+
+// maxRetryAfter is the longest wait that a server may ask for.
+const maxRetryAfter = 300 * time.Second
+
+// again says whether and when a failed attempt is repeated.
+func (c *calling) again(e *Error) (until time.Time, asked, ok bool) {
+	rt := &c.spec.Retry
+	if c.taken || c.r.Tries+1 >= rt.Attempts || e.Kind == KindUnknown || c.call.Do == nil && rt.When == nil {
+		return time.Time{}, false, false
+	}
+	if c.call.Do != nil && !c.call.Repeatable && !certain(e) {
+		return time.Time{}, false, false
+	}
+	if !c.reason(e) {
+		return time.Time{}, false, false
+	}
+	wait := rt.Wait(c.r.Tries)
+	if c.asked || e.After > 0 {
+		wait, asked = e.After, true
+	}
+	if asked && wait > maxRetryAfter {
+		e.Hints = append(e.Hints, fmt.Sprintf("the server asks to wait %s; a run waits at most %s: resume it then", wait.Round(time.Second), maxRetryAfter))
+		return time.Time{}, false, false
+	}
+	until = time.Now().Add(wait)
+	if late(c.deadline, until) {
+		e.Hints = append(e.Hints, "it was not tried again: the step's time would be over before")
+		return time.Time{}, false, false
+	}
+	return until, asked, true
+}
+
+// certain says that a call was not processed: nothing was sent, or the server said so.
+func certain(e *Error) bool {
+	return e.Refused || !e.Sent && (e.Kind == KindNetwork || e.Kind == KindTimeout)
+}
+
+// reason says whether the author, or the language, lists this failure.
+func (c *calling) reason(e *Error) bool {
+	rt := &c.spec.Retry
+	if rt.Lists(string(e.Kind), e.Status) {
+		return true
+	}
+	if rt.When == nil {
+		return false
+	}
+	c.env.fault = c.w.fault(e, c.t.Path, c.n.Span)
+	ok, err := c.w.holds(rt.When, c.env)
+	if err != nil {
+		e.Hints = append(e.Hints, "retry.when could not be evaluated and counted as false: "+err.Error())
+	}
+	return ok && err == nil
+}

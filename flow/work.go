@@ -29,7 +29,10 @@ type work struct {
 	redactor *datapoints.Redactor
 	spans    spans
 	origins  trust.Memo
-	returns  json.RawMessage // the outputs, if they were computed in this process
+
+	providers providers
+
+	returns json.RawMessage // the outputs, if they were computed in this process
 	hearing
 }
 

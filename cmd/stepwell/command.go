@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stepwell/stepwell/actions/oauth2"
 	"github.com/stepwell/stepwell/flow"
 )
 
@@ -24,6 +25,8 @@ type Command struct {
 	Stderr  io.Writer
 	Dir     string           // the current folder
 	Signals <-chan os.Signal // nil: none come
+
+	tokens *oauth2.Client // of the credentials of flows
 }
 
 // Main does what the arguments say and returns the exit code. The first signal

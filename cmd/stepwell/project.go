@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/stepwell/stepwell/actions"
+	"github.com/stepwell/stepwell/actions/credentials"
+	"github.com/stepwell/stepwell/actions/oauth2"
 	"github.com/stepwell/stepwell/flow"
 	"github.com/stepwell/stepwell/flow/diag"
 )
@@ -98,7 +100,10 @@ func (c *Command) load(file string) (*flow.Plan, *project, error) {
 // kit is what flows may use.
 func (c *Command) kit() flow.Kit {
 	client := &actions.Client{Proxy: http.ProxyFromEnvironment, Agent: "stepwell/" + version()}
-	return flow.Kit{Actions: client.Actions()}
+	if c.tokens == nil {
+		c.tokens = &oauth2.Client{Agent: client.Agent}
+	}
+	return flow.Kit{Actions: client.Actions(), Credentials: credentials.Of(client, c.tokens)}
 }
 
 // renamed gives problems with the paths of files as seen from the current folder.

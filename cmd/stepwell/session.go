@@ -58,6 +58,7 @@ func (s *session) begin(watch flow.Observer) {
 	owner.Stays = s.flags.wait
 	s.executor = &flow.Executor{Store: s.keep.Store, Redactor: s.redactor, Files: fs.FS(read), Output: out.create, Owner: owner, Observer: watch,
 		Secrets: s.secret, PublicURL: s.flags.public}
+	s.keep.settle = s.keepTokens()
 }
 
 // secret reads a secret from the sandbox or from its source, once: each run of

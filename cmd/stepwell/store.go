@@ -21,11 +21,12 @@ import (
 // A keeping is an open store and this process as the owner of runs in it.
 type keeping struct {
 	datapoints.Store
-	plain *sqlstore.Store // what is below Store; nil: memory
-	keys  datapoints.Keys // that Store was sealed with
-	file  string          // of the database; "" if nothing is kept
-	owner *owner          // nil: read only, or memory
-	shut  func()          // nil: nothing to close
+	plain  *sqlstore.Store // what is below Store; nil: memory
+	keys   datapoints.Keys // that Store was sealed with
+	file   string          // of the database; "" if nothing is kept
+	owner  *owner          // nil: read only, or memory
+	shut   func()          // nil: nothing to close
+	settle func()          // waits for tokens that are under way; nil: there are none
 }
 
 // storeFlags are the options that say where runs are.
@@ -85,6 +86,9 @@ func (c *Command) open(ctx context.Context, f storeFlags, p purpose) (*keeping, 
 
 // close gives everything back.
 func (k *keeping) close() {
+	if k.settle != nil {
+		k.settle()
+	}
 	if k.owner != nil {
 		k.owner.close()
 	}

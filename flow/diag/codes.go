@@ -59,7 +59,10 @@ const (
 
 	// Actions.
 	UnknownAction Code = "unknown-action"
-	BadGraphQL    Code = "bad-graphql"
+
+	UnknownCredentialType Code = "unknown-credential-type"
+
+	BadGraphQL Code = "bad-graphql"
 
 	// Warnings and notes.
 	ShortSecret Code = "short-secret"
@@ -78,7 +81,7 @@ func Codes() []Code {
 		BadPattern, OutsideProject, BadSchema, FlowCycle, BadExpression, UnclosedBraces, ForeignSpelling,
 		UnknownName, UnknownFunction, NotHere, WholeRoot, UsedBeforeSaved, MayBeUnset,
 		TypeMismatch, NotACondition, ConstantRequired, TextOfObject, BadPath, BadURL,
-		BadHeader, BadBearer, UntrustedOrigin, RetryNotSafe, UnknownAction, BadGraphQL,
+		BadHeader, BadBearer, UntrustedOrigin, RetryNotSafe, UnknownAction, UnknownCredentialType, BadGraphQL,
 		ShortSecret, Unreachable, PollRepeatsKey,
 	}
 }

@@ -31,6 +31,9 @@ func (c *checker) saves(s *syntax.Step, spec *Action, call *plan.CallSpec) {
 			c.savedType(v, from, save.Type)
 		}
 		found, taint := c.origin(s, spec, from, &save)
+		if spec.Sensitive {
+			taint = plan.Sensitive
+		}
 		if save.Type.Kind == expression.Any && v.rule != nil && found.Kind == expression.String && from.Source != syntax.FromExpression {
 			save.Type = v.rule.Type // text from outside is converted
 		}
@@ -329,9 +332,7 @@ func (c *checker) over(s *syntax.Step, spec *Action, args arguments, p *plan.Pag
 		return
 	}
 	before := len(c.problems)
-	for _, complaint := range spec.Check(static{merged, c}).Complaints {
-		c.complaint(s, merged, complaint, before)
-	}
+	c.complaints(s, merged, spec.Check(static{merged, c}), before)
 }
 
 // excluded complains about a field that cannot stand beside one of the step's.

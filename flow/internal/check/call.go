@@ -38,9 +38,7 @@ func (c *checker) call(s *syntax.Step, node *plan.Node) {
 		if spec.Check != nil {
 			verdict = spec.Check(static{args, c})
 		}
-		for _, p := range verdict.Complaints {
-			c.complaint(s, args, p, before)
-		}
+		c.complaints(s, args, verdict, before)
 		if verdict.Title != "" {
 			node.Work.Title = verdict.Title
 		}
@@ -69,11 +67,17 @@ func (c *checker) call(s *syntax.Step, node *plan.Node) {
 	c.at.response, c.at.graphql = false, false
 }
 
-func (c *checker) unknownAction(s *syntax.Step) {
-	if s.Action.Name == "oauth2" {
-		c.errorAt(s.Action.Span, diag.NotInThisBuild, "ask the token endpoint in an http step and save `access_token`", "the action \"oauth2\" is not in this version; it will give a managed credential's token")
+// complaints puts what an action's Check found at its places.
+func (c *checker) complaints(s *syntax.Step, args arguments, v Verdict, before int) {
+	if s.With != nil && s.With.Kind != syntax.Mapping { // that was reported
 		return
 	}
+	for _, p := range v.Complaints {
+		c.complaint(whereWith(s), args, p, before)
+	}
+}
+
+func (c *checker) unknownAction(s *syntax.Step) {
 	names := make([]string, 0, len(c.kit.Actions))
 	for name := range c.kit.Actions {
 		names = append(names, name)

@@ -40,7 +40,7 @@ func Flow(f *syntax.Flow, kit Kit, read func(name string) ([]byte, error)) (*pla
 	node.Scope = c.space.scope
 	p := c.plan
 	p.Root, p.Files, p.Secrets, p.Steps, p.Sensitive = node, c.files, c.ordered, c.steps, c.sensitive || len(c.ordered) > 0
-	p.Callbacks = c.received
+	p.Callbacks, p.Credentials = c.received, c.authorizing
 	c.number(node, 0)
 	problems := c.inOrder()
 	for _, d := range problems {
@@ -70,7 +70,8 @@ type checker struct {
 	at          place
 	inputNames  map[string]*variable
 	secretNames map[string]*variable
-	messages    map[string]*variable    // callbacks
+	messages    map[string]*variable // callbacks
+	authorities map[string]*plan.Credential
 	around      map[*syntax.Step]string // of steps that call sub-flows: in what they are repeated
 	declared    map[string]*declaration
 	points      map[*plan.Point]*variable
@@ -110,6 +111,10 @@ type place struct {
 
 	page bool             // pages
 	next *expression.Name // pages.with
+
+	credential bool // a credential
+	subject    bool // … where it may be made of data points
+	token      bool // send.value
 }
 
 // compile checks the whole file in the order in which it runs. The node becomes
@@ -129,6 +134,7 @@ func (c *checker) compile(node *plan.Node) {
 		c.declare(sp)
 	}
 	c.defaults()
+	c.credentials()
 
 	root.scope.Node = node
 	node.Steps = c.list(c.file.Steps)

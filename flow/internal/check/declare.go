@@ -278,6 +278,7 @@ func (c *checker) include() {
 	f.Secrets = merged(m, "secret", f.Secrets, func(f *syntax.Flow) []*syntax.Secret { return f.Secrets }, func(d *syntax.Secret) syntax.ID { return d.ID })
 	f.Data = merged(m, "data point", f.Data, func(f *syntax.Flow) []*syntax.Data { return f.Data }, func(d *syntax.Data) syntax.ID { return d.ID })
 	f.Callbacks = merged(m, "callback", f.Callbacks, func(f *syntax.Flow) []*syntax.Message { return f.Callbacks }, func(d *syntax.Message) syntax.ID { return d.ID })
+	f.Credentials = merged(m, "credential", f.Credentials, func(f *syntax.Flow) []*syntax.Credential { return f.Credentials }, func(d *syntax.Credential) syntax.ID { return d.ID })
 	m.defaults()
 }
 

@@ -23,6 +23,10 @@ func (r *rendering) value(f *Field, n *syntax.Node) plan.Value {
 			return wrong(n)
 		}
 	}
+	if f.Data && !r.at.subject {
+		r.at.subject = true
+		defer func() { r.at.subject = false }()
+	}
 	switch f.Type {
 	case JSONField:
 		return r.json(n)

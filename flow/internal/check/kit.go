@@ -14,17 +14,19 @@ import (
 
 // A Kit is what a flow may use. The zero Kit has no actions. Flow only reads it.
 type Kit struct {
-	Actions map[string]Action // by the name that stands behind `action:`
+	Actions     map[string]Action         // by the name that stands behind `action:`
+	Credentials map[string]CredentialKind // by the name that stands behind `type:`
 }
 
 // An Action is an action's specification as the checker needs it; package flow
 // makes it from an action's Spec. The documentation of the fields is there.
 type Action struct {
-	Doc     string
-	Fields  []Field
-	Web     bool                      // answers have a status, headers, links; defaults.http applies
-	GraphQL bool                      // `expect: {errors: allow}` is allowed
-	Check   func(with Static) Verdict // more than fields can say; nil: nothing
+	Doc       string
+	Fields    []Field
+	Web       bool                      // answers have a status, headers, links; defaults.http applies
+	Sensitive bool                      // whatever is saved of its answers is
+	GraphQL   bool                      // `expect: {errors: allow}` is allowed
+	Check     func(with Static) Verdict // more than fields can say; nil: nothing
 }
 
 // A FieldType is what a field of `with` takes.
@@ -32,20 +34,21 @@ type FieldType uint8
 
 // The types of fields, in the order of package flow's.
 const (
-	TextField     FieldType = iota // text; numbers and booleans are written as text
-	IntegerField                   // an integer
-	NumberField                    // a number
-	BooleanField                   // true, false
-	DurationField                  // 15s
-	SizeField                      // 10MiB
-	URLField                       // text with the escaping rules of URLs
-	PairsField                     // a mapping with the author's keys to texts, lists of texts, or null
-	JSONField                      // any value
-	ObjectField                    // a mapping with the keys of Fields
-	MapField                       // a mapping with the author's keys to values of Fields[0]
-	ListField                      // a list of values of Fields[0]
-	ChoiceField                    // one of the shapes in Fields
-	PathField                      // text with the name of a file: each `${{ }}` is one segment of the path
+	TextField       FieldType = iota // text; numbers and booleans are written as text
+	IntegerField                     // an integer
+	NumberField                      // a number
+	BooleanField                     // true, false
+	DurationField                    // 15s
+	SizeField                        // 10MiB
+	URLField                         // text with the escaping rules of URLs
+	PairsField                       // a mapping with the author's keys to texts, lists of texts, or null
+	JSONField                        // any value
+	ObjectField                      // a mapping with the keys of Fields
+	MapField                         // a mapping with the author's keys to values of Fields[0]
+	ListField                        // a list of values of Fields[0]
+	ChoiceField                      // one of the shapes in Fields
+	PathField                        // text with the name of a file: each `${{ }}` is one segment of the path
+	CredentialField                  // the name of a credential
 )
 
 // A Field is one key of `with`, or of a mapping below it.
@@ -63,6 +66,7 @@ type Field struct {
 	PerTry      bool // may read `request`
 	Destination bool // decides where the call goes
 	Allows      bool // lists origins that may be told secrets
+	Data        bool // of a credential: may read data points
 }
 
 // Static is what is known of a step's `with` before anything runs, defaults
@@ -95,13 +99,9 @@ type Complaint struct {
 	Key           bool // it is about the key of the value, such as a header's name
 }
 
-// complaint puts what an action's Check found at its place. Of a value with
+// complaint puts what a Check found at its place, or at span. Of a value with
 // which something was wrong already, from the problem before on, it says nothing.
-func (c *checker) complaint(s *syntax.Step, args arguments, p Complaint, before int) {
-	span := whereWith(s)
-	if s.With != nil && s.With.Kind != syntax.Mapping {
-		return
-	}
+func (c *checker) complaint(span diag.Span, args arguments, p Complaint, before int) {
 	if len(p.Path) > 0 && p.Code == diag.MissingKey {
 		if a := args.of(p.Path[0]); a != nil && a.meant {
 			return
@@ -139,18 +139,20 @@ const maxFiles = 64 << 20
 
 // A project is what the checks of a flow and of all its sub-flows share.
 type project struct {
-	kit       Kit
-	read      func(name string) ([]byte, error)
-	files     []plan.File // that were read, in that order
-	bytes     int         // of all of them
-	places    []string    // the files that have diagnostics, in the order in which they are told
-	trees     map[string]*subFile
-	secrets   map[string]*plan.Secret
-	ordered   []*plan.Secret
-	received  []*plan.Message // callbacks, of sub-flows too
-	steps     int
-	full      bool // there are too many steps: reported
-	sensitive bool
+	kit      Kit
+	read     func(name string) ([]byte, error)
+	files    []plan.File // that were read, in that order
+	bytes    int         // of all of them
+	places   []string    // the files that have diagnostics, in the order in which they are told
+	trees    map[string]*subFile
+	secrets  map[string]*plan.Secret
+	ordered  []*plan.Secret
+	received []*plan.Message // callbacks, of sub-flows too
+
+	authorizing []*plan.Credential // of sub-flows too
+	steps       int
+	full        bool // there are too many steps: reported
+	sensitive   bool
 
 	problems diag.List
 	reported map[string]bool

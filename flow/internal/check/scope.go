@@ -14,6 +14,17 @@ var _ expression.Scope = (*checker)(nil)
 
 // Root says whether a root may stand at the present place.
 func (c *checker) Root(root string) (why string, ok bool) {
+	if c.at.credential {
+		switch root {
+		case "", "inputs", "secrets", "run":
+			return "", true
+		case "data":
+			return "a credential is made of inputs and secrets; data points may stand in `subject_token` and `assertion.subject`", c.at.subject
+		case "response":
+			return "an answer exists in `reject_on.when`", c.at.response
+		}
+		return "a credential is made of inputs and secrets", false
+	}
 	switch root {
 	case "", "inputs", "secrets", "data", "steps", "run", "callbacks":
 		return "", true
@@ -45,6 +56,10 @@ func (c *checker) Name(root, name string) (expression.Name, bool) {
 		}
 		n := v.info()
 		n.Foreign = true
+		if c.at.credential { // whether it is set depends on the step that uses the credential
+			n.State = expression.Set
+			return n, true
+		}
 		if v.busy != nil {
 			n.State, n.Note = expression.Unset, fmt.Sprintf("is saved by step `%s` in the branch `%s` at the same time", v.busy.step.Name, v.busy.in.name)
 		} else if v.now.state == expression.Unset {
@@ -121,7 +136,7 @@ func (c *checker) Names(root string) []string {
 			seen[id] = s.ended && s.space.open
 		}
 	case "":
-		seen["page"], seen["next"] = c.at.page, c.at.next != nil
+		seen["page"], seen["next"], seen["token"] = c.at.page, c.at.next != nil, c.at.token
 		for sp := c.space; sp.step != nil; sp = sp.parent {
 			seen[sp.item.name], seen[sp.index.name] = true, true
 		}
@@ -231,6 +246,8 @@ func (c *checker) back(member string) (expression.Name, bool) {
 // what pages have.
 func (c *checker) loopVariable(name string) (expression.Name, bool) {
 	switch {
+	case name == "token" && c.at.token:
+		return expression.Name{Type: expression.Type{Kind: expression.String}, Sensitive: true, Ref: &plan.Ref{Token: true}}, true
 	case name == "page" && c.at.page:
 		return expression.Name{Type: expression.Type{Kind: expression.Integer}, Ref: &plan.Ref{Page: true}}, true
 	case name == "next" && c.at.next != nil:

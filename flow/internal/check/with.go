@@ -311,8 +311,12 @@ func (c *checker) fields(s *syntax.Step, spec *Action, args arguments, call *pla
 		a := &args[i]
 		if a.node == nil {
 			if a.field.Required && !a.meant && (s.With == nil || s.With.Kind == syntax.Mapping) {
-				c.missing(s, a.field, fmt.Sprintf("`with` of the action %q", s.Action.Name), whereWith(s))
+				c.missing(a.field, fmt.Sprintf("`with` of the action %q", s.Action.Name), whereWith(s))
 			}
+			continue
+		}
+		if a.field.Type == CredentialField {
+			c.auth(a, call)
 			continue
 		}
 		r := rendering{checker: c}
@@ -333,14 +337,14 @@ func (c *checker) fields(s *syntax.Step, spec *Action, args arguments, call *pla
 			call.Repeatable = &yes
 		}
 	}
-	c.trust(args, call.Fields)
+	c.trust(args, call)
 }
 
 func options(f *Field) plan.FieldOptions {
 	return plan.FieldOptions{URL: f.Type == URLField, Destination: f.Destination, Allows: f.Allows, JSON: f.Type == JSONField}
 }
 
-func (c *checker) missing(s *syntax.Step, f *Field, where string, at diag.Span) {
+func (c *checker) missing(f *Field, where string, at diag.Span) {
 	hint, _, _ := strings.Cut(f.Doc, ".")
 	if hint != "" {
 		hint = fmt.Sprintf("`%s`: %s", f.Name, strings.ToLower(hint[:1])+hint[1:])
@@ -368,15 +372,14 @@ func origin(t *expression.Template) plan.Trust {
 
 // trust refuses a step that sends something sensitive to where only data or an
 // answer says. One with any trusted origin is compared when it runs.
-func (c *checker) trust(args arguments, fields []plan.Field) {
+func (c *checker) trust(args arguments, call *plan.CallSpec) {
 	var foreign, sent *plan.Field
-	for i := range fields {
-		f := &fields[i]
+	trusted := false
+	for i := range call.Fields {
+		f := &call.Fields[i]
 		switch {
-		case f.Options.Allows:
-			return
-		case f.Options.Destination && f.Origin == plan.Trusted:
-			return
+		case f.Options.Allows, f.Options.Destination && f.Origin == plan.Trusted:
+			trusted = true
 		case f.Options.Destination && f.Origin == plan.Foreign:
 			foreign = f
 		}
@@ -384,7 +387,8 @@ func (c *checker) trust(args arguments, fields []plan.Field) {
 			sent = f
 		}
 	}
-	if foreign == nil || sent == nil {
+	c.authorized(args, call, foreign, trusted)
+	if foreign == nil || sent == nil || trusted {
 		return
 	}
 	hint := "name the origin in `allow_secrets_to`, or build the URL from an input"

@@ -14,6 +14,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/stepwell/stepwell/actions"
+	"github.com/stepwell/stepwell/actions/credentials"
 	"github.com/stepwell/stepwell/flow"
 	"github.com/stepwell/stepwell/flow/diag"
 	"github.com/stepwell/stepwell/flow/internal/syntax"
@@ -40,7 +41,9 @@ func compiled(t testing.TB, kit flow.Kit) *jsonschema.Schema {
 	return schema
 }
 
-func builtin() flow.Kit { return flow.Kit{Actions: actions.Builtin()} }
+func builtin() flow.Kit {
+	return flow.Kit{Actions: actions.Builtin(), Credentials: credentials.Builtin()}
+}
 
 // valueOf is a value as a schema sees it: only JSON's scalars have a type.
 func valueOf(n *syntax.Node) any {

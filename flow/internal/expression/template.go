@@ -284,6 +284,28 @@ func (t *Template) renderText(env Env) (Value, error) {
 	return FromText(b.String()), nil
 }
 
+// Choices are the texts that a template may give, if it is one expression that
+// chooses between literals: c ? "a" : "b". ok is false for every other one.
+func (t *Template) Choices() (texts []string, ok bool) {
+	if p := t.Program(); p != nil {
+		return choices(p.root)
+	}
+	return nil, false
+}
+
+func choices(n node) ([]string, bool) {
+	switch n := n.(type) {
+	case *constant:
+		text, ok := n.v.(string)
+		return []string{text}, ok
+	case *conditional:
+		yes, ok := choices(n.yes)
+		no, too := choices(n.no)
+		return append(yes, no...), ok && too
+	}
+	return nil, false
+}
+
 // OfPath is the template as the path of a file: what an expression gives is
 // one segment, or a part of one, and fails with kind data if it would lead
 // elsewhere.

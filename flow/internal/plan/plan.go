@@ -244,6 +244,7 @@ type CallSpec struct {
 	Save       []Save
 	Poll       *Poll
 	Pages      *Pages
+	Auth       *Auth
 	Repeatable *bool // the constant `repeatable`, if there is one
 	Now        bool  // some field reads now() or uuid(): freeze and record them
 }
@@ -350,7 +351,8 @@ type Plan struct {
 	Root              *Node  // Flow, with path ""
 	Nodes             []*Node
 	Inputs            []*Input
-	Secrets           []*Secret // the flow's own, and after them those of its sub-flows
+	Secrets           []*Secret     // the flow's own, and after them those of its sub-flows
+	Credentials       []*Credential // those of sub-flows too
 	Callbacks         []*Message
 	Points            []*Point // of the root scope, in order of first mention
 	Sensitive         bool     // something sensitive or personal can be recorded
@@ -373,6 +375,7 @@ type Ref struct {
 	Loop   *Node   // a loop variable or index: the Loop
 	Index  bool
 	Page   bool     // page: how many there were before
+	Token  bool     // token: of a credential, in send.value
 	Next   bool     // next: what pages.next gave
 	Round  *Node    // round: the node that has Rounds
 	Call   *Message // callbacks.x

@@ -272,6 +272,86 @@ func (r *reader) callbacks(f *fields) {
 	}
 }
 
+// credentials reads how requests are authorized. What is a kind's own is left
+// for the checker, which knows the kinds.
+func (r *reader) credentials(f *fields) {
+	p, has := f.get("credentials")
+	if !has {
+		return
+	}
+	for _, pair := range r.names(p) {
+		if pair.Key == "none" {
+			r.report(pair.KeySpan, diag.BadName, "give it another name", "a credential cannot be called none: `auth: none` sends no credential")
+			continue
+		}
+		c := &Credential{ID: ID{Name: pair.Key, Span: pair.KeySpan}, Span: pair.Value.Span}
+		r.flow.Credentials = append(r.flow.Credentials, c)
+		if pair.Value.Kind != Mapping {
+			r.report(orKey(pair.Value.Span, pair.KeySpan), diag.WrongShape, "write it like `{ type: bearer, token: \"${{ secrets.token }}\" }`",
+				"a credential is a mapping with keys, not %s", describe(pair.Value))
+			continue
+		}
+		c.read(r, pair.Value)
+	}
+}
+
+// read takes the keys that every credential may have, and leaves the others.
+func (c *Credential) read(r *reader, n *Node) {
+	own := *n
+	own.Pairs = slices.DeleteFunc(slices.Clone(n.Pairs), func(p Pair) bool {
+		return strings.HasPrefix(p.Key, "x-") || slices.Contains(credentialKeysOfAll, p.Key)
+	})
+	c.Fields = &own
+	f := &fields{r: r, node: n, table: &credentialKeys}
+	f.require(fmt.Sprintf("the credential %q", c.Name))
+	if p, has := f.get("type"); has {
+		if text, ok := r.text(p); ok {
+			c.Type = ID{Name: text, Span: p.Value.Span}
+		}
+	}
+	if p, has := f.get("origins"); has {
+		c.Origins = p.Value
+	}
+	if p, has := f.get("send"); has {
+		c.Send = r.send(p)
+	}
+	if p, has := f.get("reject_on"); has {
+		if g, ok := r.open(p.Value, &rejectKeys, "`reject_on`"); ok {
+			c.RejectOn = &RejectOn{Status: g.status("status")}
+			if when, has := g.get("when"); has {
+				c.RejectOn.When = r.expression(when)
+			}
+		}
+	}
+}
+
+// credentialKeysOfAll are the keys that no kind describes.
+var credentialKeysOfAll = []string{"type", "send", "reject_on", "origins"}
+
+// send reads where a token stands; nil if that was wrong.
+func (r *reader) send(p Pair) *Send {
+	g, ok := r.open(p.Value, &sendKeys, "`send`")
+	if !ok {
+		return nil
+	}
+	one, ok := g.oneOf("`send`", "header", "cookie", "query")
+	if !ok {
+		return nil
+	}
+	s := &Send{Header: g.text("header"), Cookie: g.text("cookie"), Query: g.text("query"), Span: p.KeySpan}
+	if v, has := g.get("value"); has {
+		switch {
+		case one.Key != "header":
+			r.report(v.KeySpan, diag.KeyNotAllowed, "leave it away", "`value` goes with `header`: a %s holds the token alone", one.Key)
+		case v.Value.Kind != String || v.Value.Text == "":
+			r.report(orKey(v.Value.Span, v.KeySpan), diag.WrongShape, "write it like \"Token ${{ token }}\"", "\"value\" takes text, not %s", describe(v.Value))
+		default:
+			s.Value = v.Value
+		}
+	}
+	return s
+}
+
 // schema reads a JSON Schema, or the file that holds one; nil if there is none.
 func (f *fields) schema() *Node {
 	p, has := f.get("schema")

@@ -57,6 +57,7 @@ func (r *reader) declarations(f *fields) {
 	r.inputs(f)
 	r.secrets(f)
 	r.data(f)
+	r.credentials(f)
 	r.callbacks(f)
 	if p, has := f.get("defaults"); has {
 		r.defaults(p)
@@ -227,20 +228,11 @@ func (r *reader) defaults(p Pair) {
 		switch {
 		case pair.Key == "retry":
 			r.flow.HTTPRetry = r.retry(pair, Action)
-		case pair.Key == "auth":
-			r.auth(pair)
 		case !strings.HasPrefix(pair.Key, "x-"):
 			settings.Pairs = append(settings.Pairs, pair)
 		}
 	}
 	r.flow.HTTP = &settings
-}
-
-// auth answers `auth: NAME`, which needs credentials.
-func (r *reader) auth(p Pair) {
-	r.report(p.KeySpan, diag.NotInThisBuild,
-		"fetch the token in a step, save it, and send it: `bearer: ${{ data.access_token }}`",
-		`"auth" is not in this version; it will put a managed credential's token on the request`)
 }
 
 // with reads an action's fields, where x- keys are for the author's own use, or
@@ -261,14 +253,7 @@ func (r *reader) with(p Pair, s *Step) *Node {
 	if s.Verb == SubFlow {
 		return n
 	}
-	action := s.Action.Name
 	fields := *n
-	fields.Pairs = slices.DeleteFunc(slices.Clone(n.Pairs), func(pair Pair) bool {
-		if pair.Key == "auth" && (action == "http" || action == "graphql") {
-			r.auth(pair)
-			return true
-		}
-		return strings.HasPrefix(pair.Key, "x-")
-	})
+	fields.Pairs = slices.DeleteFunc(slices.Clone(n.Pairs), func(pair Pair) bool { return strings.HasPrefix(pair.Key, "x-") })
 	return &fields
 }

@@ -65,7 +65,7 @@ func Tables() []*Table {
 	return []*Table{
 		&fileKeys, &includedKeys, &inputKeys, &secretKeys, &keyringKeys, &dataKeys, &defaultsKeys, &stepKeys,
 		&forEachKeys, &expectKeys, &thatKeys, &saveKeys, &retryKeys, &backoffKeys, &pollKeys, &pollBackoffKeys, &pagesKeys, &clauseKeys,
-		&callbackKeys, &waitKeys,
+		&callbackKeys, &waitKeys, &credentialKeys, &sendKeys, &rejectKeys,
 	}
 }
 
@@ -125,7 +125,7 @@ var (
 		{Name: "inputs", Takes: "mapping of input", Doc: "what a caller gives"},
 		{Name: "secrets", Takes: "mapping of secret", Doc: "where secret values come from"},
 		{Name: "data", Takes: "mapping of data", Doc: "types and descriptions of data points"},
-		{Name: "credentials", Takes: "mapping of credential", Doc: "fetches, caches and renews tokens", Later: "fetch, cache and renew tokens", Instead: "fetch the token in a step, save it, and send it in `headers`"},
+		{Name: "credentials", Takes: "mapping of credential", Doc: "who asks: tokens that are fetched, kept and renewed, and other ways to say it"},
 		{Name: "callbacks", Takes: "mapping of callback", Doc: "declares messages that others send to a run"},
 		{Name: "defaults", Takes: "defaults", Doc: "settings of every http and graphql step"},
 		{Name: "steps", Takes: "steps", Required: true, Doc: "what is done, in this order"},
@@ -220,6 +220,31 @@ var (
 		{Name: "schema", Takes: "schema", Doc: "a JSON Schema for the message: a file, or written here"},
 	}}
 
+	// What a credential takes beside the keys that all have is its kind's to say.
+	credentialKeys = Table{"credential", append([]Key{
+		{Name: "type", Takes: "text", Required: true, Doc: "the kind of credential"},
+	}, append(ofKind("token_url", "issuer", "smart", "grant", "client_id", "client_secret", "client_auth", "basic_encoding", "request_encoding",
+		"scopes", "params", "audience", "resource", "assertion", "username", "password", "refresh_token", "subject_token", "subject_token_type",
+		"actor_token", "actor_token_type", "requested_token_type", "authorization_url", "authorization_params", "redirect_uri", "device_url",
+		"value", "token", "refresh_early", "default_lifetime", "dpop", "tls", "proxy", "timeout", "endpoint_origins"),
+		Key{Name: "send", Takes: "send", Doc: "where the token stands in a request, if not where the kind of credential puts it"},
+		Key{Name: "reject_on", Takes: "reject_on", Doc: "which answers say that the token is not accepted, beside 401"},
+		Key{Name: "origins", Takes: "value", Doc: "where it may go, and nowhere else: URLs, which stand for their origins"},
+		Key{Name: "cache", Takes: "value", Doc: "of the kind's own"},
+	)...)}
+
+	sendKeys = Table{"send", []Key{
+		{Name: "header", Takes: "text", One: true, Doc: "the header that carries it"},
+		{Name: "cookie", Takes: "text", One: true, Doc: "the cookie that carries it"},
+		{Name: "query", Takes: "text", One: true, Doc: "the query parameter that carries it"},
+		{Name: "value", Takes: "text with expressions", Needs: "header", Doc: "what the header says, over `token`; the token alone without it"},
+	}}
+
+	rejectKeys = Table{"reject_on", []Key{
+		{Name: "status", Takes: "status", Doc: "further statuses"},
+		{Name: "when", Takes: "expression", Doc: "a condition on the answer"},
+	}}
+
 	waitKeys = Table{"wait", []Key{
 		{Name: "until", Takes: "time", Required: true, Doc: "the time at which the run goes on"},
 	}}
@@ -299,6 +324,16 @@ var (
 )
 
 func with(keys []Key, more ...Key) []Key { return append(append([]Key{}, keys...), more...) }
+
+// ofKind are keys that a credential's kind describes. They stand in a table for
+// their order.
+func ofKind(names ...string) []Key {
+	keys := make([]Key, len(names))
+	for i, name := range names {
+		keys[i] = Key{Name: name, Takes: "value", Doc: "of the kind's own"}
+	}
+	return keys
+}
 
 // pick are the keys with these names; none of them is required.
 func pick(keys []Key, names ...string) []Key {

@@ -63,6 +63,7 @@ type Flow struct {
 	Name        ID
 	Description string
 	Include     []ID // files with further declarations
+	Credentials []*Credential
 	Callbacks   []*Message
 	Inputs      []*Input
 	Secrets     []*Secret
@@ -127,6 +128,30 @@ type Message struct {
 	ID
 	Description string
 	Schema      *Node // inline mapping, or a string: a file; nil: none
+}
+
+// A Credential says how requests are authorized.
+type Credential struct {
+	ID
+	Type     ID
+	Fields   *Node // a mapping: what its kind describes
+	Send     *Send // nil: where its kind puts it
+	RejectOn *RejectOn
+	Origins  *Node // nil: not given
+	Span     diag.Span
+}
+
+// A Send says where a token stands in a request: one of Header, Cookie, Query.
+type Send struct {
+	Header, Cookie, Query string
+	Value                 *Node // of Header; nil: the token alone
+	Span                  diag.Span
+}
+
+// A RejectOn says which answers refuse a token, beside 401.
+type RejectOn struct {
+	Status []StatusRange
+	When   *Node
 }
 
 // A Verb is what a step does.

@@ -1,0 +1,354 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stepwell/stepwell/flow/internal/answer"
+	"github.com/stepwell/stepwell/flow/internal/check"
+	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/plan"
+	"github.com/stepwell/stepwell/flow/internal/trust"
+)
+
+// checkCredentials tells the checker what the kinds of credentials are.
+func checkCredentials(kinds Credentials) map[string]check.CredentialKind {
+	known := make(map[string]check.CredentialKind, len(kinds))
+	for name, k := range kinds {
+		s := k.Spec()
+		kind := check.CredentialKind{Doc: s.Doc, Fields: checkFields(s.Fields), Send: check.SendRule(s.Send)}
+		if s.Check != nil {
+			kind.Check = func(with check.Static) []check.Complaint { return checkComplaints(s.Check(with)) }
+		}
+		known[name] = kind
+	}
+	return known
+}
+
+// providers are those of a run, by what their credentials are made of.
+type providers struct {
+	mu   sync.Mutex
+	open map[string]TokenProvider
+}
+
+// maxProviders bounds what is kept of credentials that differ from call to call.
+const maxProviders = 256
+
+// An authorization is a call's credential.
+type authorization struct {
+	c        *calling
+	of       *plan.Credential
+	provider TokenProvider
+	token    Token
+	trust    trust.Trust // where it may go
+}
+
+// authorize finds the credential of a call, if it has one, and opens it.
+func (c *calling) authorize(in *Input) error {
+	a := c.spec.Auth
+	if a == nil {
+		return nil
+	}
+	of := a.Fixed
+	if a.Choice != nil {
+		name, err := a.Choice.Render(c.env)
+		if err != nil {
+			return err
+		}
+		text, err := name.Text()
+		if err != nil {
+			return err
+		}
+		of = a.Among[text]
+	}
+	if of == nil { // none
+		return nil
+	}
+	c.auth = &authorization{c: c, of: of, trust: c.trust}
+	if err := c.auth.open(); err != nil {
+		return c.auth.blamed(err)
+	}
+	in.Sign = c.auth.sign
+	in.Token = func(ctx context.Context) (Token, error) {
+		err := c.auth.get(ctx)
+		return c.auth.token, err
+	}
+	return nil
+}
+
+// open renders the credential's fields and has its kind make a provider of them,
+// once for equal ones.
+func (a *authorization) open() error {
+	w, c := a.c.w, a.c
+	in := CredentialInput{Name: a.of.Name, Run: w.run.ID, File: c.file}
+	key := strconv.Itoa(a.of.Index)
+	for i := range a.of.Fields {
+		f := &a.of.Fields[i]
+		v, err := w.renderField(f, c.env)
+		if err != nil {
+			return err
+		}
+		if f.Class == plan.Sensitive && f.Value.Template != nil {
+			w.protect(a.of.Name+"."+f.Name, v.Reveal())
+		}
+		key += "\x00" + f.Name + "\x00" + v.Reveal()
+		in.Args = append(in.Args, Arg{Name: f.Name, Value: v})
+	}
+	if a.of.Origins != nil {
+		if err := a.only(); err != nil {
+			return err
+		}
+	}
+	w.providers.mu.Lock()
+	defer w.providers.mu.Unlock()
+	if a.provider = w.providers.open[key]; a.provider != nil {
+		return nil
+	}
+	p, err := w.plan.kinds[a.of.Kind].Open(c.env.ctx, in)
+	if err != nil {
+		return err
+	}
+	if w.providers.open == nil || len(w.providers.open) >= maxProviders {
+		w.providers.open = map[string]TokenProvider{}
+	}
+	w.providers.open[key], a.provider = p, p
+	return nil
+}
+
+// only takes over the origins that the credential lists: it goes to those alone.
+func (a *authorization) only() error {
+	text, err := a.of.Origins.Rendered(a.c.env, func(string) {})
+	if err != nil {
+		return placed(err)
+	}
+	a.trust = trust.Trust{}
+	items, _ := expression.FromJSON(text).Items()
+	for _, item := range items {
+		url, err := item.Text()
+		if err != nil {
+			return err
+		}
+		if err := a.trust.Allow(url); err != nil {
+			return &Error{Kind: KindData, Message: "`origins`: " + err.Error()}
+		}
+	}
+	return nil
+}
+
+// get gets the token.
+func (a *authorization) get(ctx context.Context) error {
+	within, cancel := context.WithDeadline(ctx, a.c.deadline)
+	defer cancel()
+	t, err := a.provider.Token(within)
+	if err != nil {
+		return a.blamed(err)
+	}
+	a.token = t
+	a.c.w.protect(a.of.Name, t.Access.Reveal())
+	return nil
+}
+
+// blamed is why there is no token: a failure of the step, told at the credential.
+func (a *authorization) blamed(err error) error {
+	e := *asError(err)
+	if e.Kind == KindAction {
+		e.Kind, e.Message = KindAuth, "credential "+a.of.Name+": "+e.Message
+	}
+	if e.Place.Line == 0 {
+		e.Place = a.of.Span
+	}
+	e.Sent = false // of the call itself nothing was
+	return &e
+}
+
+// may refuses an origin to which the credential must not go.
+func (a *authorization) may(origin string) error {
+	refused := a.trust.Check(origin)
+	if refused == nil {
+		return nil
+	}
+	e := &Error{Kind: KindData, Message: "the credential " + a.of.Name + " would go to " + refused.Error(), Hints: []string{refused.Hint}}
+	if a.of.Origins != nil {
+		e.Hints = []string{"if it is right, add it to the credential's `origins`"}
+	} else if refused.Trusted != "" {
+		e.Hints = []string{"the address came from an answer: if it is right, list its origin in the credential's `origins`"}
+	}
+	if refused.Trusted != "" {
+		e.Facts = []Fact{{"trusted", refused.Trusted}}
+	}
+	return e
+}
+
+// sign puts the token on a request.
+func (a *authorization) sign(ctx context.Context, r *Outgoing) error {
+	origin, err := Origin(r.URL)
+	if err != nil {
+		return &Error{Kind: KindData, Message: "the URL " + err.Error()}
+	}
+	if err := a.may(origin); err != nil {
+		return err
+	}
+	if a.token.Access.IsZero() {
+		if err := a.get(ctx); err != nil {
+			return err
+		}
+	}
+	if err := a.put(r, a.token.Access.RevealText()); err != nil {
+		return a.blamed(err)
+	}
+	if p, ok := a.provider.(Prover); ok {
+		if err := p.Prove(a.token, r); err != nil {
+			return a.blamed(err)
+		}
+	}
+	return nil
+}
+
+// put writes a text where the token stands.
+func (a *authorization) put(r *Outgoing, token string) error {
+	s := a.of.Send
+	if s == nil {
+		s = &plan.Send{Header: "Authorization"}
+	}
+	where, value := s.Header, token
+	switch {
+	case s.Query != "":
+		u, err := url.Parse(r.URL)
+		if err != nil {
+			return &Error{Kind: KindData, Message: "the URL cannot be read"}
+		}
+		if u.RawQuery != "" {
+			u.RawQuery += "&"
+		}
+		u.RawQuery += url.QueryEscape(s.Query) + "=" + strings.ReplaceAll(url.QueryEscape(token), "+", "%20")
+		r.URL = u.String()
+		return nil
+	case s.Cookie != "":
+		if strings.ContainsAny(token, " ;,\"\\") {
+			return &Error{Kind: KindAuth, Message: "the token cannot stand in a cookie: it holds a blank, a quote, a comma or a semicolon"}
+		}
+		where, value = "Cookie", s.Cookie+"="+token
+		if others, there := r.Header("Cookie"); there {
+			value = others + "; " + value
+		}
+	case a.of.Send == nil:
+		value = a.token.Type + " " + token
+	case s.Value != nil:
+		e := *a.c.env
+		e.token = token
+		v, err := s.Value.Render(&e)
+		if err != nil {
+			return err
+		}
+		if value, err = v.Text(); err != nil {
+			return err
+		}
+	}
+	if strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }) {
+		return &Error{Kind: KindAuth, Message: "the token holds a control character, which cannot stand in a header"}
+	}
+	if _, there := r.Header(where); there && where != "Cookie" {
+		return &Error{Kind: KindData, Message: "the header " + where + " is given by the step and by the credential"}
+	}
+	r.SetHeader(where, value)
+	return nil
+}
+
+// onto is the request with the credential, as people see it.
+func (a *authorization) onto(r Request) Request {
+	out := Outgoing{Method: r.Method, URL: r.URL, Headers: r.Headers}
+	if a.put(&out, "[secret "+a.of.Name+"]") == nil {
+		r.URL, r.Headers = out.URL, out.Headers
+	}
+	return r
+}
+
+// Which extra tries of a call there were.
+const (
+	triedToken = 1 << iota // with another token
+	triedProof             // with another proof
+)
+
+// rejected says whether an answer refuses the credential, and how: what is
+// another try's to mend, and whether the call was not looked at.
+func (c *calling) rejected(result *Result) (mends int, untouched bool, hint string) {
+	if c.auth == nil || result.Status == 0 || c.auth.token.Access.IsZero() {
+		return 0, false, ""
+	}
+	if p, ok := c.auth.provider.(Prover); ok && p.Challenged(c.auth.token, *result) {
+		return triedProof, true, ""
+	}
+	code, inBody := "", false
+	if c.call.Challenge != nil {
+		code, inBody = c.call.Challenge(*result)
+	}
+	of := &c.auth.of.Reject
+	switch {
+	case code == "insufficient_scope": // another token would not have it either
+		return 0, false, ""
+	case result.Status == 401, len(of.Status) > 0 && answer.StatusIn(of.Status, result.Status), code == "invalid_token" && !inBody:
+		return triedToken, true, ""
+	case code != "" && inBody:
+		return triedToken, false, ""
+	case of.When == nil:
+		return 0, false, ""
+	}
+	yes, err := c.w.holds(of.When, c.env)
+	if err != nil {
+		return 0, false, "reject_on.when could not be evaluated and counted as false: " + err.Error()
+	}
+	if yes {
+		mends = triedToken
+	}
+	return mends, false, ""
+}
+
+// refuses looks whether an answer refuses the credential. If so the token is taken
+// out of use, and the call is done once more with another one; that is no retry.
+func (c *calling) refuses(ctx context.Context, result *Result) (out Outcome, did bool, err error) {
+	mends, untouched, hint := c.rejected(result)
+	c.hint = hint
+	if mends == 0 {
+		return Outcome{}, false, nil
+	}
+	e := c.refused(*result).(*Error)
+	if untouched {
+		e.Refused = true
+	} else {
+		e.Kind, e.Message = KindAuth, "the answer says that the token of credential "+c.auth.of.Name+" is not accepted"
+	}
+	tried := c.tried&mends != 0
+	if tried && mends == triedToken {
+		e.Message += "; it was a new one"
+	}
+	another := mends == triedProof
+	if mends == triedToken {
+		another = c.auth.provider.Reject(ctx, c.auth.token, answer.StatusText(result.Status))
+	}
+	if tried || !another || !untouched && !c.call.Repeatable {
+		out, err = c.failed(ctx, e, result)
+		return out, true, err
+	}
+	h := unseal(c.r.Hidden)
+	h.Tried = c.tried | mends
+	c.r.Hidden = h.seal()
+	out, err = c.once(e, time.Now(), false, result)
+	return out, true, err
+}
+
+// facts says what is known of the token that was sent.
+func (a *authorization) facts() []Fact {
+	text := fmt.Sprintf("[secret %s]", a.of.Name)
+	if !a.token.Expires.IsZero() {
+		text += ", which is good until " + clock(a.token.Expires)
+	}
+	if a.token.Scope != "" {
+		text += ", for the scope " + a.token.Scope
+	}
+	return []Fact{{"token", text}}
+}

@@ -1,0 +1,61 @@
+package plan
+
+import (
+	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/expression"
+)
+
+// A Credential says how requests are authorized.
+type Credential struct {
+	Name    string
+	Kind    string
+	Index   int // in Plan.Credentials
+	Fields  []Field
+	Send    *Send // nil: where its kind puts it
+	Reject  Reject
+	Origins *Value // a list: where it may go, and nowhere else; nil: not given
+	Flow    *Node  // the sub-flow whose file declares it; nil: the root
+	Span    diag.Span
+}
+
+// A Send says where a token stands in a request: one of Header, Cookie, Query.
+type Send struct {
+	Header, Cookie, Query string
+	Value                 *expression.Template // of Header; nil: the token alone
+}
+
+// A Reject says which answers refuse a token, beside 401.
+type Reject struct {
+	Status []StatusRange
+	When   *expression.Program
+}
+
+// An Auth is the credential of a call.
+type Auth struct {
+	Field  string                 // that names it
+	Fixed  *Credential            // nil with Choice
+	Choice *expression.Template   // gives a name of Among
+	Among  map[string]*Credential // none is nil
+	Span   diag.Span
+}
+
+// All are the credentials that a call may use.
+func (a *Auth) All() []*Credential {
+	if a.Fixed != nil {
+		return []*Credential{a.Fixed}
+	}
+	var all []*Credential
+	for _, c := range a.Among {
+		if c != nil {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// References calls see for each reference in what the credential is made of.
+func (c *Credential) References(see func(*expression.Ref)) {
+	for i := range c.Fields {
+		c.Fields[i].Value.References(see)
+	}
+}
