@@ -227,7 +227,7 @@ func CheckProject(name string, text []byte) diag.List { return syntax.CheckProje
 // complete, explain and check them: the language's keys and the fields of the
 // kit's actions, each with its documentation. The same kit gives the same bytes.
 // It says less than Compile: no schema knows which names there are.
-func Schema(kit Kit) ([]byte, error) { return editor.Schema(checkKit(kit).Actions) }
+func Schema(kit Kit) ([]byte, error) { return editor.Schema(checkKit(kit)) }
 
 // finallyTime is how long the steps of finally may take.
 const finallyTime = 5 * time.Minute

@@ -76,6 +76,10 @@ func (c *checker) unknownKind(s *syntax.Credential) {
 	if s.Type.Name == "" {
 		return
 	}
+	if s.Type.Name == "steps" {
+		c.errorAt(s.Type.Span, diag.NotInThisBuild, "log in with steps of the flow, save the token, and send it in `headers`", "credentials that are made of steps are not in this version")
+		return
+	}
 	names := slices.Sorted(maps.Keys(c.kit.Credentials))
 	hint := "the types are " + strings.Join(names, ", ")
 	if near := expression.Suggest(s.Type.Name, names); near != "" {
@@ -124,6 +128,7 @@ func (c *checker) ownFields(s *syntax.Credential, kind *CredentialKind, p *plan.
 // placing compiles where the token stands in a request.
 func (c *checker) placing(s *syntax.Credential, known bool, rule SendRule, p *plan.Credential) {
 	switch {
+	case s.Send == nil && s.SendSpan.Line > 0: // it was wrong, and that was reported
 	case s.Send == nil && known && rule == SendMust:
 		c.errorAt(s.ID.Span, diag.MissingKey, "such as `send: { header: X-Api-Key }`", "the credential %q lacks `send`: where it stands in a request", s.Name)
 	case s.Send == nil:
@@ -276,6 +281,7 @@ func (c *checker) authorized(args arguments, call *plan.CallSpec, foreign *plan.
 		return
 	}
 	for _, p := range call.Auth.All() {
+		c.sentTwice(args, p)
 		switch {
 		case p.Origins != nil:
 			c.sameOrigin(args, p)
@@ -287,6 +293,24 @@ func (c *checker) authorized(args arguments, call *plan.CallSpec, foreign *plan.
 			c.report(diag.Diagnostic{Span: args.of(foreign.Name).node.Span, Severity: diag.Note, Code: diag.UntrustedOrigin,
 				Message: fmt.Sprintf("data says where the credential %q goes: the step fails if that is not a trusted origin", p.Name),
 				Hint:    fmt.Sprintf("list the origins in `origins` of the credential %q", p.Name)})
+		}
+	}
+}
+
+// sentTwice complains of a header that a step writes and that its credential puts there.
+func (c *checker) sentTwice(args arguments, p *plan.Credential) {
+	name := "Authorization"
+	if p.Send != nil {
+		name = p.Send.Header
+	}
+	headers, there := args.find([]string{"headers"})
+	if !there {
+		return
+	}
+	for _, h := range headers.Pairs {
+		if strings.EqualFold(h.Key, name) && h.Value.Kind != syntax.Null {
+			c.errorAt(h.KeySpan, diag.KeysExclude, "take one away; in a step `null` removes what comes from `defaults`",
+				"this header is what the credential %q is sent in", p.Name)
 		}
 	}
 }

@@ -36,7 +36,7 @@ func TestFieldsTakeWhatTheirActionSays(t *testing.T) {
 		{"a part of an object", head + "http, with: { url: /a, basic: { username: a, pasword: b } } }", []string{"5:67 unknown-key"}, ""},
 		{"a choice", head + "http, with: { url: /a, follow_redirects: same_orign } }", []string{"5:63 wrong-value"}, "did you mean `same_origin`?"},
 		{"the other choices", head + "http, with: { url: /a, follow_redirects: 3, idempotency_key: { value: x } } }", nil, ""},
-		{"auth", head + "http, with: { url: /a, auth: ehr } }", []string{"5:45 not-in-this-version"}, ""},
+		{"auth", head + "http, with: { url: /a, auth: ehr } }", []string{"5:45 unknown-key"}, ""},
 		{"what the action itself finds", head + "http, with: { url: /a, headers: { Authorization: \"Bearer${{ inputs.s }}\" } } }", []string{"5:72 bad-bearer"}, ""},
 		{"what does not fit the action", head + "echo, expect: { status: 200 } }\n  - { id: b, action: http, with: { url: /a }, expect: { errors: allow } }\n  - { id: c, action: echo, save: { x: { header: A } } }",
 			[]string{"5:38 key-not-allowed", "6:57 key-not-allowed", "7:49 key-not-allowed"}, ""},

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/stepwell/stepwell/flow/internal/check"
+	"github.com/stepwell/stepwell/flow/internal/syntax"
 )
 
 // actionNames are the actions that there are, each with what it does.
@@ -181,6 +182,11 @@ func (m *maker) shape(f check.Field) object {
 		return choose(f, object{{"type", "string"}, {"pattern", durations}})
 	case check.SizeField:
 		return choose(f, ref("size"))
+	case check.CredentialField:
+		if f.Required {
+			return ref("name")
+		}
+		return object{{"anyOf", []any{ref("name"), ref("whole expression")}}}
 	case check.PairsField:
 		text := []string{"string", "number", "boolean", "null"}
 		return choose(f, object{{"type", "object"}, {"propertyNames", object{without(expressionIn)}}, {"additionalProperties", object{{"anyOf", []any{
@@ -217,4 +223,56 @@ func choose(f check.Field, constant object) object {
 		return object{{"anyOf", []any{constant, ref("whole expression")}}}
 	}
 	return object{{"anyOf", []any{constant, mixed()}}}
+}
+
+// credentials is a credential: what it takes depends on its type.
+func (m *maker) credentials() object {
+	var names, rules []any
+	for _, name := range slices.Sorted(maps.Keys(m.kinds)) {
+		names = append(names, object{{"const", name}, {"description", m.kinds[name].Doc}})
+		rules = append(rules, object{
+			{"if", object{{"properties", object{{"type", object{{"const", name}}}}}, {"required", []string{"type"}}}},
+			{"then", ref("credential." + name)},
+		})
+		m.define("credential."+name, m.credential(m.kinds[name]))
+	}
+	kind := ref("text")
+	if names != nil {
+		kind = object{{"anyOf", names}}
+	}
+	schema := object{{"type", "object"}, {"properties", object{{"type", kind}}}, {"required", []string{"type"}}}
+	if rules != nil {
+		schema = append(schema, member{"allOf", rules})
+	}
+	return schema
+}
+
+// credential is what one kind takes, beside what all do.
+func (m *maker) credential(kind check.CredentialKind) object {
+	schema := m.members(kind.Fields)
+	required := []string{"type"}
+	table := syntax.Tables()[slices.IndexFunc(syntax.Tables(), func(t *syntax.Table) bool { return t.Name == "credential" })]
+	for i := range schema {
+		switch properties := schema[i].value.(type) {
+		case object:
+			if schema[i].name != "properties" {
+				continue
+			}
+			properties = append(object{{"type", true}}, properties...)
+			for _, name := range []string{"send", "reject_on", "origins"} {
+				if name == "send" && kind.Send == check.SendNever {
+					continue
+				}
+				properties = append(properties, member{name, m.key(table, table.Key(name))})
+			}
+			schema[i].value = properties
+		case []string:
+			required = append(required, properties...)
+		}
+	}
+	schema = slices.DeleteFunc(schema, func(s member) bool { return s.name == "required" })
+	if kind.Send == check.SendMust {
+		required = append(required, "send")
+	}
+	return append(schema, member{"required", required})
 }

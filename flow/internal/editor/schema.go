@@ -49,21 +49,26 @@ func (o object) MarshalJSON() ([]byte, error) {
 // A maker collects the definitions.
 type maker struct {
 	actions map[string]check.Action
+	kinds   map[string]check.CredentialKind
 	defs    object
 }
 
 const identity = "https://raw.githubusercontent.com/stepwell/stepwell/main/docs/flow.schema.json"
 
 // Schema is the JSON Schema (draft 2020-12) of flow files and of the files that
-// they include. Equal actions give equal bytes. What a schema cannot say, such as
+// they include. Equal kits give equal bytes. What a schema cannot say, such as
 // whether a name exists, is the checker's.
-func Schema(actions map[string]check.Action) ([]byte, error) {
-	m := &maker{actions: actions}
+func Schema(kit check.Kit) ([]byte, error) {
+	m := &maker{actions: kit.Actions, kinds: kit.Credentials}
 	tables := syntax.Tables()
 	var included *syntax.Table
 	for _, t := range tables[1:] {
 		if t.Name == "included file" {
 			included = t
+			continue
+		}
+		if t.Name == "credential" {
+			m.define(t.Name, m.credentials())
 			continue
 		}
 		m.define(t.Name, m.described(t))

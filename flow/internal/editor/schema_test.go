@@ -153,7 +153,7 @@ var expressed = map[diag.Code]reach{
 	diag.WrongShape: always, diag.UnknownKey: always, diag.MissingKey: always, diag.OneVerb: always,
 	diag.KeyNotAllowed: always, diag.BadName: always, diag.BadDuration: always, diag.BadSize: always,
 	diag.KeysExclude: always, diag.WrongValue: always, diag.LanguageVersion: always, diag.ConstantRequired: always,
-	diag.ExpressionInKey: always, diag.UnknownAction: always, diag.NotInThisBuild: always,
+	diag.ExpressionInKey: always, diag.UnknownAction: always, diag.UnknownCredentialType: always, diag.NotInThisBuild: always,
 	diag.TypeMismatch: partly, diag.ForeignSpelling: partly,
 }
 
@@ -164,6 +164,8 @@ var exceptions = map[string]string{
 	"saved-from-a-body-in-a-file":     "that there is no body follows from another key's value",
 	"types-of-declared-data":          "a default fits its type only if the type is known",
 	"pages-bodies-exclude-each-other": "the two keys stand in different mappings",
+	"credential-clients":              "which keys go together depends on what others say",
+	"credential-grants":               "which keys go together depends on what others say",
 	"pages-into-one-file":             "it follows from a key in another mapping",
 	"swallowed-tag-on-condition":      "what YAML makes of it is nothing",
 	"yaml-merge-of-a-text":            "merges are resolved before",

@@ -38,6 +38,7 @@ var words = []word{
 	{"text", object{{"type", "string"}, {"minLength", 1}, without(expressionIn)}},
 	{"text with expressions", object{{"type", []string{"string", "number", "boolean"}}}},
 	{"name of a variable", ref("text")},
+	{"origin", object{{"type", "string"}, {"minLength", 1}}},
 	{"file", ref("text")},
 	{"pattern", ref("text")},
 	{"date", ref("text")},

@@ -313,7 +313,7 @@ func (c *Credential) read(r *reader, n *Node) {
 		c.Origins = p.Value
 	}
 	if p, has := f.get("send"); has {
-		c.Send = r.send(p)
+		c.Send, c.SendSpan = r.send(p), p.KeySpan
 	}
 	if p, has := f.get("reject_on"); has {
 		if g, ok := r.open(p.Value, &rejectKeys, "`reject_on`"); ok {

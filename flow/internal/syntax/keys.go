@@ -229,7 +229,7 @@ var (
 		"value", "token", "refresh_early", "default_lifetime", "dpop", "tls", "proxy", "timeout", "endpoint_origins"),
 		Key{Name: "send", Takes: "send", Doc: "where the token stands in a request, if not where the kind of credential puts it"},
 		Key{Name: "reject_on", Takes: "reject_on", Doc: "which answers say that the token is not accepted, beside 401"},
-		Key{Name: "origins", Takes: "value", Doc: "where it may go, and nowhere else: URLs, which stand for their origins"},
+		Key{Name: "origins", Takes: "list of origins", Doc: "where it may go, and nowhere else: URLs, which stand for their origins"},
 		Key{Name: "cache", Takes: "value", Doc: "of the kind's own"},
 	)...)}
 

@@ -134,8 +134,9 @@ type Message struct {
 type Credential struct {
 	ID
 	Type     ID
-	Fields   *Node // a mapping: what its kind describes
-	Send     *Send // nil: where its kind puts it
+	Fields   *Node     // a mapping: what its kind describes
+	Send     *Send     // nil: where its kind puts it
+	SendSpan diag.Span // of the key; its line is 0 if there is none
 	RejectOn *RejectOn
 	Origins  *Node // nil: not given
 	Span     diag.Span
