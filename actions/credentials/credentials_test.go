@@ -1,0 +1,389 @@
+package credentials_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/stepwell/stepwell/actions"
+	"github.com/stepwell/stepwell/actions/credentials"
+	"github.com/stepwell/stepwell/actions/oauth2"
+	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A ward is a server with a token endpoint at /token and everything else behind
+// it. It notes what it was asked, and the token requests by their grant.
+type ward struct {
+	*httptest.Server
+	mu     sync.Mutex
+	asked  []string
+	grants []string
+	good   string // the token that counts; "": each
+
+	refuses func(http.ResponseWriter) // every token request; nil: none
+}
+
+// newWard answers with api, which is asked with the number of the request; a
+// status of 0 from it means an answer by the token.
+func newWard(t *testing.T, api func(nth int, w http.ResponseWriter, r *http.Request) bool) *ward {
+	s := &ward{}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if r.URL.Path == "/token" {
+			form, _ := url.ParseQuery(string(body))
+			s.grants = append(s.grants, form.Get("grant_type"))
+			if s.refuses != nil {
+				s.refuses(w)
+				return
+			}
+			s.good = fmt.Sprintf("access-token-%d", len(s.grants))
+			fmt.Fprintf(w, `{"access_token":%q,"token_type":"bearer","expires_in":3600,"scope":"read"}`, s.good)
+			return
+		}
+		line := r.Method + " " + r.URL.RequestURI()
+		for _, name := range []string{"Authorization", "X-Key", "Cookie"} {
+			if v := r.Header.Get(name); v != "" {
+				line += " " + name + "=" + v
+			}
+		}
+		s.asked = append(s.asked, line)
+		if api == nil || !api(len(s.asked), w, r) {
+			if s.good != "" && r.Header.Get("Authorization") != "Bearer "+s.good {
+				w.WriteHeader(http.StatusUnauthorized)
+			}
+			io.WriteString(w, `{"ok":true}`)
+		}
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+const ours = `
+  ehr: { type: oauth2, token_url: "${{ inputs.url }}/token", client_id: clinic, client_secret: "${{ secrets.key }}" MORE }
+  partner: { type: basic, username: user, password: "${{ secrets.key }}" }
+  fixed: { type: bearer, token: "${{ secrets.key }}" }
+  lab: { type: api_key, value: "${{ secrets.key }}", send: { header: X-Key } }
+  worded: { type: api_key, value: "${{ secrets.key }}", send: { header: X-Key, value: "Key ${{ token }}" } }
+  cookie: { type: api_key, value: "${{ secrets.key }}", send: { cookie: session } }
+  query: { type: api_key, value: "${{ secrets.key }}", send: { query: key } }`
+
+const secret = "a secret+of/the=clinic"
+
+// A course is what became of a run.
+type course struct {
+	run  datapoints.Run
+	err  *flow.Error
+	text string // all that people are shown of it
+	path string // attempts of the step a: "1 401, 2 200"
+}
+
+// run runs steps with the credentials above; more are keys of ehr.
+func (s *ward) run(t *testing.T, more, steps string, kinds ...flow.Credentials) course {
+	t.Helper()
+	text := "stepwell: 1\nname: ward\ninputs: { url: string, other: { type: string, default: \"\" } }\nsecrets: { key: { env: KEY } }\ncredentials:" +
+		strings.ReplaceAll(ours, " MORE", more) + "\nsteps:\n" + steps
+	calls := new(actions.Client)
+	t.Cleanup(calls.CloseIdle)
+	kit := flow.Kit{Actions: calls.Actions(), Credentials: credentials.Of(calls, new(oauth2.Client))}
+	for _, k := range kinds {
+		for name, kind := range k {
+			kit.Credentials[name] = kind
+		}
+	}
+	p, err := flow.Compile(fstest.MapFS{"ward.yaml": {Data: []byte(text)}}, "ward.yaml", kit)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	store := new(datapoints.Memory)
+	x := &flow.Executor{Store: store, Secrets: func(context.Context, flow.SecretSource) (string, error) { return secret, nil }}
+	var c course
+	c.run, err = x.Run(t.Context(), p, flow.Inputs{"url": s.URL, "other": strings.Replace(s.URL, "127.0.0.1", "localhost", 1)})
+	if err != nil && !errors.As(err, &c.err) {
+		t.Fatal(err)
+	}
+	history, err := flow.History(t.Context(), store, c.run.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range history {
+		if h.Path != "a" {
+			continue
+		}
+		for _, a := range h.Attempts {
+			c.path += fmt.Sprintf("%d %d, ", a.N, a.Status)
+		}
+	}
+	c.path = strings.TrimSuffix(c.path, ", ")
+	if c.err != nil {
+		c.text = fmt.Sprint(c.err.Message, c.err.Facts, c.err.Hints)
+	}
+	return c
+}
+
+func (s *ward) want(t *testing.T, c course, kind flow.Kind, attempts string, asked ...string) {
+	t.Helper()
+	got := flow.Kind("")
+	if c.err != nil {
+		got = c.err.Kind
+	}
+	if got != kind {
+		t.Errorf("the run ended with %q: %s", got, c.text)
+	}
+	if c.path != attempts {
+		t.Errorf("attempts %q, not %q", c.path, attempts)
+	}
+	if diff := cmp.Diff(asked, s.asked); diff != "" {
+		t.Errorf("asked (-want +got)\n%s", diff)
+	}
+	if strings.Contains(c.text, secret) || strings.Contains(c.text, "access-token-") {
+		t.Errorf("the error tells a secret: %s", c.text)
+	}
+}
+
+const one, two = " Authorization=Bearer access-token-1", " Authorization=Bearer access-token-2"
+
+func TestACredentialIsPutOnTheRequest(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"ehr": "GET /a?x=1" + one, "partner": "GET /a?x=1 Authorization=Basic dXNlcjphIHNlY3JldCtvZi90aGU9Y2xpbmlj",
+		"fixed": "GET /a?x=1 Authorization=Bearer " + secret, "lab": "GET /a?x=1 X-Key=" + secret, "worded": "GET /a?x=1 X-Key=Key " + secret,
+		"query": "GET /a?x=1&key=a%20secret%2Bof%2Fthe%3Dclinic", "none": "GET /a?x=1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newWard(t, nil)
+			c := s.run(t, "", `  - { id: a, action: http, with: { url: "${{ inputs.url }}/a?x=1", auth: `+name+` } }`)
+			s.want(t, c, "", "1 200", want)
+		})
+	}
+}
+
+func TestACredentialThatCannotStandWhereItIsSentIsNotSent(t *testing.T) {
+	t.Parallel()
+	s := newWard(t, nil)
+	c := s.run(t, "", `  - { id: a, action: http, with: { url: "${{ inputs.url }}/a", auth: cookie } }`)
+	s.want(t, c, flow.KindAuth, "1 0")
+	if !strings.Contains(c.text, "cannot stand in a cookie") {
+		t.Error(c.text)
+	}
+}
+
+func TestARefusedTokenIsReplacedOnce(t *testing.T) {
+	t.Parallel()
+	refuse := func(n int, status int, header string) func(int, http.ResponseWriter, *http.Request) bool {
+		return func(nth int, w http.ResponseWriter, r *http.Request) bool {
+			if nth > n {
+				return false
+			}
+			if header != "" {
+				w.Header().Set("WWW-Authenticate", header)
+			}
+			w.WriteHeader(status)
+			io.WriteString(w, `{"code":"EXPIRED"}`)
+			return true
+		}
+	}
+	const reject = `, reject_on: { status: 419, when: 'response.body?.code == "EXPIRED"' }`
+	for _, c := range []struct {
+		name, more, with string
+		api              func(int, http.ResponseWriter, *http.Request) bool
+		kind             flow.Kind
+		attempts         string
+		asked            []string
+		says             string
+	}{
+		{"by 401, of a call that may be repeated", "", "", refuse(1, 401, ""), "", "1 401, 2 200", []string{"GET /a" + one, "GET /a" + two}, ""},
+		{"by 401, of one that may not", "", "method: POST, ", refuse(1, 401, ""), "", "1 401, 2 200", []string{"POST /a" + one, "POST /a" + two}, ""},
+		{"by invalid_token with another status", "", "method: POST, ", refuse(1, 403, `Bearer error="invalid_token"`), "", "1 403, 2 200", []string{"POST /a" + one, "POST /a" + two}, ""},
+		{"by a status of reject_on", reject, "method: POST, ", refuse(1, 419, ""), "", "1 419, 2 200", []string{"POST /a" + one, "POST /a" + two}, ""},
+		{"by a condition", reject, "", refuse(1, 200, ""), "", "1 200, 2 200", []string{"GET /a" + one, "GET /a" + two}, ""},
+		{"by a condition, of a call that may not be repeated", reject, "method: POST, ", refuse(1, 200, ""), flow.KindAuth, "1 200", []string{"POST /a" + one}, "is not accepted"},
+		{"twice", "", "", refuse(2, 401, ""), flow.KindAuth, "1 401, 2 401", []string{"GET /a" + one, "GET /a" + two}, "it was a new one"},
+		{"and what follows is the retry's", "", "", func(nth int, w http.ResponseWriter, r *http.Request) bool {
+			if nth < 4 {
+				w.Header().Set("Retry-After", "0")
+				w.WriteHeader([]int{401, 503, 503}[nth-1])
+			}
+			return nth < 4
+		}, "", "1 401, 2 503, 3 503, 4 200", []string{"GET /a" + one, "GET /a" + two, "GET /a" + two, "GET /a" + two}, ""},
+		{"but not for the want of a scope", "", "", refuse(9, 403, `Bearer error="insufficient_scope", scope="orders.write"`), flow.KindHTTP, "1 403", []string{"GET /a" + one}, "orders.write"},
+		{"but not if there is no other", "", "auth: fixed, ", refuse(9, 401, ""), flow.KindAuth, "1 401", []string{"GET /a Authorization=Bearer " + secret}, "the token of credential fixed"},
+		{"although it is a status that is expected", "", "", refuse(2, 401, ""), flow.KindAuth, "1 401, 2 401", []string{"GET /a" + one, "GET /a" + two}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newWard(t, c.api)
+			with := c.with
+			if !strings.Contains(with, "auth") {
+				with += "auth: ehr, "
+			}
+			got := s.run(t, c.more, `  - { id: a, action: http, with: { `+with+`url: "${{ inputs.url }}/a" } }`)
+			s.want(t, got, c.kind, c.attempts, c.asked...)
+			if !strings.Contains(got.text, c.says) {
+				t.Errorf("%q is not in %s", c.says, got.text)
+			}
+		})
+	}
+}
+
+func TestACodeOfGraphQLRefusesTheTokenToo(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		document, attempts string
+		kind               flow.Kind
+		asked              int
+	}{{"{ a }", "1 200, 2 200", "", 2}, {"mutation { a }", "1 200", flow.KindAuth, 1}} {
+		s := newWard(t, func(nth int, w http.ResponseWriter, r *http.Request) bool {
+			if nth == 1 {
+				io.WriteString(w, `{"errors":[{"message":"who are you?","extensions":{"code":"UNAUTHENTICATED"}}],"data":null}`)
+			} else {
+				io.WriteString(w, `{"data":{"a":1}}`)
+			}
+			return true
+		})
+		got := s.run(t, "", `  - { id: a, action: graphql, with: { url: "${{ inputs.url }}/g", auth: ehr, query: "`+c.document+`" } }`)
+		if len(s.asked) != c.asked || got.path != c.attempts || (got.err == nil) != (c.kind == "") || got.err != nil && got.err.Kind != c.kind {
+			t.Errorf("%s: asked %q, attempts %s, %v", c.document, s.asked, got.path, got.err)
+		}
+	}
+}
+
+func TestEachPageMayBeRefusedOnce(t *testing.T) {
+	t.Parallel()
+	s := newWard(t, func(nth int, w http.ResponseWriter, r *http.Request) bool {
+		if nth%2 == 1 {
+			w.WriteHeader(401)
+		} else if nth < 6 {
+			fmt.Fprintf(w, `{"next":"/a?page=%d"}`, nth/2)
+		} else {
+			io.WriteString(w, `{"next":null}`)
+		}
+		return true
+	})
+	c := s.run(t, "", `  - { id: a, action: http, with: { url: "${{ inputs.url }}/a", auth: ehr }, pages: { next: response.body.next } }`)
+	if c.err != nil || len(s.asked) != 6 || len(s.grants) != 4 {
+		t.Errorf("%v, asked %q, %d tokens", c.err, s.asked, len(s.grants))
+	}
+}
+
+func TestWhereACredentialGoes(t *testing.T) {
+	t.Parallel()
+	steps := `  - { id: first, action: http, with: { url: "${{ inputs.url }}/first", auth: none }, save: { there: there } }
+  - { id: a, action: http, with: { AUTH url: "URL" } }`
+	for _, c := range []struct {
+		name, more, auth, url string // HERE and THERE are the server by two names
+		kind                  flow.Kind
+		says                  string
+		asked                 int
+	}{
+		{"where the file says", "", "auth: ehr,", "${{ inputs.url }}/a", "", "", 2},
+		{"where data says, if the file says so too", "", "auth: ehr, base_url: \"${{ inputs.other }}\",", "${{ data.there }}/a", "", "", 2},
+		{"not to another origin", "", "auth: ehr, base_url: \"${{ inputs.url }}\",", "${{ data.there }}/a", flow.KindData, "which is not trusted", 1},
+		{"not where origins do not list it", `, origins: [ "https://api.example.test" ]`, "auth: ehr,", "${{ inputs.url }}/a", flow.KindData, "trusted https://api.example.test", 1},
+		{"where origins list it", `, origins: [ "${{ inputs.other }}" ]`, "auth: ehr,", "${{ data.there }}/a", "", "", 2},
+		{"to those alone", `, origins: [ "https://api.example.test" ]`, "auth: ehr, allow_secrets_to: [ \"${{ inputs.url }}\" ],", "${{ inputs.url }}/a", flow.KindData, "would go to", 1},
+		{"where the step allows it", "", "auth: ehr, allow_secrets_to: [ \"${{ inputs.other }}\" ],", "${{ data.there }}/a", "", "", 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var s *ward
+			s = newWard(t, func(nth int, w http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path == "/first" {
+					fmt.Fprintf(w, `{"there":%q}`, strings.Replace(s.URL, "127.0.0.1", "localhost", 1))
+				}
+				return r.URL.Path == "/first"
+			})
+			got := s.run(t, c.more, strings.NewReplacer("AUTH", c.auth, "URL", c.url).Replace(steps))
+			kind := flow.Kind("")
+			if got.err != nil {
+				kind = got.err.Kind
+			}
+			if kind != c.kind || len(s.asked) != c.asked || !strings.Contains(got.text, c.says) {
+				t.Errorf("%q, asked %q: %s", kind, s.asked, got.text)
+			}
+			if c.kind != "" && len(s.grants) > 0 {
+				t.Error("a token was fetched for nobody")
+			}
+		})
+	}
+}
+
+func TestARedirectTakesACredentialNoFurtherThanItsOrigin(t *testing.T) {
+	t.Parallel()
+	for _, auth := range []string{"ehr", "lab", "query"} {
+		var s *ward
+		s = newWard(t, func(nth int, w http.ResponseWriter, r *http.Request) bool {
+			switch r.URL.Path {
+			case "/a":
+				http.Redirect(w, r, "/b", http.StatusFound)
+			case "/b":
+				http.Redirect(w, r, strings.Replace(s.URL, "127.0.0.1", "localhost", 1)+"/c", http.StatusFound)
+			default:
+				io.WriteString(w, "{}")
+			}
+			return true
+		})
+		c := s.run(t, "", `  - { id: a, action: http, with: { url: "${{ inputs.url }}/a", follow_redirects: 3, auth: `+auth+` } }`)
+		if c.err != nil || len(s.asked) != 3 {
+			t.Fatalf("%v, %q", c.err, s.asked)
+		}
+		if len(s.asked[0]) < 20 || strings.TrimPrefix(s.asked[1], "GET /b") != strings.TrimPrefix(s.asked[0], "GET /a") || s.asked[2] != "GET /c" {
+			t.Errorf("%s: %q", auth, s.asked)
+		}
+	}
+}
+
+func TestAFailureToGetATokenIsTheStepsAndNamesTheCredential(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		status int
+		body   string
+		kind   flow.Kind
+		grants int // the token client tries three times what may pass
+	}{{400, `{"error":"invalid_client"}`, flow.KindAuth, 1}, {500, `{}`, flow.KindHTTP, 3}} {
+		s := newWard(t, nil)
+		s.refuses = func(w http.ResponseWriter) {
+			w.WriteHeader(c.status)
+			io.WriteString(w, c.body)
+		}
+		got := s.run(t, "", `  - { id: a, action: http, retry: false, with: { method: POST, url: "${{ inputs.url }}/a", auth: ehr } }`)
+		s.want(t, got, c.kind, "1 "+fmt.Sprint(c.status))
+		if len(s.grants) != c.grants || !strings.Contains(got.text, "credential ehr") || got.err.Step != "a" || got.err.Place.Line != 6 {
+			t.Errorf("%d: %d token requests, %+v", c.status, len(s.grants), got.err)
+		}
+	}
+}
+
+func TestTheTokenOfACredentialIsDataToo(t *testing.T) {
+	t.Parallel()
+	s := newWard(t, nil)
+	c := s.run(t, "", `  - { id: a, action: oauth2, with: { credential: ehr }, save: { token: access_token, kind: token_type, scope: scope, until: { path: expires_at, type: datetime } } }
+  - { id: b, action: http, with: { method: POST, url: "${{ inputs.url }}/b", auth: ehr, json: { token: "${{ data.token }}" } } }
+outputs: { kind: "${{ data.kind }}", scope: "${{ data.scope }}", until: "${{ date(data.until) > now() }}" }`)
+	if c.err != nil || len(s.grants) != 1 {
+		t.Fatal(c.text, s.grants)
+	}
+	if got := c.run.Outputs.Reveal(); got != `{"kind":"Bearer","scope":"read","until":true}` {
+		t.Error(got)
+	}
+	if got := c.run.Outputs.String(); strings.Contains(got, "Bearer") {
+		t.Error("what is saved of it is not sensitive:", got)
+	}
+}
