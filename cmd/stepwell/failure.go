@@ -55,7 +55,10 @@ func (s *session) printSummary(r *result) {
 	if run.State == datapoints.Cancelled {
 		return
 	}
-	if s.keep.file != "" && s.sandbox == nil {
+	switch {
+	case s.sandbox != nil && run.State == datapoints.Paused:
+		fmt.Fprintln(c.Stderr, "  the sandbox ends with this process, so this run cannot go on:\n  start `stepwell sandbox` beside it, and run the flow with its addresses")
+	case s.keep.file != "" && s.sandbox == nil:
 		fmt.Fprintf(c.Stderr, "  go on with: %s\n", l.paint(bold, s.resumeCommand(run)))
 	}
 }
