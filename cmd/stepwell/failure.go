@@ -83,9 +83,15 @@ func (s *session) resumeCommand(run datapoints.Run) string {
 	if f.store != "" {
 		text += " --store " + quoted(f.store)
 	}
-	for _, key := range []struct{ flag, value string }{{"file", f.key.file}, {"command", f.key.command}, {"keyring", f.key.keyring}} {
-		if key.value != "" {
-			text += " --key-" + key.flag + " " + quoted(key.value)
+	for _, key := range []struct{ flag, value string }{
+		{"--key-file", f.key.file}, {"--key-keyring", f.key.keyring}, {"--key-command", f.key.command}, {"--old-key-file", f.key.old},
+	} {
+		switch {
+		case key.value == "":
+		case key.flag == "--key-command": // its arguments may be nobody's business
+			text += " --key-command …"
+		default:
+			text += " " + key.flag + " " + quoted(key.value)
 		}
 	}
 	if s.readsFiles() && !s.c.isProject(s.dir) {

@@ -131,7 +131,13 @@ func (h halves) Destroy(ctx context.Context, marks ...[]byte) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.Sync(), f.Close()) }()
+	written := false
+	defer func() {
+		if written {
+			err = errors.Join(err, f.Sync())
+		}
+		err = errors.Join(err, f.Close())
+	}()
 	for _, mark := range marks {
 		_, err := h.at(f, mark)
 		if errors.Is(err, datapoints.ErrDestroyed) || errors.Is(err, datapoints.ErrCorrupt) {
@@ -144,6 +150,7 @@ func (h halves) Destroy(ctx context.Context, marks ...[]byte) (err error) {
 		if _, err := f.WriteAt(make([]byte, halfSize), place*halfSize); err != nil {
 			return err
 		}
+		written = true
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -194,42 +196,56 @@ func old(runs []datapoints.Run, limit time.Time) []datapoints.Run {
 			}
 		}
 		if !last.After(limit) {
-			list = append([]datapoints.Run{r}, list...)
+			list = append(list, r)
 		}
 	}
+	slices.Reverse(list)
 	return list
 }
 
+// removeAtOnce is how many runs are removed at the same time: they share what
+// takes the time, waiting for the disk.
+const removeAtOnce = 64
+
 func (c *Command) purgeRuns(ctx context.Context, k *keeping, runs []datapoints.Run, o purgeFlags) (purged, error) {
 	p := purged{Removed: []string{}, Left: []leftRun{}, DryRun: o.dry}
-	for _, r := range runs {
-		state := k.state(r)
-		if o.status != "" && o.status != string(state) {
-			continue
-		}
-		why := ""
-		switch {
-		case state == datapoints.Running:
-			why = "it is going on"
-		case state == datapoints.Paused && o.status == "":
-			why = "it is paused"
-		case !o.dry:
-			err := k.remove(ctx, r)
-			var claimed *datapoints.ClaimedError
-			if errors.As(err, &claimed) {
-				why = "it is going on"
-			} else if err != nil {
-				return p, c.storeTrouble(k.file, err)
+	for group := range slices.Chunk(runs, removeAtOnce) {
+		why := make([]string, len(group)) // why a run is left
+		errs := make([]error, len(group))
+		var all sync.WaitGroup
+		for i, r := range group {
+			state := k.state(r)
+			switch {
+			case o.status != "" && o.status != string(state):
+				why[i] = notMeant
+			case state == datapoints.Running:
+				why[i] = "it is going on"
+			case state == datapoints.Paused && o.status == "":
+				why[i] = "it is paused"
+			case !o.dry:
+				all.Go(func() { errs[i] = k.remove(ctx, r) })
 			}
 		}
-		if why != "" {
-			p.Left = append(p.Left, leftRun{r.ID, why})
-		} else {
-			p.Removed = append(p.Removed, r.ID)
+		all.Wait()
+		for i, r := range group {
+			var claimed *datapoints.ClaimedError
+			if errors.As(errs[i], &claimed) {
+				why[i] = "it is going on"
+			} else if errs[i] != nil {
+				return p, c.storeTrouble(k.file, errs[i])
+			}
+			if why[i] == "" {
+				p.Removed = append(p.Removed, r.ID)
+			} else if why[i] != notMeant {
+				p.Left = append(p.Left, leftRun{r.ID, why[i]})
+			}
 		}
 	}
 	return p, nil
 }
+
+// notMeant is of a run that purge was not asked for.
+const notMeant = "-"
 
 func (c *Command) sayPurged(p purged, o purgeFlags) error {
 	if o.json {

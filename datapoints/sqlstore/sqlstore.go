@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
@@ -25,6 +26,10 @@ type Store struct {
 
 	mu     sync.RWMutex // held for reading while something is put into queue
 	closed bool
+
+	deletions atomic.Int64
+	logMu     sync.Mutex
+	emptied   int64 // so many deletions are gone from the log
 
 	stmtMu sync.Mutex
 	stmts  map[string]*sql.Stmt // for reading
@@ -163,10 +168,24 @@ func (s *Store) Delete(ctx context.Context, run string) error {
 	if err := s.submit(ctx, 1, func(t *session) error { return t.remove(run) }); err != nil {
 		return err
 	}
-	if s.d.afterDelete == "" {
-		return nil
-	}
-	// What follows is best effort: others may be reading.
-	_, _ = s.db.ExecContext(ctx, s.d.afterDelete)
+	s.emptyLog(ctx)
 	return nil
+}
+
+// emptyLog makes that what was deleted is gone from the log, if nobody reads.
+// Who deletes at the same time shares one.
+func (s *Store) emptyLog(ctx context.Context) {
+	if s.d.afterDelete == "" {
+		return
+	}
+	mine := s.deletions.Add(1)
+	s.logMu.Lock()
+	defer s.logMu.Unlock()
+	if s.emptied >= mine {
+		return
+	}
+	all := s.deletions.Load()
+	if _, err := s.db.ExecContext(ctx, s.d.afterDelete); err == nil {
+		s.emptied = all
+	}
 }

@@ -90,9 +90,8 @@ func (s *Store) PutToken(ctx context.Context, e datapoints.TokenEntry) error {
 // DeleteToken removes an entry, also from the disk.
 func (s *Store) DeleteToken(ctx context.Context, key string) error {
 	err := s.submit(ctx, 1, func(t *session) error { return t.exec("DELETE FROM stepwell_tokens WHERE name = ?", key) })
-	if err != nil || s.d.afterDelete == "" {
-		return err
+	if err == nil {
+		s.emptyLog(ctx)
 	}
-	_, _ = s.db.ExecContext(ctx, s.d.afterDelete) // best effort, as in Delete
-	return nil
+	return err
 }
