@@ -233,12 +233,11 @@ func plannedRows(o flow.Outline, sides bool) []row {
 				r.title = "flow " + clean(s.File)
 			}
 			rows = append(rows, r)
-			if r.loop {
-				continue
-			}
-			walk(s.Steps)
-			for _, b := range s.Branches {
-				walk(b.Steps)
+			if !r.loop {
+				walk(s.Steps)
+				for _, b := range s.Branches {
+					walk(b.Steps)
+				}
 			}
 			if sides {
 				walk(s.Else)
@@ -246,7 +245,9 @@ func plannedRows(o flow.Outline, sides bool) []row {
 					walk(c.Steps)
 				}
 			}
-			walk(s.Finally)
+			if !r.loop {
+				walk(s.Finally)
+			}
 		}
 	}
 	walk(o.Steps)
