@@ -31,7 +31,8 @@ type contents struct {
 	Scope   string          `json:"scope,omitempty"`
 	Refresh string          `json:"refresh_token,omitempty"`
 	Spent   bool            `json:"spent,omitempty"` // the credential's own refresh token was used
-	Why     string          `json:"why,omitempty"`   // it is rejected, or its refresh token is lost
+	Why     string          `json:"why,omitempty"`   // it is rejected
+	Lost    string          `json:"lost,omitempty"`  // why its refresh token is lost
 	Key     json.RawMessage `json:"key,omitempty"`   // of DPoP
 }
 
@@ -196,6 +197,7 @@ func (c *Client) Kept(ctx context.Context) ([]Kept, error) {
 		k := Kept{ID: e.Key, Name: e.Name, Run: e.Run, Generation: e.Generation, Obtained: e.Obtained, Soft: e.Soft, Until: e.Until, Expires: e.Expires, Rejected: e.Rejected}
 		if k.Unreadable = json.Unmarshal([]byte(e.Secret.Reveal()), &in) != nil; !k.Unreadable {
 			k.Type, k.Scope, k.Refreshable, k.Why = in.Type, in.Scope, in.Refresh != "", in.Why
+			preferred(&k.Why, in.Lost)
 			if in.Access != "" {
 				k.Fingerprint = hexText(sum(in.Access))[:16]
 			}

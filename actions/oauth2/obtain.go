@@ -55,7 +55,7 @@ func (s *Source) refresh(ctx context.Context, base kept, token string, seed bool
 	taken := base
 	taken.Refresh, taken.Spent = "", base.Spent || seed
 	if !s.alone() {
-		taken.Why = "the program ended before there was an answer"
+		taken.Lost = "the program ended before there was an answer"
 	}
 	s.store(ctx, &taken)
 	a, begun, f := s.exchange(ctx, s.refreshGrant(token), base.key)
@@ -67,7 +67,7 @@ func (s *Source) refresh(ctx context.Context, base kept, token string, seed bool
 	}
 	known := f.code != "" && f.code != "invalid_grant" // it is not the token that is refused
 	if f.untouched() || known && !s.alone() {
-		taken.Refresh, taken.Why = token, ""
+		taken.Refresh, taken.Lost = token, ""
 		s.store(ctx, &taken)
 		s.replaceMemory(taken)
 		if !f.untouched() {
@@ -79,7 +79,7 @@ func (s *Source) refresh(ctx context.Context, base kept, token string, seed bool
 		s.replaceMemory(taken)
 		return taken, nil, false
 	}
-	taken.Why = strings.TrimPrefix(f.Error.Message, s.cred.called()+": ")
+	taken.Lost = strings.TrimPrefix(f.Error.Message, s.cred.called()+": ")
 	s.store(ctx, &taken)
 	s.replaceMemory(taken)
 	if f.refused {
@@ -115,8 +115,8 @@ func (s *Source) needsPerson(base kept) *flow.Error {
 	}
 	var e *flow.Error
 	switch {
-	case base.Why != "" && !base.rejected:
-		e = s.cred.invalid("its refresh token was used, and what it gave is lost: %s", base.Why)
+	case base.Lost != "":
+		e = s.cred.invalid("its refresh token was used, and what it gave is lost: %s", base.Lost)
 	case base.Access != "":
 		e = s.cred.invalid("its token is over, and there is no refresh token to renew it")
 	default:

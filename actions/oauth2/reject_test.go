@@ -121,6 +121,31 @@ func sealed() datapoints.TokenCache {
 	return datapoints.SealTokens(new(datapoints.MemoryTokens), datapoints.NewMasterKey())
 }
 
+// TestALostRefreshTokenIsNotTakenForARejection: that the token was rejected
+// before is not why there is none.
+func TestALostRefreshTokenIsNotTakenForARejection(t *testing.T) {
+	t.Parallel()
+	cred := basic()
+	cred.Grant, cred.RefreshToken = "refresh_token", "seed"
+	s := serving(token("first", `,"refresh_token":"r1"`), broken{true, errors.New("connection reset by peer")})
+	world := &shared{cache: sealed(), server: s}
+	src := source(t, world.process(), cred)
+	first, err := src.Token(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	src.Reject(t.Context(), first, "401 Unauthorized")
+	says(t, failed(t, src), true, "may have been used")
+
+	next := world.process()
+	says(t, failed(t, source(t, next, cred)), true, "what it gave is lost: id.example.test cannot be asked")
+	kept, err := next.Kept(t.Context())
+	if err != nil || len(kept) != 1 || !strings.Contains(kept[0].Why, "cannot be asked") {
+		t.Errorf("kept is %v, %v", kept, err)
+	}
+	want(t, "sent", grants(s.requests()), "seed r1")
+}
+
 func TestProcessesShareATokenAndItsRejection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
