@@ -1,6 +1,7 @@
 package servers_test
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -38,9 +39,20 @@ func userinfo(t *testing.T, a authorizer, s *oauth2.Source, token oauth2.Token) 
 func TestATokenWithDPoPIsGoodForItsKeyAlone(t *testing.T) {
 	t.Parallel()
 	a := newOIDC(t, newKeys(t), 3600)
+	for _, alg := range []string{"ES256", "EdDSA"} {
+		t.Run(alg, func(t *testing.T) {
+			t.Parallel()
+			bound(t, a, alg)
+		})
+	}
+}
+
+// bound logs in with DPoP, uses the token, and renews it.
+func bound(t *testing.T, a authorizer, alg string) {
 	s := newSpy(t, actions.Security{})
 	c := a.renewable()
-	c.DPoP, c.Scopes = "ES256", []string{"openid"}
+	c.DPoP, c.Scopes = alg, []string{"openid"}
+	c.TokenURL, c.AuthorizationURL, c.Issuer = "", "", a.issuer
 	client := source(t, s, c)
 	token, err := obtain(t, client, a.refreshed)
 	if err != nil {
@@ -83,6 +95,46 @@ func TestATokenWithDPoPIsGoodForItsKeyAlone(t *testing.T) {
 	}
 	if status, _ := nonced(renewed); status != 200 {
 		t.Errorf("after a renewal: %d", status)
+	}
+}
+
+// TestAnotherProcessRenewsATokenWithDPoP has the key from the cache, and a nonce from nobody.
+func TestAnotherProcessRenewsATokenWithDPoP(t *testing.T) {
+	t.Parallel()
+	a := newOIDC(t, newKeys(t), 3600)
+	u := tokenUser{Dir: t.TempDir(), Cred: a.renewable()}
+	u.Cred.Name, u.Cred.DPoP = "ehr", "ES256"
+	login(t, u, a)
+
+	client, closing, err := shared(u.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = closing() }()
+	sent := newSpy(t, actions.Security{})
+	client.Carrier = sent
+	s, err := client.Source(t.Context(), u.Cred)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := s.Token(t.Context())
+	if err != nil || len(sent.all("")) > 0 {
+		t.Fatalf("it is there already: %v", err)
+	}
+	s.Reject(t.Context(), first, "401")
+	second, err := s.Token(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tries := sent.all("refresh_token"); len(tries) != 2 || tries[0].answer["error"] != "use_dpop_nonce" {
+		t.Errorf("%d tries: once without a nonce, once with", len(tries))
+	}
+	about := introspect(t, a, second.Access.RevealText())
+	if before := introspect(t, a, first.Access.RevealText()); about["active"] != true || !maps.Equal(about["cnf"].(map[string]any), before["cnf"].(map[string]any)) {
+		t.Errorf("the new token is bound to another key: %v, %v", before["cnf"], about["cnf"])
+	}
+	if counts := countsOf(t, a); counts["revoked"] != 0.0 {
+		t.Errorf("the server counts %v", counts)
 	}
 }
 
@@ -166,7 +218,7 @@ func TestADeviceLoginWaitsForThePerson(t *testing.T) {
 	said := make(chan error, 1)
 	go func() {
 		<-asked // the person takes their time
-		said <- confirm(d)
+		said <- confirm(d, "")
 	}()
 	token, err := client.Await(t.Context(), d)
 	if err != nil {
@@ -181,6 +233,25 @@ func TestADeviceLoginWaitsForThePerson(t *testing.T) {
 	client.Reject(t.Context(), token, "401")
 	if _, err := client.Token(t.Context()); err != nil || len(s.all("refresh_token")) != 1 {
 		t.Errorf("it is renewed without the person: %v", err)
+	}
+}
+
+func TestADeviceLoginThatThePersonRefusesEnds(t *testing.T) {
+	t.Parallel()
+	a := newOIDC(t, newKeys(t), 3600)
+	s := newSpy(t, actions.Security{})
+	c := a.credential()
+	c.Grant, c.TokenURL, c.Issuer = "device_code", "", a.issuer
+	client := source(t, s, c)
+	d, err := client.Device(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := confirm(d, "abort"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Await(t.Context(), d); err == nil || !strings.Contains(err.Error(), "access_denied") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // certificates are an authority's, a server's and a client's, as PEM.
@@ -49,4 +51,15 @@ func newCertificates(t *testing.T) certificates {
 	c.client, c.clientKey = make(&x509.Certificate{SerialNumber: big.NewInt(3), DNSNames: []string{"clinic.example.test"}, NotBefore: authority.NotBefore,
 		NotAfter: authority.NotAfter, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 	return c
+}
+
+// registered is the client's certificate as a server keeps it: a JWK set.
+func (c certificates) registered(t *testing.T) jose.JSONWebKeySet {
+	t.Helper()
+	block, _ := pem.Decode([]byte(c.client))
+	own, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: own.PublicKey, Certificates: []*x509.Certificate{own}, Use: "sig"}}}
 }

@@ -133,7 +133,7 @@ func obtain(t *testing.T, s *oauth2.Source, grant string) (oauth2.Token, error) 
 		if err != nil {
 			return oauth2.Token{}, err
 		}
-		if err := confirm(d); err != nil {
+		if err := confirm(d, ""); err != nil {
 			return oauth2.Token{}, err
 		}
 		return s.Await(t.Context(), d)
@@ -171,8 +171,8 @@ var (
 	formHidden = regexp.MustCompile(`type="hidden" name="([^"]+)" value="([^"]*)"`)
 )
 
-// confirm types in a device's code and says yes.
-func confirm(d *oauth2.Device) error {
+// confirm types in a device's code and answers the question that follows: yes, or "abort".
+func confirm(d *oauth2.Device, choice string) error {
 	b := browser()
 	text, err := page(b.Get(d.URL))
 	for n := 0; err == nil && n < 2; n++ { // the code's page, then the question
@@ -184,10 +184,13 @@ func confirm(d *oauth2.Device) error {
 		for _, hidden := range formHidden.FindAllStringSubmatch(text, -1) {
 			form.Set(hidden[1], hidden[2])
 		}
+		if n == 1 && choice != "" {
+			form.Set(choice, "yes")
+		}
 		text, err = page(b.PostForm(action[1], form))
 	}
-	if err == nil && !strings.Contains(text, "Success") {
-		return fmt.Errorf("the login did not end well: %s", text)
+	if end := map[string]string{"": "Success", "abort": "interrupted"}[choice]; err == nil && !strings.Contains(text, end) {
+		return fmt.Errorf("the login did not end as it should: %s", text)
 	}
 	return err
 }

@@ -155,10 +155,11 @@ func newOIDC(t *testing.T, k keys, lifetime int) authorizer {
 	a := authorizer{name: "oidc-provider", version: "9.13.3", token: "/token", authorize: "/auth", device: "/device/auth", introspect: "/token/introspection", revoke: "/token/revocation",
 		secret: longSecret, user: "ward", refreshed: "authorization_code",
 		clients: map[string]string{"": "client_secret_basic", "body": "client_secret_post", "client_secret_jwt": "client_secret_jwt",
-			"private_key_jwt": "ES384", "tls": "tls_client_auth", "none": "none", "RS384": "RS384", "ES384": "ES384"}}
+			"private_key_jwt": "ES384", "none": "none", "RS384": "RS384", "ES384": "ES384"}}
 	certs := newCertificates(t)
 	var clients []map[string]any
-	for _, id := range []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "RS384", "ES384", "tls_client_auth", "none"} {
+	for _, id := range []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "RS384", "ES384", "tls_client_auth",
+		"self_signed_tls_client_auth", "none"} {
 		c := map[string]any{"client_id": id, "token_endpoint_auth_method": id, "application_type": "native",
 			"redirect_uris": []string{"http://127.0.0.1/callback"}, "response_types": []string{"code"},
 			"grant_types": []string{"authorization_code", "refresh_token", "client_credentials",
@@ -170,6 +171,8 @@ func newOIDC(t *testing.T, k keys, lifetime int) authorizer {
 			c["token_endpoint_auth_method"], c["token_endpoint_auth_signing_alg"], c["jwks"] = "private_key_jwt", id, k.public
 		case "tls_client_auth":
 			c["tls_client_auth_san_dns"], c["tls_client_certificate_bound_access_tokens"] = "clinic.example.test", true
+		case "self_signed_tls_client_auth":
+			c["jwks"], c["tls_client_certificate_bound_access_tokens"] = certs.registered(t), true
 		case "none":
 			c["grant_types"] = []string{"authorization_code", "refresh_token"}
 		}

@@ -7,6 +7,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if told := os.Getenv(userVariable); told != "" {
+		os.Exit(beTokenUser(told))
+	}
 	dir, err := os.MkdirTemp("", "stepwell-servers")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -84,6 +84,14 @@ func signed(alg, audience string) func(c *oauth2.Credential, k keys) {
 	}
 }
 
+// certified makes a credential's client name itself by its certificate.
+func certified(id string) func(authorizer, keys, *oauth2.Credential) {
+	return func(a authorizer, _ keys, c *oauth2.Credential) {
+		c.ClientAuth, c.ClientID, c.ClientSecret = "tls", id, ""
+		c.TokenURL, c.Issuer, c.EndpointOrigins, c.Certificate = "", a.issuer, []string{a.secured}, a.certificate
+	}
+}
+
 // asking makes a credential of another grant.
 func asking(grant string, more func(a authorizer, k keys, c *oauth2.Credential)) func(authorizer, keys, *oauth2.Credential) {
 	return func(a authorizer, k keys, c *oauth2.Credential) {
@@ -108,10 +116,8 @@ var manners = []manner{
 	{name: "`client_auth: client_secret_jwt`", cred: as("client_secret_jwt", func(c *oauth2.Credential, _ keys) {
 		c.ClientSecret += strings.Repeat("+", max(32-len(c.ClientSecret), 0)) // shorter ones are not sent
 	})},
-	{name: "`client_auth: tls`", cred: func(a authorizer, k keys, c *oauth2.Credential) {
-		as("tls", nil)(a, k, c)
-		c.TokenURL, c.Issuer, c.EndpointOrigins, c.Certificate = "", a.issuer, []string{a.secured}, a.certificate
-	}, able: func(a authorizer) bool { return a.certificate != "" }},
+	{name: "`client_auth: tls`", cred: certified("tls_client_auth"), able: func(a authorizer) bool { return a.certificate != "" }},
+	{name: "the same, certificate registered by itself", cred: certified("self_signed_tls_client_auth"), able: func(a authorizer) bool { return a.certificate != "" }},
 	{name: "`client_auth: none`", cred: func(a authorizer, k keys, c *oauth2.Credential) {
 		as("none", nil)(a, k, c)
 		if a.authorize != "" { // that is what clients without a secret are for
@@ -126,6 +132,10 @@ var manners = []manner{
 	{name: "`grant: refresh_token`", cred: asking("refresh_token", nil)},
 	{name: "`grant: jwt_bearer`", cred: asking("jwt_bearer", func(a authorizer, k keys, c *oauth2.Credential) {
 		as("private_key_jwt", signed("ES384", ""))(a, k, c)
+		c.Assertion.Subject = a.user
+	})},
+	{name: "the same, `client_auth: none`", cred: asking("jwt_bearer", func(a authorizer, k keys, c *oauth2.Credential) {
+		as("none", signed("ES384", ""))(a, k, c)
 		c.Assertion.Subject = a.user
 	})},
 	{name: "`grant: token_exchange`", cred: asking("token_exchange", func(_ authorizer, _ keys, c *oauth2.Credential) { c.SubjectToken = "?" })},

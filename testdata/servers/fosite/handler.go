@@ -79,7 +79,7 @@ func newHandler(c config) (http.Handler, error) {
 	}
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails
-	settings := &fosite.Config{GlobalSecret: secret, AccessTokenLifespan: c.lifetime, EnforcePKCE: true}
+	settings := &fosite.Config{GlobalSecret: secret, AccessTokenLifespan: c.lifetime, EnforcePKCE: true, GrantTypeJWTBearerCanSkipClientAuth: true}
 	a := &authorizer{config: settings, provider: compose.ComposeAllEnabled(settings, store, key)}
 
 	mux := http.NewServeMux()

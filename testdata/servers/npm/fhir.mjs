@@ -39,7 +39,7 @@ async function answer(request, response) {
   }
   const text = await body(request);
   const [outcome, resource] = await router.handleRequest({
-    method: request.method, url: request.url, pathname: url.pathname, params: {}, headers: request.headers,
+    method: request.method, url: request.url, pathname: '', params: {}, headers: request.headers,
     query: Object.fromEntries(url.searchParams), body: text ? JSON.parse(text) : undefined,
   }, repository);
   return send(response, getStatus(outcome), resource ?? outcome);
