@@ -187,6 +187,8 @@ func (c *compiler) operatorProblem(b *binary, written string) {
 		hint = "write int(…) or float(…) to make a number of text"
 	case b.op == "in" && r.IsString():
 		hint = "write … contains … to look into text"
+	case l.Kind == Duration && r.IsNumber() || l.IsNumber() && r.Kind == Duration:
+		hint = "write .Seconds() of the duration, or duration(\"5s\") for the number"
 	case l.Kind == Null || r.Kind == Null:
 		hint = "null can only be compared with == and !="
 	}

@@ -86,6 +86,7 @@ func TestProblemsSayWhatIsWrongWhereAndWhatToDo(t *testing.T) {
 		{bare, `«data.name + 1»`, diag.TypeMismatch, "`+` does not fit between text and an integer", "string(…)"},
 		{bare, `(«data.name == 1»)`, diag.TypeMismatch, "text is never equal to an integer", ""},
 		{bare, `data.name.«size»`, diag.TypeMismatch, "", ""},
+		{bare, `«now() - now() < 5»`, diag.TypeMismatch, "`<` does not fit between a duration and an integer", ".Seconds()"},
 		{bare, `«inputs.since < now()»`, diag.TypeMismatch, "`<` does not fit", "date(…)"},
 		{bare, `data.orders.«id»`, diag.TypeMismatch, "a list, whose items have numbers", "map(data.orders, .id)"},
 		{bare, `data.names.«length»`, diag.ForeignSpelling, "", "len(data.names)"},
