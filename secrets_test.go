@@ -103,6 +103,9 @@ func (v *vault) look() {
 	v.run("data", id)
 	v.run("data", "-v", id)
 	v.run("data", "-v", "--json", id)
+	v.run("keys", "list")
+	v.run("keys", "verify", "--json")
+	v.run("runs", "purge", "--older-than", "0s", "--dry-run", "--json")
 }
 
 // search looks for the secrets in everything that was said and written.

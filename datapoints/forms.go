@@ -42,8 +42,11 @@ const (
 	jsonSlash        // with \/
 	jsonASCII        // all but ASCII escaped
 	jsonASCIIUpper
-	jsonTwice // JSON inside a JSON string
+	jsonSlashASCII // both, as PHP
+	jsonTwice      // JSON inside a JSON string
 	jsonHTMLTwice
+	jsonASCIITwice
+	jsonSlashASCIITwice
 	goQuoted
 	goQuotedASCII
 	htmlText
@@ -109,7 +112,7 @@ func (e encoding) apply(s string) string {
 		return base64Core(base64.RawURLEncoding, s, int(e-base64URL0))
 	case percentAll <= e && e <= percentURI:
 		return e.percent(s)
-	case jsonText <= e && e <= jsonHTMLTwice:
+	case jsonText <= e && e <= jsonSlashASCIITwice:
 		return e.json(s)
 	}
 	switch e {
@@ -218,6 +221,12 @@ func (e encoding) json(s string) string {
 		return jsonEscape(s, `\u%04x`, func(c rune) bool { return c >= utf8.RuneSelf })
 	case jsonASCIIUpper:
 		return jsonEscape(s, `\u%04X`, func(c rune) bool { return c >= utf8.RuneSelf })
+	case jsonSlashASCII:
+		return strings.ReplaceAll(jsonASCII.json(s), "/", `\/`)
+	case jsonASCIITwice:
+		return jsonASCII.json(jsonASCII.json(s))
+	case jsonSlashASCIITwice:
+		return jsonSlashASCII.json(jsonSlashASCII.json(s))
 	case jsonTwice:
 		return jsonGo.json(jsonGo.json(s))
 	case jsonHTMLTwice:

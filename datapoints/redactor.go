@@ -269,13 +269,13 @@ func (r *Redactor) add(label, secret string, encodings []encoding) {
 	}
 }
 
-// place chooses the window of a form: the middle, the end or the beginning,
+// place chooses the window of a form: near the middle, the end or the beginning,
 // whichever is the rarest. Tokens begin alike, keys in PEM begin and end
 // alike, numbered names have the same middle. It says if the form is known.
 func (r *Redactor) place(f *form, text string) (w uint64, there bool) {
 	fewest := -1
 	last := len(text) - window
-	for _, at := range [3]int{last / 2, last, 0} {
+	for _, at := range [...]int{last / 2, last / 4, last - last/4, last, 0} {
 		v := windowAt(text, at)
 		same := r.windows[v]
 		for _, o := range same {
@@ -364,6 +364,9 @@ func (r *Redactor) verify(s string, at int, w uint64, all []found, made *encoded
 			continue
 		}
 		if made.of != f || made.text == "" {
+			if maphash.String(r.seed, s[start:end]) != f.sum { // making its text takes longer
+				continue
+			}
 			*made = encoded{f, f.enc.apply(r.secrets[f.secret].text)}
 		}
 		if s[start:end] == made.text {

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -23,6 +24,8 @@ const awkward = "p@ss:w/rd&=+% ~*'()\"<>\\é\u2028𝄞"
 func formsByHand(s string) map[string]string {
 	js, _ := json.Marshal(s)
 	twice, _ := json.Marshal(string(js))
+	python := asciiOnly(plainJSON(s))
+	php := strings.ReplaceAll(python, "/", `\/`)
 	return map[string]string{
 		"raw":            s,
 		"base64 0":       base64.StdEncoding.EncodeToString([]byte(s)),
@@ -42,12 +45,36 @@ func formsByHand(s string) map[string]string {
 		"lower percent":  lowerPercents(url.QueryEscape(s)),
 		"JSON":           string(js),
 		"JSON in JSON":   string(twice),
+		"Python's JSON":  python,
+		"Python's twice": asciiOnly(plainJSON(python)),
+		"PHP's JSON":     php,
+		"PHP's twice":    strings.ReplaceAll(asciiOnly(plainJSON(php)), "/", `\/`),
 		"Go":             strconv.Quote(s),
 		"Go ASCII":       strconv.QuoteToASCII(s),
 		"HTML":           html.EscapeString(s),
 		"header":         "Basic " + base64.StdEncoding.EncodeToString([]byte("client:"+s)),
 		"form in base64": "Basic " + base64.StdEncoding.EncodeToString([]byte("client:"+url.QueryEscape(s))),
 	}
+}
+
+func plainJSON(s string) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(s)
+	return strings.NewReplacer(`\u2028`, "\u2028", `\u2029`, "\u2029").Replace(strings.TrimSpace(b.String()))
+}
+
+func asciiOnly(s string) string {
+	var b strings.Builder
+	for _, c := range utf16.Encode([]rune(s)) {
+		if c < 0x80 {
+			b.WriteByte(byte(c))
+		} else {
+			fmt.Fprintf(&b, `\u%04x`, c)
+		}
+	}
+	return b.String()
 }
 
 const (
