@@ -262,7 +262,7 @@ func TestTheExampleOfAnApprovalReportsThatNobodyAnswered(t *testing.T) {
 		if run.State != datapoints.Paused || run.At != "answer" || len(server.Escalations()) != 0 {
 			t.Fatal(end(run, err), server.Escalations())
 		}
-		time.Sleep(run.Wake.Sub(time.Now()))
+		time.Sleep(time.Until(run.Wake))
 		x = successor(store)
 		x.Secrets, x.PublicURL = secrets, "https://flows.example.test"
 		run, err = x.Resume(t.Context(), p, run.ID, nil)
