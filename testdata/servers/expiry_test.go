@@ -32,6 +32,7 @@ type tokenUser struct {
 	Dir    string
 	Cred   oauth2.Credential
 	Reject bool // reject each token, so that the next call renews it
+	Crowd  int  // so many callers do what stdin says, in place of asking all the time
 }
 
 type fileLocks string
@@ -113,6 +114,13 @@ func beTokenUser(told string) int {
 	if err := json.Unmarshal([]byte(told), &u); err != nil {
 		fmt.Println(err)
 		return 1
+	}
+	if u.Crowd > 0 {
+		if err := u.obey(os.Stdin); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		return 0
 	}
 	over := make(chan struct{})
 	go func() {
@@ -263,6 +271,13 @@ func login(t *testing.T, u tokenUser, a authorizer) {
 // process starts a process that uses the token. Its lines go to seen, "" at its end. The test's end ends it, if it was not killed.
 func (u tokenUser) process(t *testing.T, seen chan<- string) *exec.Cmd {
 	t.Helper()
+	child, _ := u.told(t, seen)
+	return child
+}
+
+// told is process, with what it is told by.
+func (u tokenUser) told(t *testing.T, seen chan<- string) (*exec.Cmd, io.Writer) {
+	t.Helper()
 	told, err := json.Marshal(u)
 	if err != nil {
 		t.Fatal(err)
@@ -302,7 +317,7 @@ func (u tokenUser) process(t *testing.T, seen chan<- string) *exec.Cmd {
 			t.Errorf("a process ended badly: %v", err)
 		}
 	})
-	return child
+	return child, stdin
 }
 
 // countsOf asks oidc.mjs which grants succeeded and failed.
