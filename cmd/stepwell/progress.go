@@ -54,7 +54,8 @@ type row struct {
 	paged   bool
 	why     string // skipped: the condition; failed: the kind
 	again   time.Time
-	until   time.Time // of a wait
+	until   time.Time            // of a wait
+	waiting map[string]time.Time // of a loop: which of its steps wait, until when
 	attempt int
 	limit   int
 	asked   bool
@@ -137,24 +138,6 @@ func (p *progress) Begin(ctx context.Context, s flow.Span) (context.Context, fun
 		return ctx, func(flow.End) {}
 	}
 	return ctx, p.locked(func(e flow.End) { p.iterationEnded(r, e) })
-}
-
-// waits shows that a step waits, until its end is told.
-func (p *progress) waits(s flow.Span) func(flow.End) {
-	r := p.byPath[keyOf(s.Path)]
-	if r == nil || r.loop || r.state == rowRetrying { // that it waits was told, with the reason
-		return func(flow.End) {}
-	}
-	r.state, r.until = rowWaiting, s.Until
-	if s.Until.IsZero() || s.Until.Sub(p.now()) > time.Second {
-		p.print(r)
-	}
-	p.changed()
-	return p.locked(func(e flow.End) {
-		if r.state == rowWaiting {
-			r.state = rowRunning
-		}
-	})
 }
 
 // locked holds the lock while an end is taken in.

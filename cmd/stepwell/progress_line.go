@@ -177,7 +177,10 @@ func (p *progress) counter(r *row, l layout) string {
 	if r.failed > 0 {
 		tail += fmt.Sprintf("  %d failed", r.failed)
 	}
-	if _, inner, ok := strings.Cut(r.inner, "]."); ok && r.failed == 0 {
+	_, inner, below := strings.Cut(r.inner, "].")
+	if until := r.soonest(); !until.IsZero() {
+		tail += fmt.Sprintf("  %s waits %s", k.cutMiddle(inner, 16), timeLeft(until.Sub(p.now())))
+	} else if below && r.failed == 0 {
 		tail += "  " + k.cutMiddle(inner, 16)
 	}
 	room := l.width - signColumns - l.id - 1 - columns(text) - 2 - columns(tail)
@@ -220,62 +223,6 @@ func soon(d time.Duration) string {
 		return short(d)
 	}
 	return strings.Replace(tenths(d.Round(100*time.Millisecond)), ".0s", "s", 1)
-}
-
-// waiting says until when: "until Mon 30 Nov 09:00 (8d 3h)".
-func (p *progress) waiting(r *row) string {
-	text := "waits for a message"
-	if r.state == rowPaused && r.loop {
-		return fmt.Sprintf("%d of %d, waits", r.done, r.count)
-	} else if r.holds && r.until.IsZero() {
-		return "waits"
-	}
-	if !r.until.IsZero() {
-		text = "until " + p.clock(r.until) + " (" + timeLeft(r.until.Sub(p.now())) + ")"
-		if r.title == "" || strings.HasPrefix(r.title, "callback") {
-			text = "waits for a message " + text
-		}
-	}
-	if !r.holds {
-		return text
-	}
-	if left := r.until.Sub(p.now()); left < time.Minute {
-		return fmt.Sprintf("round %d in %s", r.round+2, soon(left))
-	}
-	return fmt.Sprintf("round %d %s", r.round+2, strings.TrimPrefix(text, "waits for a message "))
-}
-
-// clock is a time as people here say it: today's without the day.
-func (p *progress) clock(t time.Time) string {
-	now, t := p.now().Local(), t.Local()
-	layout := "Mon 2 Jan 15:04"
-	switch {
-	case t.Format(time.DateOnly) == now.Format(time.DateOnly):
-		layout = "15:04:05"
-	case t.Year() != now.Year():
-		layout = "Mon 2 Jan 2006 15:04"
-	}
-	return t.Format(layout)
-}
-
-// timeLeft is a duration in its two largest units.
-func timeLeft(d time.Duration) string {
-	d = max(0, d)
-	units := []struct {
-		name string
-		size time.Duration
-	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}}
-	for i, u := range units {
-		if d < u.size {
-			continue
-		}
-		text := fmt.Sprintf("%d%s", d/u.size, u.name)
-		if i+1 < len(units) && d%u.size >= units[i+1].size {
-			text += fmt.Sprintf(" %d%s", d%u.size/units[i+1].size, units[i+1].name)
-		}
-		return text
-	}
-	return "0s"
 }
 
 // saved lists names as far as there is room: "→ access_token, orders (3), 2 more".

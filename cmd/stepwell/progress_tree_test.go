@@ -280,3 +280,34 @@ func TestPathsAreReadThroughRounds(t *testing.T) {
 		t.Errorf("rounds in a loop have no line: %v", got)
 	}
 }
+
+func TestALoopWhoseStepsWaitSaysHowLongStill(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, 80, 24, row{path: "each", loop: true})
+	s.clock = time.Date(2026, 11, 22, 5, 30, 0, 0, time.Local)
+	s.begin(flow.RunSpan, flow.Span{})
+	each := s.begin(flow.StepSpan, flow.Span{Path: "each", Count: 3})
+	var waits []func(flow.End)
+	for i, left := range []time.Duration{90 * time.Second, 45 * time.Second} {
+		path := fmt.Sprintf("each[%d].pause", i)
+		s.begin(flow.IterationSpan, flow.Span{Path: fmt.Sprintf("each[%d]", i)})
+		s.begin(flow.StepSpan, flow.Span{Path: path})
+		waits = append(waits, s.begin(flow.WaitSpan, flow.Span{Path: path, Until: s.clock.Add(left)}))
+	}
+	if text := s.pass(0); !strings.Contains(text, "◐ each      0 of 3 ") || !strings.Contains(text, "  pause waits 45s") {
+		t.Errorf("while both wait:\n%s", text)
+	}
+	if text := s.pass(30 * time.Second); !strings.Contains(text, "  pause waits 15s") {
+		t.Errorf("later:\n%s", text)
+	}
+	waits[1](flow.End{Outcome: "done"})
+	if text := s.pass(15 * time.Second); !strings.Contains(text, "  pause waits 45s") {
+		t.Errorf("when one goes on:\n%s", text)
+	}
+	waits[0](flow.End{Outcome: "waiting"})
+	each(flow.End{Outcome: "waiting"})
+	s.close()
+	if text := s.screen.text(); !strings.Contains(text, "⏸ each      0 of 3, waits until 05:31:30 (45s)") {
+		t.Errorf("when the run has paused:\n%s", text)
+	}
+}
