@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/stepwell/stepwell/flow"
 )
 
@@ -35,7 +37,13 @@ func flowPart(o flow.Outline) part {
 	if len(o.Finally) > 0 {
 		parts = append(parts, lastly(o.Finally))
 	}
-	return columnsOf(append(parts, pill("end")))
+	all := columnsOf(append(parts, pill("end")))
+	draw := all.draw
+	all.draw = func(d *drawing, x, y int) {
+		d.last = len(o.Finally) > 0 // in whichever column it is
+		draw(d, x, y)
+	}
+	return all
 }
 
 // tallest is how high one column of a picture gets.
@@ -102,7 +110,10 @@ func stack(parts []part) part {
 		}
 		all.ends = p.ends
 	}
+	last := slices.ContainsFunc(parts, func(p part) bool { return p.always })
 	all.draw = func(d *drawing, x, y int) {
+		defer func(before bool) { d.last = before }(d.last)
+		d.last = d.last || last
 		for i, p := range parts {
 			if i > 0 {
 				switch {
@@ -199,12 +210,9 @@ func choice(s flow.OutlineStep, yes part) part {
 	}
 	side := max(yes.right, head.right) + aside // where the other way begins
 	inner := max(yes.height, no.height)
-	all := part{left: max(yes.left, head.left), height: head.height + gap + inner, ends: yes.ends && no.ends && len(s.Else) > 0}
+	all := part{left: max(yes.left, head.left), height: head.height + gap + inner + gap/2, ends: yes.ends && no.ends && len(s.Else) > 0}
 	spine := side + no.left
 	all.right = spine + no.right + 2
-	if !all.ends {
-		all.height += gap / 2
-	}
 	all.draw = func(d *drawing, x, y int) {
 		head.draw(d, x, y)
 		middle, top := y+head.height/2, y+head.height+gap
@@ -212,9 +220,7 @@ func choice(s flow.OutlineStep, yes part) part {
 		d.path("edge", true, spot{x, y + head.height}, spot{x, top})
 		d.text("tag", x+7, top-9, "yes")
 		yes.draw(d, x, top)
-		if !yes.ends {
-			d.path("edge", false, spot{x, top + yes.height}, spot{x, bottom})
-		}
+		d.out(yes.ends, spot{x, top + yes.height}, spot{x, bottom})
 		d.text("tag", x+head.right+7, middle-6, "no")
 		if len(s.Else) == 0 {
 			d.path("edge", false, spot{x + head.right, middle}, spot{x + spine, middle}, spot{x + spine, bottom}, spot{x, bottom})
@@ -222,9 +228,7 @@ func choice(s flow.OutlineStep, yes part) part {
 		}
 		d.path("edge", true, spot{x + head.right, middle}, spot{x + spine, middle}, spot{x + spine, top})
 		no.draw(d, x+spine, top)
-		if !no.ends {
-			d.path("edge", false, spot{x + spine, top + no.height}, spot{x + spine, bottom}, spot{x, bottom})
-		}
+		d.out(no.ends, spot{x + spine, top + no.height}, spot{x + spine, bottom}, spot{x, bottom})
 	}
 	return all
 }
@@ -233,7 +237,7 @@ func choice(s flow.OutlineStep, yes part) part {
 // goes on after them comes back below it.
 func caughtPart(p part, clauses []flow.OutlineClause) part {
 	var list []part
-	reach, height, back := 0, 0, false
+	reach, height, back := 0, 0, false // whether a clause goes on below p
 	for i, c := range clauses {
 		q := clausePart(c)
 		list = append(list, q)
@@ -245,11 +249,7 @@ func caughtPart(p part, clauses []flow.OutlineClause) part {
 		back = back || !q.ends
 	}
 	trunk := p.right + aside/2
-	all := part{left: p.left, right: p.right + aside + reach + 2, height: max(p.height, height), ends: p.ends && !back}
-	if back {
-		all.height += gap / 2
-		all.right += aside / 2
-	}
+	all := part{left: p.left, right: p.right + aside + reach + 2 + aside/2, height: max(p.height, height) + gap/2, ends: p.ends && !back}
 	all.draw = func(d *drawing, x, y int) {
 		p.draw(d, x, y)
 		bottom, at := y+all.height, y
@@ -262,10 +262,8 @@ func caughtPart(p part, clauses []flow.OutlineClause) part {
 				d.path("dashed", true, spot{x + trunk, y + min(list[0].height/2, p.height/2, heading)}, spot{x + trunk, in}, spot{x + p.right + aside, in})
 			}
 			q.draw(d, x+p.right+aside+q.left, at)
-			if !q.ends {
-				out, far := x+p.right+aside+q.left+q.right, x+all.right-2
-				d.path("edge", false, spot{out, in}, spot{far, in}, spot{far, bottom}, spot{x, bottom})
-			}
+			out, far := x+p.right+aside+q.left+q.right, x+all.right-2
+			d.out(q.ends, spot{out, in}, spot{far, in}, spot{far, bottom}, spot{x, bottom})
 			at += q.height + padding
 		}
 		if !p.ends {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/stepwell/stepwell/flow"
@@ -16,9 +17,7 @@ func mermaid(o flow.Outline) string {
 	w.line(`begin(["<b>%s</b>"])`, mermaidText(o.Name))
 	ends := w.steps(o.Steps, []loose{{from: "begin"}})
 	if len(o.Finally) > 0 {
-		w.box("last", "<b>finally</b>", func() { w.steps(o.Finally, nil) })
-		w.join(ends, "last", true)
-		ends = []loose{{from: "last"}}
+		ends = w.lastly("last", "<b>finally</b>", o.Finally, ends)
 	}
 	w.line(`done(["end"])`)
 	w.join(ends, "done", false)
@@ -48,6 +47,7 @@ type mermaidWriter struct {
 	depth   int
 	edges   []string // after all nodes: an edge would make what it names where it stands
 	classes map[string][]string
+	fails   []string // fail steps that nothing around has taken so far
 }
 
 func (w *mermaidWriter) line(format string, args ...any) {
@@ -85,6 +85,30 @@ func (w *mermaidWriter) box(id, heading string, inside func()) {
 	w.line("end")
 }
 
+// inner writes the steps in a frame. The ways past a condition end in a dot of
+// their own: a frame has no bottom to which they could lead.
+func (w *mermaidWriter) inner(id string, steps []flow.OutlineStep, from []loose) {
+	ends := w.steps(steps, from)
+	if !slices.ContainsFunc(ends, func(e loose) bool { return e.label == "no" }) {
+		return
+	}
+	dot := id + "e"
+	w.line(`%s((" "))`, dot)
+	w.join(ends, dot, false)
+}
+
+// lastly writes what follows in any case, also after the fail steps before it.
+func (w *mermaidWriter) lastly(id, heading string, steps []flow.OutlineStep, ends []loose) []loose {
+	failed := w.fails
+	w.box(id, heading, func() { w.inner(id, steps, nil) })
+	w.join(ends, id, true)
+	for _, f := range failed {
+		w.join([]loose{{from: f}}, id, true)
+	}
+	w.fails = nil // what fails in it leads to nothing
+	return []loose{{from: id}}
+}
+
 // steps writes steps that follow each other, and gives the ends behind the last.
 func (w *mermaidWriter) steps(steps []flow.OutlineStep, ends []loose) []loose {
 	for _, s := range steps {
@@ -104,11 +128,16 @@ func (w *mermaidWriter) step(s flow.OutlineStep, ends []loose) []loose {
 		ends = []loose{{from: condition, label: "yes"}}
 		past = w.steps(s.Else, []loose{{from: condition, label: "no"}})
 	}
+	around := w.fails
+	w.fails = nil
 	w.verb(s, id)
 	w.join(ends, id, false)
 	out := []loose{{from: id}}
 	if s.Kind == "fail" {
-		out = nil
+		out, w.fails = nil, []string{id}
+	}
+	if len(s.Catch) > 0 { // whose edges say what becomes of them
+		w.fails = nil
 	}
 	for i, c := range s.Catch {
 		name := mermaidLines(pictureLook.broken(clauseName(c), 3))
@@ -118,17 +147,15 @@ func (w *mermaidWriter) step(s flow.OutlineStep, ends []loose) []loose {
 		}
 		clause := fmt.Sprintf("%sc%d", id, i+1)
 		w.join([]loose{{from: id, label: name, dashed: true}}, clause, true)
-		w.box(clause, "catch", func() { w.steps(c.Steps, nil) })
+		w.box(clause, "catch", func() { w.inner(clause, c.Steps, nil) })
 		if goesOnAfter(c.Steps) {
 			out = append(out, loose{from: clause})
 		}
 	}
 	if len(s.Finally) > 0 {
-		last := id + "f"
-		w.box(last, "finally", func() { w.steps(s.Finally, nil) })
-		w.join(out, last, true)
-		out = []loose{{from: last}}
+		out = w.lastly(id+"f", "finally", s.Finally, out)
 	}
+	w.fails = append(around, w.fails...)
 	return append(out, past...)
 }
 
@@ -183,10 +210,11 @@ func (w *mermaidWriter) compound(s flow.OutlineStep, id, name string, c caption)
 			w.branches(s, id, from)
 			return
 		}
-		ends := w.steps(s.Steps, from)
-		if again {
-			w.join(ends, id+"r", true)
+		if !again {
+			w.inner(id, s.Steps, from)
+			return
 		}
+		w.join(w.steps(s.Steps, from), id+"r", true)
 	})
 }
 
@@ -196,7 +224,7 @@ func (w *mermaidWriter) branches(s flow.OutlineStep, id string, from []loose) {
 		if len(b.Steps) == 0 {
 			w.line(`%s["%s"]`, branch, mermaidText(b.Name))
 		} else {
-			w.box(branch, mermaidText(b.Name), func() { w.steps(b.Steps, nil) })
+			w.box(branch, mermaidText(b.Name), func() { w.inner(branch, b.Steps, nil) })
 		}
 		w.join(from, branch, false)
 	}

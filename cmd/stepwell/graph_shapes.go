@@ -149,7 +149,10 @@ func framed(class string, head []string, in part, again bool) part {
 			d.text(class, x-left+padding, y+19+lineGap*i, line)
 		}
 		d.line("</g>")
+		last := d.last
+		d.last = false // from inside of a frame no way leads to what is behind it
 		in.draw(d, x, y+top)
+		d.last = last
 		if again {
 			side, bottom := x-left+padding+6, y+top+in.height
 			d.path("dashed", true, spot{x, bottom}, spot{x, bottom + padding}, spot{side, bottom + padding}, spot{side, y + top - padding/2}, spot{x, y + top - padding/2}, spot{x, y + top})

@@ -9,10 +9,24 @@ import (
 
 // A drawing is an SVG that grows. All places are whole numbers, so that the
 // same flow gives the same bytes everywhere.
-type drawing struct{ b strings.Builder }
+type drawing struct {
+	b    strings.Builder
+	last bool // a finally follows: what ends before it leads there
+}
 
 func (d *drawing) line(format string, args ...any) {
 	fmt.Fprintf(&d.b, format+"\n", args...)
+}
+
+// out draws the way out of a part: dashed if control does not come out of it
+// and a finally follows, none if none does.
+func (d *drawing) out(ends bool, spots ...spot) {
+	switch {
+	case !ends:
+		d.path("edge", false, spots...)
+	case d.last:
+		d.path("dashed", false, spots...)
+	}
 }
 
 func (d *drawing) rect(class string, x, y, w, h, radius int) {

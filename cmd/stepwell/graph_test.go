@@ -74,7 +74,7 @@ func TestAGraphIsTheSameTextEveryTime(t *testing.T) {
 // mermaidLine is what a line of Mermaid may look like: no text of a flow stands
 // outside quotes, and none within them can end them.
 var mermaidLine = regexp.MustCompile(`^ *(flowchart TD|direction TB|begin\(\["[^"]*"\]\)|done\(\["end"\]\)|end|subgraph \w+\["[^"]*"\]` +
-	`|\w+(\["[^"]*"\]|\[\["[^"]*"\]\]|\{\{"[^"]*"\}\}|\(\["[^"]*"\]\))|\w+ (-->|-\.->)(\|"[^"]*"\|)? \w+|classDef \w+ [\w:#,-]+( \d+)?|class [\w,]+ \w+)$`)
+	`|\w+(\["[^"]*"\]|\[\["[^"]*"\]\]|\{\{"[^"]*"\}\}|\(\["[^"]*"\]\)|\(\(" "\)\))|\w+ (-->|-\.->)(\|"[^"]*"\|)? \w+|classDef \w+ [\w:#,-]+( \d+)?|class [\w,]+ \w+)$`)
 
 func TestThePictureInTheDocumentationIsThatOfItsExample(t *testing.T) {
 	t.Parallel()
@@ -103,6 +103,51 @@ func TestNoTextOfAFlowBreaksOutOfMermaid(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestEveryWayOfAMermaidGraphLeadsSomewhere(t *testing.T) {
+	t.Parallel()
+	step := func(n int, kind, condition string) flow.OutlineStep {
+		s := flow.OutlineStep{Number: n, ID: fmt.Sprintf("s%d", n), Kind: kind, If: condition}
+		if kind == "fail" {
+			s.Fields = []flow.OutlineField{{Name: "fail", Text: "no"}}
+		}
+		return s
+	}
+	set := func(n int, condition string) []flow.OutlineStep { return []flow.OutlineStep{step(n, "set", condition)} }
+	fail := func(n int, condition string) []flow.OutlineStep { return []flow.OutlineStep{step(n, "fail", condition)} }
+	block, caught, checked := step(1, "block", ""), step(20, "set", ""), step(30, "set", "true")
+	block.Steps, block.Finally = append(fail(2, "a"), set(3, "b")...), set(4, "c")
+	caught.Catch = []flow.OutlineClause{{Steps: set(21, "d")}, {Steps: fail(22, "")}}
+	checked.Else = fail(31, "")
+	branches := step(40, "parallel", "")
+	branches.Branches = []flow.OutlineBranch{{Name: "one", Steps: set(41, "e")}, {Name: "two", Steps: fail(42, "f")}}
+	loop := step(50, "block", "")
+	loop.Loop, loop.Steps = &flow.OutlineLoop{As: "x", In: "y"}, set(51, "g")
+	o := flow.Outline{Name: "ways", Steps: []flow.OutlineStep{block, caught, checked, branches, loop}, Finally: set(60, "h")}
+	text := mermaid(o)
+	for _, edge := range []string{
+		`if3 -->|"no"| s1e`, "s3 --> s1e", // the end of a block
+		`if4 -->|"no"| s1fe`, `if21 -->|"no"| s20c1e`, `if41 -->|"no"| s40b1e`, `if60 -->|"no"| laste`, // … finally, clause, branch
+		`if42 -->|"no"| s40b2e`, `if51 -.->|"no"| s50r`, // a way that fails, and one that goes round
+		"s2 -.-> s1f", "s22 -.-> last", "s31 -.-> last", "s42 -.-> last", // what fails leads to the nearest finally
+	} {
+		if !strings.Contains(text, "  "+edge+"\n") {
+			t.Errorf("there is no %s", edge)
+		}
+	}
+	for _, edge := range []string{"s2 -.-> last", "s2 --> ", "s31 --> "} {
+		if strings.Contains(text, edge) {
+			t.Errorf("there is %s", edge)
+		}
+	}
+	if t.Failed() {
+		t.Log(text)
+	}
+	o.Finally = nil
+	if text := mermaid(o); strings.Contains(text, "s31 -") {
+		t.Errorf("without a finally what fails leads nowhere:\n%s", text)
 	}
 }
 
