@@ -440,3 +440,36 @@ func anchors(text string) []string {
 	}
 	return all
 }
+
+func TestDocsListEachExampleWhichSaysWhatItShows(t *testing.T) {
+	t.Parallel()
+	var files []string
+	for _, pattern := range []string{"examples/*.yaml", "examples/lib/*.yaml"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatal(pattern, err)
+		}
+		files = append(files, found...)
+	}
+	read := func(name string) string {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	readme, list := read("README.md"), read("examples/README.md")
+	sentence := regexp.MustCompile(`^# [A-Z][^.\n]{15,}(\n# [^.\n]*)*\.`)
+	for _, file := range files {
+		file = filepath.ToSlash(file)
+		if !strings.Contains(readme, "]("+file+")") {
+			t.Errorf("README.md does not list %s", file)
+		}
+		if !strings.Contains(list, "]("+strings.TrimPrefix(file, "examples/")+")") {
+			t.Errorf("examples/README.md does not list %s", file)
+		}
+		if !sentence.MatchString(read(file)) {
+			t.Errorf("%s does not begin with a sentence that says what it shows", file)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -56,5 +57,37 @@ func (c *Command) completeRuns(f *storeFlags) func(*cobra.Command, []string, str
 			ids = append(ids, r.ID+"\t"+r.Flow+", "+string(k.state(r)))
 		}
 		return ids, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completePoints gives runs, and behind one the names of its data points.
+func (c *Command) completePoints(f *storeFlags) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if len(args) != 1 {
+			return c.completeRuns(f)(cmd, args, typed)
+		}
+		quiet := *c
+		quiet.Stderr = io.Discard
+		k, err := quiet.open(cmd.Context(), *f, toRead)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		defer k.close()
+		r, err := quiet.find(cmd.Context(), k, args[0])
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		p, err := quiet.points(cmd.Context(), k, r.ID)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		own, inside := p.paths()
+		var names []string
+		for _, path := range append(own, inside...) {
+			if strings.HasPrefix(path, typed) {
+				names = append(names, path)
+			}
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,7 +16,8 @@ import (
 const dataHelp = `Shows the data points of a run. With a NAME it prints the bare value: text
 without quotes, everything else as JSON. -v adds every value that the name had, with the step,
 attempt, source and time, and when sensitive values were revealed. --reveal shows those,
-and is recorded in the run: when, and which names. NAME may be that of one iteration: notify[2].notification_id`
+and is recorded in the run: when, and which names. Of what is saved inside of a loop, a sub-flow
+or a page NAME tells the place, too: notify[2].notification_id, token/expires, orders#0.items`
 
 func (c *Command) dataVerb() *cobra.Command {
 	var f storeFlags
@@ -35,7 +37,7 @@ func (c *Command) dataVerb() *cobra.Command {
 	cmd.Flags().BoolVar(&o.reveal, "reveal", false, "show sensitive values, which is recorded in the run")
 	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show the history")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
-	cmd.ValidArgsFunction = c.completeRuns(&f)
+	cmd.ValidArgsFunction = c.completePoints(&f)
 	return cmd
 }
 
@@ -96,15 +98,7 @@ func (c *Command) data(ctx context.Context, f storeFlags, o dataFlags, id, name 
 func (c *Command) named(p *points, o dataFlags, r datapoints.Run, name string) ([]datapoints.Point, error) {
 	list := p.versions(name)
 	if len(list) == 0 {
-		var names []string
-		for _, v := range p.current() {
-			names = append(names, v.Name)
-		}
-		help := []string{}
-		if near := flow.Nearest(name, names); near != "" {
-			help = append(help, fmt.Sprintf("did you mean %q?", near))
-		}
-		return nil, wrong(fmt.Sprintf("run %s has no data point %q", shortID(r.ID), clean(name)), append(help, "see: stepwell data "+r.ID)...)
+		return nil, noPoint(p, r, name)
 	}
 	if o.verbose {
 		return list, nil
@@ -116,6 +110,59 @@ func (c *Command) named(p *points, o dataFlags, r datapoints.Run, name string) (
 		}
 	}
 	return []datapoints.Point{counts}, nil
+}
+
+// noPoint says that a run has no data point of a name, and which are like it:
+// of the same name elsewhere, or else in the same place.
+func noPoint(p *points, r datapoints.Run, name string) error {
+	own, inside := p.paths()
+	all := append(own, inside...)
+	those := func(is func(path string) bool) (list []string) {
+		for _, path := range all {
+			if is(path) {
+				list = append(list, path)
+			}
+		}
+		return list
+	}
+	last, place := name, name // which may be that of a step
+	if i := strings.LastIndexAny(name, "/."); i >= 0 {
+		last, place = name[i+1:], name[:i]
+	}
+	like := those(func(path string) bool { return path[strings.LastIndexAny(path, "/.")+1:] == last })
+	near := flow.Nearest(name, all)
+	if len(like) == 0 && near == "" {
+		like = those(func(path string) bool {
+			rest, ok := strings.CutPrefix(path, place)
+			return ok && strings.IndexAny(rest, "/.#[") == 0
+		})
+	}
+	if len(like) == 1 {
+		near = like[0]
+	}
+	var help []string
+	switch {
+	case len(like) > 1:
+		help = append(help, "there is "+someOf(like))
+	case near != "":
+		help = append(help, fmt.Sprintf("did you mean %q?", near))
+	case len(own) > 0:
+		help = append(help, "it has "+someOf(own))
+	}
+	see := "see: stepwell data " + r.ID
+	if len(inside) > 0 {
+		see += " -v"
+	}
+	return wrong(fmt.Sprintf("run %s has no data point %q", shortID(r.ID), clean(name)), append(help, see)...)
+}
+
+// someOf lists the first of many names.
+func someOf(names []string) string {
+	const most = 6
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
 // dataPoint prints the value of one data point.

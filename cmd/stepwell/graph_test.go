@@ -116,7 +116,9 @@ func TestEveryWayOfAMermaidGraphLeadsSomewhere(t *testing.T) {
 		return s
 	}
 	set := func(n int, condition string) []flow.OutlineStep { return []flow.OutlineStep{step(n, "set", condition)} }
-	fail := func(n int, condition string) []flow.OutlineStep { return []flow.OutlineStep{step(n, "fail", condition)} }
+	fail := func(n int, condition string) []flow.OutlineStep {
+		return []flow.OutlineStep{step(n, "fail", condition)}
+	}
 	block, caught, checked := step(1, "block", ""), step(20, "set", ""), step(30, "set", "true")
 	block.Steps, block.Finally = append(fail(2, "a"), set(3, "b")...), set(4, "c")
 	caught.Catch = []flow.OutlineClause{{Steps: set(21, "d")}, {Steps: fail(22, "")}}

@@ -20,8 +20,12 @@ func (c *Command) points(ctx context.Context, k *keeping, run string) (*points, 
 	if err != nil {
 		return nil, c.storeTrouble(k.file, err)
 	}
-	p := &points{all: got.Points, redactor: &datapoints.Redactor{}}
-	for _, v := range p.all {
+	p := &points{redactor: &datapoints.Redactor{}}
+	for _, v := range got.Points {
+		if strings.HasPrefix(v.Name, "#") { // the executor's own
+			continue
+		}
+		p.all = append(p.all, v)
 		p.redactor.AddValue(v.Value)
 	}
 	return p, nil
@@ -59,23 +63,51 @@ func pathOf(v datapoints.Point) string {
 	return v.Scope + "." + v.Name
 }
 
-// versions are all versions of a name, those in loops and sub-flows with it. A
-// name with a scope, "notify[2].id" or "token/id", is meant alone.
+// versions are all versions of a name, those in loops, pages and sub-flows with
+// it. A name with the place where it lives is meant alone: "notify[2].id",
+// "token/id", "list#0.items"; a "/" may stand before the name in any of them.
 func (p *points) versions(name string) []datapoints.Point {
-	scope, last := "", name
-	if i := strings.LastIndexByte(name, '/'); i >= 0 {
-		scope, last = name[:i+1], name[i+1:]
+	for _, is := range []func(datapoints.Point) bool{
+		func(v datapoints.Point) bool { return pathOf(v) == name },
+		func(v datapoints.Point) bool { return strings.TrimSuffix(v.Scope, "/")+"/"+v.Name == name },
+		func(v datapoints.Point) bool { return v.Name == name },
+	} {
+		if list := p.those(is); len(list) > 0 {
+			if list[0].Scope == "" { // its own: with the versions in loops and sub-flows
+				return p.those(func(v datapoints.Point) bool { return v.Name == name })
+			}
+			return list
+		}
 	}
-	if i := strings.LastIndexByte(name, ']'); i >= 0 && strings.HasPrefix(name[i:], "].") {
-		scope, last = name[:i+1], name[i+2:]
-	}
-	var list []datapoints.Point
+	return nil
+}
+
+func (p *points) those(is func(datapoints.Point) bool) (list []datapoints.Point) {
 	for _, v := range p.all {
-		if v.Name == last && (scope == "" || v.Scope == scope) {
+		if is(v) {
 			list = append(list, v)
 		}
 	}
 	return list
+}
+
+// paths are what each data point may be asked for with: the run's own by name,
+// then those in loops, pages and sub-flows with their place.
+func (p *points) paths() (own, inside []string) {
+	seen := map[string]bool{}
+	for _, v := range p.all {
+		path := pathOf(v)
+		switch {
+		case seen[path]:
+			continue
+		case v.Scope == "":
+			own = append(own, path)
+		default:
+			inside = append(inside, path)
+		}
+		seen[path] = true
+	}
+	return own, inside
 }
 
 // shown is a value's JSON as it may be shown.
