@@ -142,6 +142,8 @@ func TestFourProcessesOutliveEveryExpiry(t *testing.T) {
 	a := newOIDC(t, newKeys(t), 1)
 	u := tokenUser{Dir: t.TempDir(), Cred: a.renewable()}
 	u.Cred.Name = "ehr"
+	const soonest = 375 * time.Millisecond // of a second half is margin; the rest is used up to 75% at least
+	began := time.Now()
 	login(t, u, a)
 
 	seen := make(chan string)
@@ -163,18 +165,12 @@ func TestFourProcessesOutliveEveryExpiry(t *testing.T) {
 		}
 	}
 	counts := countsOf(t, a)
-	t.Logf("%d tokens were seen; the server counts %v", len(fingerprints), counts)
-	for name, n := range counts {
-		switch refreshes := int(n.(float64)); {
-		case name == "refresh_token ok":
-			if refreshes < expiries || refreshes > len(fingerprints)+1 { // one more may be on its way
-				t.Errorf("%d refreshes for %d tokens", refreshes, len(fingerprints))
-			}
-		case strings.HasSuffix(name, " ok"):
-		case n != 0.0:
-			t.Errorf("%s: %v", name, n)
-		}
+	most := int(time.Since(began)/soonest) + 1
+	t.Logf("%d tokens were seen; the server counts %v; there was time for %d renewals", len(fingerprints), counts, most)
+	if n, _ := counts["refresh_token ok"].(float64); int(n) < expiries || int(n) > most {
+		t.Errorf("%v refreshes for %d expiries", n, expiries)
 	}
+	nothingRefused(t, counts)
 	client, closing, err := shared(u.Dir)
 	if err != nil {
 		t.Fatal(err)
@@ -184,12 +180,18 @@ func TestFourProcessesOutliveEveryExpiry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := s.Token(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	if _, err := s.Token(t.Context()); err != nil {
+		t.Errorf("the login is lost: %v", err)
 	}
-	if about := introspect(t, a, token.Access.RevealText()); about["active"] != true {
-		t.Errorf("the last token: %v", about)
+}
+
+// nothingRefused checks that a server has refused and revoked nothing.
+func nothingRefused(t *testing.T, counts map[string]any) {
+	t.Helper()
+	for name, n := range counts {
+		if !strings.HasSuffix(name, " ok") && n != 0.0 {
+			t.Errorf("%s: %v", name, n)
+		}
 	}
 }
 
@@ -225,11 +227,7 @@ func TestAProcessThatIsKilledRevokesNoFamily(t *testing.T) {
 	}
 	counts := countsOf(t, a)
 	t.Logf("%d kills, %d logins; the server counts %v", kills, logins, counts)
-	for name, n := range counts {
-		if !strings.HasSuffix(name, " ok") && n != 0.0 {
-			t.Errorf("%s: %v", name, n)
-		}
-	}
+	nothingRefused(t, counts)
 	if counts["refresh_token ok"] == nil {
 		t.Error("nothing was renewed")
 	}
