@@ -74,6 +74,8 @@ func (r *reader) clauses(p Pair) []*Clause {
 		}
 		if steps, has := f.get("steps"); has {
 			c.Steps = r.list(steps)
+		} else if c.When == nil && !f.guessed("steps") {
+			f.missing("steps", "the clause", "what is done then; `on_error: continue` goes on without doing anything")
 		}
 		all = append(all, c)
 	}

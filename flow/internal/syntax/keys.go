@@ -300,7 +300,7 @@ var (
 
 	clauseKeys = Table{"clause", []Key{
 		{Name: "when", Takes: "expression", Doc: "which failures it takes, over `error`; all but unknown ones without it"},
-		{Name: "steps", Takes: "steps", Required: true, Doc: "what is done then"},
+		{Name: "steps", Takes: "steps", Doc: "what is done then; without it the run only goes on"},
 	}}
 
 	pollKeys = Table{"poll", []Key{
