@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -10,25 +11,10 @@ import (
 	"time"
 
 	"github.com/stepwell/stepwell/flow/internal/answer"
-	"github.com/stepwell/stepwell/flow/internal/check"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/trust"
 )
-
-// checkCredentials tells the checker what the kinds of credentials are.
-func checkCredentials(kinds Credentials) map[string]check.CredentialKind {
-	known := make(map[string]check.CredentialKind, len(kinds))
-	for name, k := range kinds {
-		s := k.Spec()
-		kind := check.CredentialKind{Doc: s.Doc, Fields: checkFields(s.Fields), Send: check.SendRule(s.Send)}
-		if s.Check != nil {
-			kind.Check = func(with check.Static) []check.Complaint { return checkComplaints(s.Check(with)) }
-		}
-		known[name] = kind
-	}
-	return known
-}
 
 // providers are those of a run, by what their credentials are made of.
 type providers struct {
@@ -104,6 +90,14 @@ func (a *authorization) open() error {
 			return err
 		}
 	}
+	if a.of.Login != nil {
+		given, err := a.given(&in)
+		if err != nil {
+			return err
+		}
+		in.Make = func(ctx context.Context) (Token, error) { return w.login(ctx, a.of, given) }
+		key += "\x00" + in.Identity
+	}
 	w.providers.mu.Lock()
 	defer w.providers.mu.Unlock()
 	if a.provider = w.providers.open[key]; a.provider != nil {
@@ -118,6 +112,37 @@ func (a *authorization) open() error {
 	}
 	w.providers.open[key], a.provider = p, p
 	return nil
+}
+
+// given are the inputs for the steps of a credential. What they and the secrets
+// are that the steps read is part of the token's identity.
+func (a *authorization) given(in *CredentialInput) (Inputs, error) {
+	e := a.c.env
+	given := Inputs{}
+	for _, input := range a.of.Login.Flow.Inputs {
+		v, err := e.Value(&expression.Ref{Root: "inputs", Name: input.Name, Handle: &plan.Ref{Input: input, Flow: a.of.Flow}})
+		if err != nil {
+			return nil, err
+		}
+		text, err := v.JSON()
+		if err != nil {
+			return nil, err
+		}
+		given[input.Name] = json.RawMessage(text)
+	}
+	in.Identity = a.of.Login.Digest
+	for _, r := range a.of.Login.Reads {
+		if r.Input != nil {
+			in.Identity += fmt.Sprintf(" %q=%s", r.Input.Name, given[r.Input.Name])
+			continue
+		}
+		secret, err := a.c.w.secrets[r.Secret].JSON()
+		if err != nil {
+			return nil, err
+		}
+		in.Identity += fmt.Sprintf(" %q=%s", r.Secret.Name, secret)
+	}
+	return given, nil
 }
 
 // only takes over the origins that the credential lists: it goes to those alone.

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -301,6 +303,22 @@ func planned(a Action, in Input) (c Call, err error) {
 		return c, proper(known)
 	}
 	return c, err
+}
+
+// loginError is why the steps of a credential ended without a token.
+func loginError(of *plan.Credential, e *Error) error {
+	failed := *e
+	switch {
+	case e.Kind == KindUnknown: // of the login, which is begun anew
+		failed.Kind = KindNetwork
+	case e.Kind == KindNetwork, e.Kind == KindTimeout, e.Kind == KindInterrupted:
+	case e.Kind == KindHTTP && (e.Status >= 500 || e.Status == 408 || e.Status == 425 || e.Status == 429):
+	default:
+		failed.Kind = KindAuth
+	}
+	failed.Message, failed.Step, failed.Place = "credential "+of.Name+", step "+e.Step+": "+e.Message, "", of.Span
+	failed.Hints = slices.DeleteFunc(slices.Clone(e.Hints), func(h string) bool { return strings.Contains(h, "--assume") })
+	return &failed
 }
 
 // proper is an action's error, but not of a kind that says something of the

@@ -25,10 +25,11 @@ type Plan struct {
 	compiled *plan.Plan
 	actions  Actions
 	kinds    Credentials
-	digest   string                // of the files that it was made from
-	within   []string              // by node: its path below the node of its scope
-	rounds   [][]*plan.Node        // by node: what has rounds around it in its scope, the outermost first
-	nodes    map[string]*plan.Node // by path, iterations as "[]"
+	logins   map[*plan.Credential]*Plan // of type steps
+	digest   string                     // of the files that it was made from
+	within   []string                   // by node: its path below the node of its scope
+	rounds   [][]*plan.Node             // by node: what has rounds around it in its scope, the outermost first
+	nodes    map[string]*plan.Node      // by path, iterations as "[]"
 }
 
 // Name is the flow's name.
@@ -197,8 +198,16 @@ func Compile(fsys fs.FS, file string, kit Kit) (*Plan, error) {
 			f.Bare, f.Work.Timeout = false, finallyTime
 		}
 	}
-	p := &Plan{compiled: compiled, actions: kit.Actions, kinds: kit.Credentials, digest: digest(compiled.Files)}
+	p := &Plan{compiled: compiled, actions: kit.Actions, kinds: kit.Credentials, digest: digest(compiled.Files), logins: map[*plan.Credential]*Plan{}}
 	p.index()
+	for _, c := range compiled.Credentials {
+		if c.Login != nil {
+			c.Login.Flow.Files = compiled.Files
+			login := &Plan{compiled: c.Login.Flow, actions: kit.Actions, kinds: kit.Credentials, digest: p.digest, logins: p.logins}
+			login.index()
+			p.logins[c] = login
+		}
+	}
 	return p, nil
 }
 
@@ -255,6 +264,20 @@ func checkKit(kit Kit) check.Kit {
 		k.Actions[name] = action
 	}
 	return k
+}
+
+// checkCredentials tells the checker what the kinds of credentials are.
+func checkCredentials(kinds Credentials) map[string]check.CredentialKind {
+	known := make(map[string]check.CredentialKind, len(kinds))
+	for name, k := range kinds {
+		s := k.Spec()
+		kind := check.CredentialKind{Doc: s.Doc, Fields: checkFields(s.Fields), Send: check.SendRule(s.Send)}
+		if s.Check != nil {
+			kind.Check = func(with check.Static) []check.Complaint { return checkComplaints(s.Check(with)) }
+		}
+		known[name] = kind
+	}
+	return known
 }
 
 func checkComplaints(found []Complaint) []check.Complaint {

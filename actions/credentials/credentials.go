@@ -1,5 +1,5 @@
 // Package credentials has the kinds of credentials that a flow finds without
-// anybody adding them: oauth2, basic, bearer and api_key.
+// anybody adding them: oauth2, basic, bearer, api_key and steps.
 //
 // Nothing in it is global: tokens belong to an oauth2.Client, connections to an
 // actions.Client. A program that has no flows with credentials does without this
@@ -29,6 +29,7 @@ func Builtin() flow.Credentials { return Of(new(actions.Client), new(oauth2.Clie
 func Of(calls *actions.Client, tokens *oauth2.Client) flow.Credentials {
 	return flow.Credentials{
 		"oauth2":  oauthKind{calls, tokens},
+		"steps":   stepsKind{tokens},
 		"basic":   fixedKind{basicSpec, basic},
 		"bearer":  fixedKind{bearerSpec, bearer},
 		"api_key": fixedKind{keySpec, key},

@@ -95,18 +95,18 @@ type course struct {
 }
 
 // run runs steps with the credentials above; more are keys of ehr.
-func (s *ward) run(t *testing.T, more, steps string, kinds ...flow.Credentials) course {
+func (s *ward) run(t *testing.T, more, steps string) course {
+	t.Helper()
+	return s.runWith(t, strings.ReplaceAll(ours, " MORE", more)+"\n", steps)
+}
+
+func (s *ward) runWith(t *testing.T, declared, steps string) course {
 	t.Helper()
 	text := "stepwell: 1\nname: ward\ninputs: { url: string, other: { type: string, default: \"\" } }\nsecrets: { key: { env: KEY } }\ncredentials:" +
-		strings.ReplaceAll(ours, " MORE", more) + "\nsteps:\n" + steps
+		declared + "steps:\n" + steps
 	calls := new(actions.Client)
 	t.Cleanup(calls.CloseIdle)
 	kit := flow.Kit{Actions: calls.Actions(), Credentials: credentials.Of(calls, new(oauth2.Client))}
-	for _, k := range kinds {
-		for name, kind := range k {
-			kit.Credentials[name] = kind
-		}
-	}
 	p, err := flow.Compile(fstest.MapFS{"ward.yaml": {Data: []byte(text)}}, "ward.yaml", kit)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
@@ -385,5 +385,63 @@ outputs: { kind: "${{ data.kind }}", scope: "${{ data.scope }}", until: "${{ dat
 	}
 	if got := c.run.Outputs.String(); strings.Contains(got, "Bearer") {
 		t.Error("what is saved of it is not sensitive:", got)
+	}
+}
+
+func TestACredentialOfStepsLogsInOnceAndAgainWhenItsTokenIsRefused(t *testing.T) {
+	t.Parallel()
+	logins := 0
+	s := newWard(t, func(nth int, w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/login" {
+			logins++
+			if logins == 1 {
+				w.WriteHeader(503)
+				return true
+			}
+			fmt.Fprintf(w, `{"session":{"key":"session-key-%d"},"life":600}`, logins)
+			return true
+		}
+		if r.Header.Get("X-Session") != "session-key-3" && logins < 3 && r.URL.Path == "/b" {
+			w.WriteHeader(401)
+		}
+		io.WriteString(w, "{}")
+		return true
+	})
+	c := s.runWith(t, `
+  legacy:
+    type: steps
+    steps:
+      - id: login
+        action: http
+        retry: { attempts: 2, backoff: { initial: 1ms } }
+        with: { method: PUT, url: "${{ inputs.url }}/login", json: { pin: "${{ secrets.key }}" } }
+        save: { session: session.key, life: life }
+      - id: name
+        set: { whole: "${{ data.session }}" }
+    token: ${{ data.whole }}
+    expires_in: ${{ data.life }}
+    send: { header: X-Session }
+`, `  - { id: a, action: http, with: { url: "${{ inputs.url }}/a", auth: legacy } }
+  - { id: b, action: http, with: { method: POST, url: "${{ inputs.url }}/b", auth: legacy } }
+  - { id: c, action: http, with: { url: "${{ inputs.url }}/c", auth: legacy } }`)
+	s.want(t, c, "", "1 200", "PUT /login", "PUT /login", "GET /a", "POST /b", "PUT /login", "POST /b", "GET /c")
+}
+
+func TestAFailedLoginNamesItsStep(t *testing.T) {
+	t.Parallel()
+	s := newWard(t, func(nth int, w http.ResponseWriter, r *http.Request) bool {
+		w.WriteHeader(403)
+		return true
+	})
+	c := s.runWith(t, `
+  legacy:
+    type: steps
+    steps: [ { id: login, action: http, with: { method: POST, url: "${{ inputs.url }}/login", json: { pin: "${{ secrets.key }}" } }, save: { session: key } } ]
+    token: ${{ data.session }}
+`, `  - { id: a, action: http, with: { url: "${{ inputs.url }}/a", auth: legacy } }
+  - { id: b, on_error: continue, action: http, with: { url: "${{ inputs.url }}/b", auth: legacy } }`)
+	s.want(t, c, flow.KindAuth, "1 403", "POST /login")
+	if !strings.Contains(c.text, "credential legacy, step login: the server answered 403") {
+		t.Error(c.text)
 	}
 }

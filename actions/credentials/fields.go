@@ -78,14 +78,20 @@ func oauthFields() []flow.Field {
 			{Type: flow.BooleanField, Constant: true},
 			{Type: flow.ObjectField, Fields: []flow.Field{{Name: "alg", Type: flow.TextField, Required: true, Constant: true, Doc: "The algorithm of the proofs, such as ES256."}}},
 		}, Doc: "Whether the token is bound to a key that is made for it (RFC 9449)."},
+		duration("timeout", "How long one token request may take.", "60s"),
+		texts("endpoint_origins", "Further origins at which discovered endpoints may be, also over plain http. A URL stands for its origin."),
+	}
+	return slices.Concat(fields, keepingFields(), actions.SecurityFields())
+}
+
+// keepingFields say how long a token is kept and used.
+func keepingFields() []flow.Field {
+	return []flow.Field{
 		{Name: "refresh_early", Type: flow.ChoiceField, Default: "auto", Fields: []flow.Field{{Type: flow.TextField, OneOf: []string{"auto"}, Constant: true}, {Type: flow.DurationField}},
 			Doc: "How long before its end a token is not used any more."},
 		duration("default_lifetime", "How long a token is good of which the server does not say it.", "5m"),
-		duration("timeout", "How long one token request may take.", "60s"),
-		texts("endpoint_origins", "Further origins at which discovered endpoints may be, also over plain http. A URL stands for its origin."),
 		word("cache", "How long the token is kept: store, as long as the store; process, as long as the program runs; run, for one run; none, for one call.", "store", "store", "process", "run", "none"),
 	}
-	return append(fields, actions.SecurityFields()...)
 }
 
 func assertionField() flow.Field {

@@ -68,8 +68,6 @@ func (k oauthKind) credential(in flow.CredentialInput) (oauth2.Credential, error
 		to         *time.Duration
 	}{
 		{"timeout", f.text("timeout"), &c.Timeout},
-		{"refresh_early", f.text("refresh_early"), &c.RefreshEarly},
-		{"default_lifetime", f.text("default_lifetime"), &c.DefaultLifetime},
 		{"assertion.lifetime", a.text("lifetime"), &c.Assertion.Lifetime},
 	} {
 		if d.text == "" || d.text == "auto" {
@@ -79,6 +77,9 @@ func (k oauthKind) credential(in flow.CredentialInput) (oauth2.Credential, error
 		if *d.to, err = flow.ParseDuration(d.text); err != nil {
 			return c, authError("credential " + in.Name + ": `" + d.name + "` is not a duration such as 4m")
 		}
+	}
+	if err := keeping(&c, f); err != nil {
+		return c, err
 	}
 	return k.secured(c, f, in.File)
 }
@@ -133,4 +134,53 @@ func (s source) Prove(t flow.Token, r *flow.Outgoing) error {
 // Challenged implements flow.Prover: it takes note of nonces (RFC 9449 §9).
 func (s source) Challenged(t flow.Token, r flow.Result) bool {
 	return t.Type == "DPoP" && s.Source.Challenged(r.URL, r.Status, http.Header(r.Headers))
+}
+
+// stepsKind keeps tokens in which steps end.
+type stepsKind struct{ tokens *oauth2.Client }
+
+// Spec implements flow.CredentialKind. What the steps are is the language's to say.
+func (k stepsKind) Spec() flow.CredentialSpec {
+	return flow.CredentialSpec{
+		Doc:    "A token in which steps end, any login that there is, kept and renewed as those of oauth2 are.",
+		Fields: keepingFields(),
+	}
+}
+
+// Open implements flow.CredentialKind.
+func (k stepsKind) Open(ctx context.Context, in flow.CredentialInput) (flow.TokenProvider, error) {
+	f := fieldsOf(in.Args)
+	c := oauth2.Credential{Name: in.Name, Run: in.Run, Identity: in.Identity, Keep: f.text("cache")}
+	c.Make = func(ctx context.Context) (oauth2.Made, error) {
+		began := time.Now()
+		t, err := in.Make(ctx)
+		m := oauth2.Made{Access: t.Access.RevealText(), Type: t.Type}
+		if !t.Expires.IsZero() {
+			m.Lifetime = max(t.Expires.Sub(began), time.Second)
+		}
+		return m, err
+	}
+	if err := keeping(&c, f); err != nil {
+		return nil, err
+	}
+	s, err := k.tokens.Source(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return source{s}, nil
+}
+
+// keeping reads how long a token is kept and used.
+func keeping(c *oauth2.Credential, f fields) error {
+	for name, to := range map[string]*time.Duration{"refresh_early": &c.RefreshEarly, "default_lifetime": &c.DefaultLifetime} {
+		text := f.text(name)
+		if text == "" || text == "auto" {
+			continue
+		}
+		var err error
+		if *to, err = flow.ParseDuration(text); err != nil {
+			return authError("credential " + c.Name + ": `" + name + "` is not a duration such as 4m")
+		}
+	}
+	return nil
 }

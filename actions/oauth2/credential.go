@@ -1,6 +1,7 @@
 package oauth2
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net"
@@ -60,6 +61,18 @@ type Credential struct {
 	Run                              string        // the run that asks; part of what makes tokens different with Keep "run"
 	Certificate                      string        // the client certificate (PEM) that Carrier presents, for it binds the token
 	Carrier                          Carrier       // for a credential with `tls` or `proxy`; nil: the Client's
+
+	// Make gets the token in another way than from a token endpoint: nothing of what
+	// says how to ask one counts then. It is kept, renewed and rejected as any other.
+	// Identity says what the token is made of. The error should be a *flow.Error.
+	Make     func(ctx context.Context) (Made, error)
+	Identity string
+}
+
+// Made is a token that somebody else has got.
+type Made struct {
+	Access, Type string
+	Lifetime     time.Duration // from the moment at which Make was called; 0: it is not known
 }
 
 // An Assertion is a signed JWT (RFC 7523): of the client with private_key_jwt
@@ -137,7 +150,11 @@ func (c *Credential) complete() *flow.Error {
 			c.ClientAuth = "none"
 		}
 	}
-	for _, check := range []func() *flow.Error{c.checkWords, c.checkPlace, c.checkGrant, c.checkClient} {
+	checks := []func() *flow.Error{c.checkWords, c.checkPlace, c.checkGrant, c.checkClient}
+	if c.Make != nil {
+		checks = checks[:1]
+	}
+	for _, check := range checks {
 		if err := check(); err != nil {
 			return err
 		}

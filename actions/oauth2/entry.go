@@ -161,6 +161,9 @@ func (s *Source) fingerprint(key []byte) string {
 	add(c.Assertion.Key, c.Assertion.Kid, c.Assertion.Subject, c.Assertion.Audience)
 	add(c.Token.AccessToken, c.AuthorizationURL, c.DeviceURL)
 	pairs(c.AuthorizationParams)
+	if c.Make != nil {
+		add("made", c.Identity)
+	}
 	add(c.Keep)
 	if c.Keep == "run" {
 		add(c.Run)

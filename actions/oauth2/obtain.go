@@ -2,6 +2,7 @@ package oauth2
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -13,6 +14,9 @@ import (
 // grant if there is none or it is refused. base is what is known of the token
 // before. What is obtained is kept before anybody uses it.
 func (s *Source) obtain(ctx context.Context, base kept) (kept, *flow.Error) {
+	if s.cred.Make != nil {
+		return s.made(ctx, base)
+	}
 	proof := base.key
 	if s.cred.DPoP == "" {
 		proof = nil
@@ -44,6 +48,24 @@ func (s *Source) obtain(ctx context.Context, base kept) (kept, *flow.Error) {
 		return kept{}, f.Error
 	}
 	return s.keep(ctx, base, a, begun), nil
+}
+
+// made gets a token from who makes it.
+func (s *Source) made(ctx context.Context, base kept) (kept, *flow.Error) {
+	begun := time.Now()
+	m, err := s.cred.Make(ctx)
+	if err == nil {
+		if why := odd(m.Access); why != "" {
+			err = s.cred.invalid("the token %s", why)
+		}
+	}
+	if err != nil {
+		f := &flow.Error{Kind: flow.KindAuth, Message: s.cred.called() + ": " + s.clean(err.Error())}
+		errors.As(err, &f)
+		s.remember(&failure{Error: f, refused: f.Kind == flow.KindAuth})
+		return kept{}, f
+	}
+	return s.keep(ctx, base, answer{access: m.Access, kind: m.Type, lifetime: m.Lifetime}, begun), nil
 }
 
 // refresh uses a refresh token. Before it is sent it is taken out of what is

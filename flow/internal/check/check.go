@@ -72,6 +72,8 @@ type checker struct {
 	secretNames map[string]*variable
 	messages    map[string]*variable // callbacks
 	authorities map[string]*plan.Credential
+	opening     []string                // of a credential's steps: that credential, and those that led to it
+	reads       map[string]*plan.Ref    // … the inputs and secrets that they are made of
 	around      map[*syntax.Step]string // of steps that call sub-flows: in what they are repeated
 	declared    map[string]*declaration
 	points      map[*plan.Point]*variable

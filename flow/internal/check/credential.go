@@ -35,15 +35,23 @@ const (
 // credentials compiles what says how requests are authorized.
 func (c *checker) credentials() {
 	c.authorities = make(map[string]*plan.Credential, len(c.file.Credentials))
-	before := c.at
-	for _, s := range c.file.Credentials {
-		c.at = place{credential: true}
-		c.authorities[s.Name] = c.credential(s)
+	if len(c.opening) > 0 { // a credential's steps: those that they use are compiled there
+		return
 	}
-	c.at = before
+	for _, s := range c.file.Credentials {
+		if c.authorities[s.Name] == nil {
+			c.authorities[s.Name] = c.credential(s)
+		}
+	}
 }
 
 func (c *checker) credential(s *syntax.Credential) *plan.Credential {
+	before, space := c.at, c.space
+	c.at = place{credential: true}
+	defer func() { c.at, c.space = before, space }()
+	for c.space.parent != nil { // it is made of what is outside of loops
+		c.space = c.space.parent
+	}
 	p := &plan.Credential{Name: s.Name, Kind: s.Type.Name, Index: len(c.authorizing), Flow: c.node, Span: s.ID.Span}
 	c.authorizing = append(c.authorizing, p)
 	if s.Fields == nil { // that was reported
@@ -58,6 +66,9 @@ func (c *checker) credential(s *syntax.Credential) *plan.Credential {
 		c.at.subject = true
 		r.json(s.Fields)
 		c.at.subject = false
+	}
+	if s.Login != nil && known {
+		c.login(s, p)
 	}
 	c.placing(s, known, kind.Send, p)
 	if s.RejectOn != nil {
@@ -74,10 +85,6 @@ func (c *checker) credential(s *syntax.Credential) *plan.Credential {
 
 func (c *checker) unknownKind(s *syntax.Credential) {
 	if s.Type.Name == "" {
-		return
-	}
-	if s.Type.Name == "steps" {
-		c.errorAt(s.Type.Span, diag.NotInThisBuild, "log in with steps of the flow, save the token, and send it in `headers`", "credentials that are made of steps are not in this version")
 		return
 	}
 	names := slices.Sorted(maps.Keys(c.kit.Credentials))
@@ -235,7 +242,20 @@ func (c *checker) authority(n *syntax.Node, name string, must bool) *plan.Creden
 	if p := c.authorities[name]; p != nil {
 		return p
 	}
-	names := slices.Sorted(maps.Keys(c.authorities))
+	names := make([]string, 0, len(c.file.Credentials))
+	for _, s := range c.file.Credentials {
+		switch {
+		case s.Name != name:
+			names = append(names, s.Name)
+		case slices.Contains(c.opening, name):
+			c.errorAt(n.Span, diag.FlowCycle, "", "the steps of the credential %q lead back to it: it would never have a token", name)
+			return nil
+		default:
+			c.authorities[name] = c.credential(s)
+			return c.authorities[name]
+		}
+	}
+	slices.Sort(names)
 	hint := "declare it: `credentials: { " + name + ": { type: … } }`"
 	if near := expression.Suggest(name, names); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)

@@ -25,6 +25,9 @@ func (c *checker) Root(root string) (why string, ok bool) {
 		}
 		return "a credential is made of inputs and secrets", false
 	}
+	if root == "run" && len(c.opening) > 0 {
+		return "a credential's steps are made of inputs, secrets and their own data points", false
+	}
 	switch root {
 	case "", "inputs", "secrets", "data", "steps", "run", "callbacks":
 		return "", true
@@ -71,12 +74,14 @@ func (c *checker) Name(root, name string) (expression.Name, bool) {
 		if !ok {
 			return expression.Name{}, false
 		}
+		c.read("inputs."+name, v)
 		return v.info(), true
 	case "secrets":
 		v, ok := c.secretNames[name]
 		if !ok {
 			return expression.Name{}, false
 		}
+		c.read("secrets."+name, v)
 		return v.info(), true
 	case "callbacks":
 		v, ok := c.messages[name]
@@ -100,6 +105,13 @@ func (c *checker) Name(root, name string) (expression.Name, bool) {
 		return c.loopVariable(name)
 	}
 	return expression.Name{}, false
+}
+
+// read notes what the steps of a credential are made of.
+func (c *checker) read(name string, v *variable) {
+	if c.reads != nil {
+		c.reads[name] = &v.ref
+	}
 }
 
 // maxSuggested is for how many unknown names a near one is looked for: each

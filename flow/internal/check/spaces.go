@@ -1,7 +1,11 @@
 package check
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/stepwell/stepwell/flow/diag"
 	"github.com/stepwell/stepwell/flow/internal/expression"
@@ -211,4 +215,100 @@ func (v *variable) initial() cell {
 	}
 	class := v.class(p.Name, plan.Plain)
 	return cell{typ: p.Type, sensitive: class == plan.Sensitive, pii: class == plan.PII}
+}
+
+// login compiles the steps that end in a token, as a flow of their own.
+func (c *checker) login(s *syntax.Credential, p *plan.Credential) {
+	l := s.Login
+	tree := &syntax.Flow{File: c.file.File, Span: s.ID.Span, Name: s.ID, Inputs: c.file.Inputs, Secrets: c.file.Secrets, Data: l.Data,
+		Credentials: c.file.Credentials, HTTPRetry: c.file.HTTPRetry, Steps: l.Steps}
+	if c.file.HTTP != nil {
+		http := *c.file.HTTP
+		http.Pairs = slices.DeleteFunc(slices.Clone(http.Pairs), func(p syntax.Pair) bool { return p.Key == "auth" })
+		tree.HTTP = &http
+	}
+	for _, out := range []struct {
+		name string
+		node *syntax.Node
+	}{{"token", l.Token}, {"expires_in", l.ExpiresIn}} {
+		if out.node != nil {
+			tree.Outputs = append(tree.Outputs, syntax.Pair{Key: out.name, KeySpan: out.node.Span, Value: out.node})
+		}
+	}
+	for _, step := range l.Steps {
+		c.plainStep(step)
+	}
+	c.lifetime(l.ExpiresIn)
+	steps := c.steps
+	inner := newChecker(tree, c.project)
+	inner.outer, inner.caller, inner.gifts = c.outer, c.caller, c.gifts
+	inner.opening, inner.reads = append(slices.Clone(c.opening), s.Name), map[string]*plan.Ref{}
+	node := &plan.Node{Kind: plan.Flow, Span: s.ID.Span}
+	inner.compile(node)
+	node.Scope = inner.space.scope
+	inner.number(node, 0)
+	inner.plan.Root, inner.plan.Steps = node, c.steps-steps
+	for _, v := range inner.secretNames {
+		inner.plan.Secrets = append(inner.plan.Secrets, v.ref.Secret)
+	}
+	c.steps = steps
+	p.Login = &plan.Login{Flow: inner.plan, Digest: fingerprint(l.Whole, tree.HTTP)}
+	for _, name := range slices.Sorted(maps.Keys(inner.reads)) {
+		p.Login.Reads = append(p.Login.Reads, inner.reads[name])
+		if c.reads != nil {
+			c.reads[name] = inner.reads[name]
+		}
+	}
+}
+
+// plainStep complains of what a credential's step cannot have.
+func (c *checker) plainStep(s *syntax.Step) {
+	if s.Verb != syntax.Action && s.Verb != syntax.Set && s.Verb != syntax.NoVerb {
+		c.errorAt(s.VerbSpan, diag.KeyNotAllowed, "", "a credential's steps are `action` and `set`")
+	}
+	for _, key := range []struct {
+		name string
+		is   bool
+		span diag.Span
+	}{
+		{"for_each", s.ForEach != nil, s.Span}, {"poll", s.Poll != nil, s.Span}, {"pages", s.Pages != nil, s.Span}, {"timeout", s.Timeout != nil, s.Span},
+		{"else", s.HasElse, s.Span}, {"catch", len(s.Catch) > 0, s.CatchSpan}, {"on_error", s.OnError, s.OnErrorSpan},
+	} {
+		if key.is {
+			c.errorAt(key.span, diag.KeyNotAllowed, "it may have `if`, `expect`, `save` and `retry`", "`%s` does not stand at a credential's step", key.name)
+		}
+	}
+}
+
+// lifetime complains of a constant that says no time.
+func (c *checker) lifetime(n *syntax.Node) {
+	if n == nil || isExpression(n) || n.Kind == syntax.Number {
+		return
+	}
+	if _, err := syntax.ParseDuration(n.Text); err != nil || n.Kind != syntax.String {
+		c.errorAt(n.Span, diag.BadDuration, "write a duration such as 20m, or an expression that gives seconds", "`expires_in` must be a duration, not %s", article(shape(n)))
+	}
+}
+
+// fingerprint is the same for the same text, wherever it stands.
+func fingerprint(nodes ...*syntax.Node) string {
+	h := sha256.New()
+	var write func(n *syntax.Node)
+	write = func(n *syntax.Node) {
+		if n == nil {
+			return
+		}
+		fmt.Fprintf(h, "%d %q %d %d ", n.Kind, n.Text, len(n.Items), len(n.Pairs))
+		for _, item := range n.Items {
+			write(item)
+		}
+		for _, p := range n.Pairs {
+			fmt.Fprintf(h, "%q ", p.Key)
+			write(p.Value)
+		}
+	}
+	for _, n := range nodes {
+		write(n)
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }

@@ -234,7 +234,7 @@ func (m *maker) credentials() object {
 			{"if", object{{"properties", object{{"type", object{{"const", name}}}}}, {"required", []string{"type"}}}},
 			{"then", ref("credential." + name)},
 		})
-		m.define("credential."+name, m.credential(m.kinds[name]))
+		m.define("credential."+name, m.credential(m.kinds[name], name == "steps"))
 	}
 	kind := ref("text")
 	if names != nil {
@@ -248,7 +248,7 @@ func (m *maker) credentials() object {
 }
 
 // credential is what one kind takes, beside what all do.
-func (m *maker) credential(kind check.CredentialKind) object {
+func (m *maker) credential(kind check.CredentialKind, steps bool) object {
 	schema := m.members(kind.Fields)
 	required := []string{"type"}
 	table := syntax.Tables()[slices.IndexFunc(syntax.Tables(), func(t *syntax.Table) bool { return t.Name == "credential" })]
@@ -259,7 +259,11 @@ func (m *maker) credential(kind check.CredentialKind) object {
 				continue
 			}
 			properties = append(object{{"type", true}}, properties...)
-			for _, name := range []string{"send", "reject_on", "origins"} {
+			names := []string{"send", "reject_on", "origins"}
+			if steps {
+				names, required = append([]string{"data", "steps", "token", "expires_in"}, names...), append(required, "steps", "token")
+			}
+			for _, name := range names {
 				if name == "send" && kind.Send == check.SendNever {
 					continue
 				}

@@ -214,7 +214,7 @@ func TestFlowsThatASchemaCanRefuseDoNotFit(t *testing.T) {
 		}
 	}
 	for code, r := range expressed {
-		if r != never && refused[code] == 0 {
+		if r != never && refused[code] == 0 && code != diag.NotInThisBuild { // which no key is for the moment
 			t.Errorf("no golden flow shows that %s is refused", code)
 		}
 	}

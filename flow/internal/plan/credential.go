@@ -14,8 +14,17 @@ type Credential struct {
 	Send    *Send // nil: where its kind puts it
 	Reject  Reject
 	Origins *Value // a list: where it may go, and nowhere else; nil: not given
-	Flow    *Node  // the sub-flow whose file declares it; nil: the root
+	Login   *Login
+	Flow    *Node // the sub-flow whose file declares it; nil: the root
 	Span    diag.Span
+}
+
+// A Login is how a credential of type steps gets its token: by a flow of its
+// own, with the inputs and secrets of the file, whose outputs are token and expires_in.
+type Login struct {
+	Flow   *Plan
+	Digest string // of everything in the file that it is made from
+	Reads  []*Ref // inputs and secrets
 }
 
 // A Send says where a token stands in a request: one of Header, Cookie, Query.

@@ -280,3 +280,19 @@ func (r *reader) saveText(source Pair, s *Save) bool {
 func notHeader(c rune) bool {
 	return c > 0x7e || c <= 0x20 || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", c)
 }
+
+// schema reads a JSON Schema, or the file that holds one; nil if there is none.
+func (f *fields) schema() *Node {
+	p, has := f.get("schema")
+	if !has {
+		return nil
+	}
+	if n := p.Value; n.Kind == String && n.Text != "" || n.Kind == Mapping {
+		if !f.r.constants("schema", n) {
+			return nil
+		}
+		return n
+	}
+	f.r.report(orKey(p.Value.Span, p.KeySpan), diag.WrongShape, "", "\"schema\" is a file or a JSON Schema, not %s", describe(p.Value))
+	return nil
+}

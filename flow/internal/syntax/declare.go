@@ -49,17 +49,20 @@ func (r *reader) inputs(f *fields) {
 
 // data reads the declarations of data points.
 func (r *reader) data(f *fields) {
-	p, has := f.get("data")
-	if !has {
-		return
+	if p, has := f.get("data"); has {
+		r.flow.Data = r.dataOf(p)
 	}
+}
+
+func (r *reader) dataOf(p Pair) (all []*Data) {
 	for _, pair := range r.names(p) {
 		d := &Data{ID: ID{Name: pair.Key, Span: pair.KeySpan}}
-		r.flow.Data = append(r.flow.Data, d)
+		all = append(all, d)
 		if g, ok := r.declaration(pair, &dataKeys, &d.Rule); ok {
 			d.Category, d.Unit = g.text("category"), g.text("unit")
 		}
 	}
+	return all
 }
 
 // declaration reads what inputs and data points share: a type's name alone, or
@@ -297,11 +300,6 @@ func (r *reader) credentials(f *fields) {
 
 // read takes the keys that every credential may have, and leaves the others.
 func (c *Credential) read(r *reader, n *Node) {
-	own := *n
-	own.Pairs = slices.DeleteFunc(slices.Clone(n.Pairs), func(p Pair) bool {
-		return strings.HasPrefix(p.Key, "x-") || slices.Contains(credentialKeysOfAll, p.Key)
-	})
-	c.Fields = &own
 	f := &fields{r: r, node: n, table: &credentialKeys}
 	f.require(fmt.Sprintf("the credential %q", c.Name))
 	if p, has := f.get("type"); has {
@@ -309,6 +307,16 @@ func (c *Credential) read(r *reader, n *Node) {
 			c.Type = ID{Name: text, Span: p.Value.Span}
 		}
 	}
+	taken := credentialKeysOfAll
+	if c.Type.Name == "steps" {
+		c.Login = f.login()
+		taken = append(loginKeys, taken...)
+	}
+	own := *n
+	own.Pairs = slices.DeleteFunc(slices.Clone(n.Pairs), func(p Pair) bool {
+		return strings.HasPrefix(p.Key, "x-") || slices.Contains(taken, p.Key)
+	})
+	c.Fields = &own
 	if p, has := f.get("origins"); has {
 		c.Origins = p.Value
 	}
@@ -325,8 +333,33 @@ func (c *Credential) read(r *reader, n *Node) {
 	}
 }
 
-// credentialKeysOfAll are the keys that no kind describes.
-var credentialKeysOfAll = []string{"type", "send", "reject_on", "origins"}
+// credentialKeysOfAll are the keys that no kind describes, loginKeys those of the type steps.
+var (
+	credentialKeysOfAll = []string{"type", "send", "reject_on", "origins"}
+	loginKeys           = []string{"data", "steps", "token", "expires_in"}
+)
+
+// login reads the steps that end in a token.
+func (f *fields) login() *Login {
+	l := &Login{Whole: f.node}
+	if p, has := f.get("data"); has {
+		l.Data = f.r.dataOf(p)
+	}
+	if p, has := f.get("steps"); has {
+		l.Steps = f.r.list(p)
+	} else {
+		f.missing("steps", "the credential", "what is done to get the token")
+	}
+	if p, has := f.get("token"); has {
+		l.Token = p.Value
+	} else {
+		f.missing("token", "the credential", "such as ${{ data.session }}")
+	}
+	if p, has := f.get("expires_in"); has {
+		l.ExpiresIn = p.Value
+	}
+	return l
+}
 
 // send reads where a token stands; nil if that was wrong.
 func (r *reader) send(p Pair) *Send {
@@ -350,20 +383,4 @@ func (r *reader) send(p Pair) *Send {
 		}
 	}
 	return s
-}
-
-// schema reads a JSON Schema, or the file that holds one; nil if there is none.
-func (f *fields) schema() *Node {
-	p, has := f.get("schema")
-	if !has {
-		return nil
-	}
-	if n := p.Value; n.Kind == String && n.Text != "" || n.Kind == Mapping {
-		if !f.r.constants("schema", n) {
-			return nil
-		}
-		return n
-	}
-	f.r.report(orKey(p.Value.Span, p.KeySpan), diag.WrongShape, "", "\"schema\" is a file or a JSON Schema, not %s", describe(p.Value))
-	return nil
 }

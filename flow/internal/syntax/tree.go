@@ -139,7 +139,17 @@ type Credential struct {
 	SendSpan diag.Span // of the key; its line is 0 if there is none
 	RejectOn *RejectOn
 	Origins  *Node // nil: not given
+	Login    *Login
 	Span     diag.Span
+}
+
+// A Login is what a credential of type steps does to get its token.
+type Login struct {
+	Whole     *Node // the credential
+	Data      []*Data
+	Steps     []*Step
+	Token     *Node
+	ExpiresIn *Node // nil: not given
 }
 
 // A Send says where a token stands in a request: one of Header, Cookie, Query.
