@@ -203,6 +203,9 @@ func (w *planWriter) what(s flow.OutlineStep, room int) string {
 	for _, f := range s.Fields {
 		name, _, _ := strings.Cut(f.Name, ".")
 		name = strings.ReplaceAll(name, "_", " ")
+		if name == "auth" {
+			name += " " + clean(f.Text)
+		}
 		if !slices.Contains(quiet, strings.ReplaceAll(name, " ", "_")) && !slices.Contains(with, name) {
 			with = append(with, name)
 		}

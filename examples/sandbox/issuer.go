@@ -1,8 +1,15 @@
 package sandbox
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha512"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"math/big"
 	"net/http"
 	"strings"
 	"sync"
@@ -16,9 +23,15 @@ const knownScopes = "patient.read orders.read appointments.read appointments.wri
 type issuer struct {
 	lifetime time.Duration
 
-	mu      sync.Mutex
-	access  map[string]grant
-	refresh map[string]grant
+	labKey     string
+	signingKey string           // of the client, PEM in one line
+	knownKey   *ecdsa.PublicKey // with which it is verified
+
+	mu       sync.Mutex
+	sessions map[string]time.Time // their ends
+	used     map[string]bool      // the jti of assertions
+	access   map[string]grant
+	refresh  map[string]grant
 }
 
 // grant is what a token stands for.
@@ -30,7 +43,17 @@ type grant struct {
 }
 
 func newIssuer(lifetime time.Duration) *issuer {
-	return &issuer{lifetime: lifetime, access: make(map[string]grant), refresh: make(map[string]grant)}
+	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		panic(err) // never: crypto/rand ends the program instead
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		panic(err) // never: it is a key of a kind that is known
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	return &issuer{lifetime: lifetime, labKey: "lab-" + random(), signingKey: strings.ReplaceAll(string(text), "\n", `\n`), knownKey: &key.PublicKey,
+		sessions: map[string]time.Time{}, used: map[string]bool{}, access: make(map[string]grant), refresh: make(map[string]grant)}
 }
 
 // Tokens returns every access and refresh token that was given out, also those that are used up or revoked: what a test
@@ -45,10 +68,13 @@ func (s *Server) Tokens() []string {
 	for token := range s.issuer.refresh {
 		tokens = append(tokens, token)
 	}
+	for key := range s.issuer.sessions {
+		tokens = append(tokens, key)
+	}
 	return tokens
 }
 
-// Revoke makes every access token that was given out so far invalid, as if the authorization server had withdrawn it.
+// Revoke makes every access token and session that was given out so far invalid, as if the authorization server had withdrawn it.
 func (s *Server) Revoke() {
 	s.issuer.mu.Lock()
 	defer s.issuer.mu.Unlock()
@@ -56,6 +82,7 @@ func (s *Server) Revoke() {
 		g.revoked = true
 		s.issuer.access[token] = g
 	}
+	clear(s.issuer.sessions)
 }
 
 // newToken makes an access token for a scope, and a refresh token if it is for a user.
@@ -179,4 +206,112 @@ func challenge(code, words, scope string) string {
 		text += `, scope="` + scope + `"`
 	}
 	return text
+}
+
+// smart is the SMART configuration of the FHIR API (SMART App Launch 2.2).
+func (s *Server) smart(w http.ResponseWriter, _ *http.Request) {
+	answer{status: http.StatusOK, body: map[string]any{
+		"token_endpoint":                                   s.url + "/oauth/token",
+		"token_endpoint_auth_methods_supported":            []string{"private_key_jwt"},
+		"token_endpoint_auth_signing_alg_values_supported": []string{"ES384"},
+		"grant_types_supported":                            []string{"client_credentials"},
+		"scopes_supported":                                 strings.Fields(knownScopes),
+		"capabilities":                                     []string{"client-confidential-asymmetric"},
+	}}.write(w)
+}
+
+// checkAssertion verifies a client assertion (RFC 7523 §3).
+func (s *Server) checkAssertion(fields map[string]string) *tokenError {
+	if fields["client_assertion_type"] != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
+		return badRequest("invalid_request", "client_assertion_type is not that of a JWT")
+	}
+	parts := strings.Split(fields["client_assertion"], ".")
+	if len(parts) != 3 {
+		return badClient("the assertion is no signed JWT")
+	}
+	var head struct{ Alg string }
+	var claims struct {
+		Iss, Sub, Aud, Jti string
+		Exp                int64
+	}
+	signature, err := base64.RawURLEncoding.DecodeString(parts[2])
+	if err != nil || !readPart(parts[0], &head) || !readPart(parts[1], &claims) {
+		return badClient("the assertion cannot be read")
+	}
+	digest := sha512.Sum384([]byte(parts[0] + "." + parts[1]))
+	left := time.Until(time.Unix(claims.Exp, 0))
+	switch {
+	case head.Alg != "ES384":
+		return badClient("the assertion is signed with " + head.Alg + ", not ES384")
+	case len(signature) != 96 || !ecdsa.Verify(s.issuer.knownKey, digest[:], new(big.Int).SetBytes(signature[:48]), new(big.Int).SetBytes(signature[48:])):
+		return badClient("the assertion was signed with another key")
+	case claims.Iss != s.options.ClientID || claims.Sub != claims.Iss:
+		return badClient("the assertion is another client's")
+	case claims.Aud != s.url+"/oauth/token":
+		return badClient("the assertion is for " + claims.Aud + ", this is " + s.url + "/oauth/token")
+	case left <= 0 || left > 5*time.Minute:
+		return badClient("the assertion has expired, or is good for more than five minutes")
+	}
+	s.issuer.mu.Lock()
+	defer s.issuer.mu.Unlock()
+	if claims.Jti == "" || s.issuer.used[claims.Jti] {
+		return badClient("the assertion was used before")
+	}
+	s.issuer.used[claims.Jti] = true
+	return nil
+}
+
+func readPart(text string, into any) bool {
+	plain, err := base64.RawURLEncoding.DecodeString(text)
+	return err == nil && json.Unmarshal(plain, into) == nil
+}
+
+// logIn is POST /session: a login as programs have it that know nothing of OAuth.
+func (s *Server) logIn(w http.ResponseWriter, r *http.Request) {
+	var who struct{ Username, Password string }
+	if json.NewDecoder(r.Body).Decode(&who) != nil || !same(who.Username, s.options.Username) || !same(who.Password, s.options.Password) {
+		problemAnswer(http.StatusForbidden, "the user name or the password is wrong").write(w)
+		return
+	}
+	var bytes [24]byte
+	_, _ = rand.Read(bytes[:]) // never fails
+	key := base64.RawURLEncoding.EncodeToString(bytes[:])
+	s.issuer.mu.Lock()
+	s.issuer.sessions[key] = time.Now().Add(s.issuer.lifetime)
+	s.issuer.mu.Unlock()
+	answer{status: http.StatusOK, body: map[string]any{"session": map[string]any{"key": key}, "expires_in": seconds(s.issuer.lifetime)}}.write(w)
+}
+
+func (i *issuer) inSession(key string) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return time.Now().Before(i.sessions[key])
+}
+
+func (s *Server) isLab(key string) bool { return same(key, s.issuer.labKey) }
+
+// withKey lets a request through if a header holds a key that is good.
+func (s *Server) withKey(header string, good func(string) bool, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !good(r.Header.Get(header)) {
+			problemAnswer(http.StatusUnauthorized, header+" is missing or not known").write(w)
+			return
+		}
+		next(w, r)
+	}
+}
+
+// showRota is GET /rota.
+func (s *Server) showRota(*http.Request) answer {
+	return answer{status: http.StatusOK, body: map[string]any{"on_duty": []string{"Dr. Ada Example", "Dr. Bo Sample"}}}
+}
+
+// listResults is GET /lab/results.
+func (s *Server) listResults(r *http.Request) answer {
+	id := r.URL.Query().Get("patient")
+	if !isPatientID(id) {
+		return problemAnswer(http.StatusBadRequest, "the query is wrong", fieldProblem{"patient", "must be ten digits"})
+	}
+	return answer{status: http.StatusOK, body: map[string]any{"patient": id, "results": []map[string]any{
+		{"code": "Haemoglobin", "value": 13.2, "unit": "g/dL"}, {"code": "Serum potassium", "value": 5.9, "unit": "mmol/L"}}}}
 }

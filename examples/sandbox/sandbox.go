@@ -9,8 +9,11 @@
 //	POST /oauth/token-json    the same members as a JSON object
 //	POST /graphql             mutation { login(clientId: …, clientSecret: …) { token tokenType expiresIn } }
 //
-// A client names itself with Basic (its id and secret form-encoded first, RFC 6749 §2.3.1, or as they are) or with
-// client_id and client_secret in the body, never both. An access token is what base64 makes: it may hold "+", "/" and "=".
+//	GET  /fhir/.well-known/smart-configuration   where the token endpoint is, for SMART backend services
+//
+// A client names itself with Basic (its id and secret form-encoded first, RFC 6749 §2.3.1, or as they are), with
+// client_id and client_secret in the body, or with a client_assertion that its private key has signed (RFC 7523, ES384),
+// never with two of them. An access token is what base64 makes: it may hold "+", "/" and "=".
 //
 // # The clinic
 //
@@ -28,6 +31,11 @@
 //	GET  /export              ?_type=Patient,Order ?seconds=1; wants Prefer: respond-async
 //	GET DELETE /export/{id}   202 with Retry-After and X-Progress, then 200 with the files
 //	GET  /export/{id}/{type}.ndjson
+//
+//	GET  /fhir/Patient/{id}   the same as /patients/{id}
+//	POST /session             {username, password}: {session: {key}, expires_in}
+//	GET  /rota                wants that key as X-Session
+//	GET  /lab/results         ?patient= ; wants the lab's key as X-Api-Key
 //
 // Lists are answered in pages of limit items. Where the next one is stands in the body, as an address (next) and as a
 // cursor, and in the header Link. An export is a bulk export of FHIR: it is answered with 202 and Content-Location, and
@@ -219,7 +227,12 @@ func (s *Server) mux() *http.ServeMux {
 	m.HandleFunc("POST /oauth/token-lower", s.tokenByForm("bearer"))
 	m.HandleFunc("POST /oauth/token-json", s.tokenByJSON)
 	m.HandleFunc("POST /graphql", s.graphql)
+	m.HandleFunc("GET /fhir/.well-known/smart-configuration", s.smart)
+	m.HandleFunc("POST /session", s.logIn)
+	m.HandleFunc("GET /rota", s.withKey("X-Session", s.issuer.inSession, s.locked(s.showRota)))
+	m.HandleFunc("GET /lab/results", s.withKey("X-Api-Key", s.isLab, s.locked(s.listResults)))
 
+	m.HandleFunc("GET /fhir/Patient/{id}", s.withToken("patient.read", s.locked(s.showPatient)))
 	m.HandleFunc("GET /patients", s.withToken("patient.read", s.locked(s.listPatients)))
 	m.HandleFunc("GET /patients/{id}", s.withToken("patient.read", s.locked(s.showPatient)))
 	m.HandleFunc("GET /orders", s.withToken("orders.read", s.locked(s.listOrders)))
@@ -263,8 +276,11 @@ func (s *Server) Settings() []Setting {
 		{"graphql_url", "EHR_GRAPHQL_URL", s.url + "/graphql", false, "the GraphQL endpoint"},
 		{"client_id", "EHR_CLIENT_ID", o.ClientID, false, "the client that may ask for tokens"},
 		{"client_secret", "EHR_CLIENT_SECRET", o.ClientSecret, true, "the client's secret"},
-		{"username", "EHR_USERNAME", o.Username, false, "for the password grant"},
-		{"password", "EHR_PASSWORD", o.Password, true, "for the password grant"},
+		{"private_key", "EHR_PRIVATE_KEY", s.issuer.signingKey, true, "the client's key, for client assertions"},
+		{"fhir_url", "EHR_FHIR_URL", s.url + "/fhir", false, "the base of the FHIR API"},
+		{"lab_key", "EHR_LAB_KEY", s.issuer.labKey, true, "the lab's API key"},
+		{"username", "EHR_USERNAME", o.Username, false, "for the password grant and for /session"},
+		{"password", "EHR_PASSWORD", o.Password, true, "for the password grant and for /session"},
 		{"scope", "", knownScopes, false, "everything that a token may be asked for"},
 		{"patient_id", "", "9434765919", false, "a patient with three open orders, one of them urgent"},
 		{"practice_id", "", "gp-417", false, "that patient's practice"},

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -234,7 +235,7 @@ func TestSettingsFillInputsAndSecretsByName(t *testing.T) {
 		if setting.Value == "" || setting.Description == "" {
 			t.Errorf("%s has no value or no description", setting.Name)
 		}
-		if wantSecret := setting.Name == "client_secret" || setting.Name == "password"; setting.Secret != wantSecret {
+		if wantSecret := slices.Contains([]string{"client_secret", "password", "private_key", "lab_key"}, setting.Name); setting.Secret != wantSecret {
 			t.Errorf("%s: secret is %v", setting.Name, setting.Secret)
 		}
 	}

@@ -163,6 +163,10 @@ func (s *Server) checkClient(request tokenRequest) *tokenError {
 	id, secret := request.fields["client_id"], request.fields["client_secret"]
 	_, inBody := request.fields["client_secret"]
 	switch {
+	case request.fields["client_assertion"] != "" && (len(request.authorization) > 0 || inBody):
+		return badRequest("invalid_request", "the client named itself twice: client_assertion goes alone")
+	case request.fields["client_assertion"] != "":
+		return s.checkAssertion(request.fields)
 	case len(request.authorization) > 1:
 		return badRequest("invalid_request", "there is more than one Authorization header")
 	case len(request.authorization) == 1 && inBody:

@@ -171,6 +171,15 @@ func (w *outliner) call(s *Step, c *plan.CallSpec) {
 			url = s.Fields[last].Text
 		}
 	}
+	if a := c.Auth; a != nil {
+		text := ""
+		if a.Fixed != nil {
+			text = a.Fixed.Name
+		} else {
+			text = plan.Placeholders(a.Choice.Source())
+		}
+		s.Fields = append(s.Fields, Field{Name: a.Field, Text: text})
+	}
 	s.Request = survey.Request(s.Title, base, url)
 	s.Poll = pollOf(c.Poll)
 	if p := c.Pages; p != nil {
