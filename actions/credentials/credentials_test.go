@@ -445,3 +445,140 @@ func TestAFailedLoginNamesItsStep(t *testing.T) {
 		t.Error(c.text)
 	}
 }
+
+// own is a kind of a program's own.
+type own struct {
+	rejected *[]string
+	n        *int
+}
+
+func (own) Spec() flow.CredentialSpec {
+	return flow.CredentialSpec{Doc: "Ours.", Fields: []flow.Field{{Name: "who", Type: flow.TextField, Required: true}}}
+}
+
+func (o own) Open(_ context.Context, in flow.CredentialInput) (flow.TokenProvider, error) {
+	*o.rejected = append(*o.rejected, "opened for "+in.Args[0].Value.RevealText())
+	return o, nil
+}
+
+func (o own) Token(context.Context) (flow.Token, error) {
+	*o.n++
+	if *o.n == 4 {
+		return flow.Token{}, errors.New("the vault is closed")
+	}
+	return flow.Token{Type: "Ours", Access: datapoints.Text(fmt.Sprintf("access-token-%d", *o.n))}, nil
+}
+
+func (o own) Reject(_ context.Context, t flow.Token, why string) bool {
+	*o.rejected = append(*o.rejected, t.Access.RevealText()+" "+why)
+	return true
+}
+
+func TestAProgramBringsTokensAndHeadersOfItsOwn(t *testing.T) {
+	t.Parallel()
+	s := newWard(t, func(nth int, w http.ResponseWriter, r *http.Request) bool {
+		if nth == 1 {
+			w.WriteHeader(401)
+		}
+		io.WriteString(w, "{}")
+		return true
+	})
+	var told []string
+	calls := &actions.Client{Before: func(_ context.Context, r *flow.Outgoing) error {
+		authorization, _ := r.Header("authorization")
+		r.SetHeader("x-key", "signed "+r.Method+" "+authorization)
+		if strings.HasSuffix(r.URL, "/forbidden") {
+			return errors.New("not from here")
+		}
+		return nil
+	}}
+	t.Cleanup(calls.CloseIdle)
+	n := 0
+	kit := flow.Kit{Actions: calls.Actions(), Credentials: flow.Credentials{"ours": own{&told, &n}}}
+	run := func(steps string) error {
+		text := "stepwell: 1\nname: own\ninputs: { url: string }\ncredentials:\n  vault: { type: ours, who: me }\nsteps:\n" + steps
+		p, err := flow.Compile(fstest.MapFS{"own.yaml": {Data: []byte(text)}}, "own.yaml", kit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = new(flow.Executor).Run(t.Context(), p, flow.Inputs{"url": s.URL})
+		return err
+	}
+	if err := run(`  - { id: a, action: http, with: { url: "${{ inputs.url }}/a", auth: vault } }
+  - { id: b, action: http, with: { url: "${{ inputs.url }}/b", auth: vault } }`); err != nil {
+		t.Fatal(err)
+	}
+	const one, two, three = "Authorization=Ours access-token-1", "Authorization=Ours access-token-2", "Authorization=Ours access-token-3"
+	want := []string{"GET /a " + one + " X-Key=signed GET Ours access-token-1", "GET /a " + two + " X-Key=signed GET Ours access-token-2", "GET /b " + three + " X-Key=signed GET Ours access-token-3"}
+	if diff := cmp.Diff(want, s.asked); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"opened for me", "access-token-1 401 Unauthorized"}, told); diff != "" {
+		t.Error(diff)
+	}
+	var failed *flow.Error
+	err := run(`  - { id: a, action: http, with: { url: "${{ inputs.url }}/a", auth: vault } }`)
+	if !errors.As(err, &failed) || failed.Kind != flow.KindAuth || failed.Message != "credential vault: the vault is closed" || failed.Place.Line != 5 {
+		t.Errorf("%+v", failed)
+	}
+	err = run(`  - { id: a, action: http, with: { method: POST, url: "${{ inputs.url }}/forbidden" } }`)
+	if !errors.As(err, &failed) || failed.Kind != flow.KindAction || failed.Message != "not from here" || len(s.asked) != 3 {
+		t.Errorf("%+v, asked %q", failed, s.asked)
+	}
+}
+
+func TestASubFlowHasCredentialsOfItsOwnMadeOfItsOwnInputs(t *testing.T) {
+	t.Parallel()
+	s := newWard(t, func(_ int, w http.ResponseWriter, _ *http.Request) bool {
+		io.WriteString(w, "{}")
+		return true
+	})
+	calls := new(actions.Client)
+	t.Cleanup(calls.CloseIdle)
+	p, err := flow.Compile(fstest.MapFS{
+		"outer.yaml": {Data: []byte("stepwell: 1\nname: outer\ninputs: { url: string }\ncredentials: { who: { type: bearer, token: outer-token } }\nsteps:\n" +
+			"  - { id: each, for_each: { in: \"[1, 2]\" }, flow: inner.yaml, with: { url: \"${{ inputs.url }}\", user: \"user-${{ item }}\" } }\n" +
+			"  - { id: own, action: http, with: { url: \"${{ inputs.url }}/outer\", auth: who } }\n")},
+		"inner.yaml": {Data: []byte("stepwell: 1\nname: inner\ninputs: { url: string, user: string }\ncredentials:\n  who:\n    type: steps\n" +
+			"    steps: [ { id: log_in, set: { key: \"key-of-${{ inputs.user }}\" } } ]\n    token: \"${{ data.key }}\"\n" +
+			"steps:\n  - { id: a, action: http, with: { url: \"${{ inputs.url }}/inner\", auth: who } }\n")},
+	}, "outer.yaml", flow.Kit{Actions: calls.Actions(), Credentials: credentials.Of(calls, new(oauth2.Client))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := new(flow.Executor).Run(t.Context(), p, flow.Inputs{"url": s.URL}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"GET /inner Authorization=Bearer key-of-user-1", "GET /inner Authorization=Bearer key-of-user-2", "GET /outer Authorization=Bearer outer-token"}
+	if diff := cmp.Diff(want, s.asked); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestATokenMayBeMadeOfADataPoint(t *testing.T) {
+	t.Parallel()
+	s := newWard(t, nil)
+	s.refuses = func(w http.ResponseWriter) {
+		fmt.Fprintf(w, `{"access_token":"access-token-%d","token_type":"Bearer","expires_in":60}`, len(s.grants))
+	}
+	c := s.runWith(t, `
+  user:
+    type: oauth2
+    token_url: ${{ inputs.url }}/token
+    grant: token_exchange
+    client_id: clinic
+    client_secret: ${{ secrets.key }}
+    subject_token: ${{ data.who }}
+`, `  - { id: who, set: { who: "token-of-ada" } }
+  - { id: a, action: http, with: { url: "${{ inputs.url }}/a", auth: user } }
+  - { id: other, set: { who: "token-of-bo" } }
+  - { id: b, action: http, with: { url: "${{ inputs.url }}/b", auth: user } }
+  - { id: back, set: { who: "token-of-ada" } }
+  - { id: c, action: http, with: { url: "${{ inputs.url }}/c", auth: user } }`)
+	if c.err != nil || len(s.grants) != 2 {
+		t.Fatalf("%s, %q", c.text, s.grants)
+	}
+	if diff := cmp.Diff([]string{"GET /a" + one, "GET /b" + two, "GET /c" + one}, s.asked); diff != "" {
+		t.Error(diff)
+	}
+}
