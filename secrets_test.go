@@ -144,7 +144,11 @@ func (v *vault) clinic() *sandbox.Server {
 		v.t.Fatal(err)
 	}
 	v.t.Cleanup(func() { _ = s.Close() })
-	v.env = append(v.env, "EHR_BASE_URL="+s.URL(), "EHR_GRAPHQL_URL="+s.URL()+"/graphql")
+	v.env = append(v.env, "EHR_BASE_URL="+s.URL(), "EHR_GRAPHQL_URL="+s.URL()+"/graphql", "EHR_FHIR_URL="+s.URL()+"/fhir", "EHR_USERNAME=ada@clinic.example")
+	for _, name := range []string{"lab_key", "private_key"} { // which are made by the sandbox
+		v.env = append(v.env, "EHR_"+strings.ToUpper(name)+"="+s.Secrets()[name])
+		v.secrets = append(v.secrets, canary{name, s.Secrets()[name]})
+	}
 	return s
 }
 
@@ -178,6 +182,9 @@ func TestExamplesTellNoSecret(t *testing.T) {
 			want := 0
 			if filepath.Base(example) == "approval.yaml" {
 				args, want = append(args, "--public-url", "https://flows.example.test"), 9 // nobody has decided yet
+			}
+			if filepath.Base(example) == "session-login.yaml" { // is about nobody
+				args = args[:len(args)-2]
 			}
 			if _, errs, code := v.run(args...); code != want {
 				t.Errorf("%s: exit %d\n%s", example, code, errs)

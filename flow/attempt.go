@@ -312,15 +312,17 @@ func (c *calling) failed(ctx context.Context, cause error, result *Result) (Outc
 	until, asked, again := c.again(&e)
 	c.r.Tries++
 	if again {
-		return c.once(&e, until, asked, result)
+		return c.once(&e, End{Again: until, Asked: asked}, result)
 	}
 	c.end(End{Outcome: "failed", Status: e.Status, Error: c.w.told(c.w.fault(&e, c.t.Path, c.n.Span))}, result)
 	return c.w.fail(ctx, c.n, c.r, c.t, &e, c.record(&e)...)
 }
 
-// once records a failed attempt after which there is another one.
-func (c *calling) once(e *Error, until time.Time, asked bool, result *Result) (Outcome, error) {
-	c.end(End{Outcome: "failed", Status: e.Status, Error: c.w.told(c.w.fault(e, c.t.Path, c.n.Span)), Again: until, Asked: asked}, result)
+// once records a failed attempt after which there is another one; next says when.
+func (c *calling) once(e *Error, next End, result *Result) (Outcome, error) {
+	until := next.Again
+	next.Outcome, next.Status, next.Error = "failed", e.Status, c.w.told(c.w.fault(e, c.t.Path, c.n.Span))
+	c.end(next, result)
 	if e.Status != 0 {
 		c.r.Status = e.Status
 	}

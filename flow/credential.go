@@ -362,7 +362,7 @@ func (c *calling) refuses(ctx context.Context, result *Result) (out Outcome, did
 	h := unseal(c.r.Hidden)
 	h.Tried = c.tried | mends
 	c.r.Hidden = h.seal()
-	out, err = c.once(e, time.Now(), false, result)
+	out, err = c.once(e, End{Again: time.Now(), Renewed: true}, result)
 	return out, true, err
 }
 

@@ -59,6 +59,7 @@ type row struct {
 	attempt int
 	limit   int
 	asked   bool
+	renewed bool // the token
 	bare    bool // a block that nothing is told of: it is what is in it
 }
 
@@ -323,7 +324,7 @@ func (p *progress) attemptEnded(r *row, e flow.End) {
 	if e.Again.IsZero() {
 		return
 	}
-	r.state, r.again, r.asked, r.why = rowRetrying, e.Again, e.Asked, ""
+	r.state, r.again, r.asked, r.renewed, r.why = rowRetrying, e.Again, e.Asked, e.Renewed, ""
 	if e.Outcome == "done" {
 		if r.state = rowPolling; r.turns&(r.turns-1) == 0 { // the first, second, fourth, eighth: a log need not hold all
 			p.print(r)

@@ -206,6 +206,9 @@ func (p *progress) retrying(r *row) string {
 	if r.status != 0 {
 		what = strconv.Itoa(r.status)
 	}
+	if r.renewed {
+		return what + ", once more with another token"
+	}
 	in := soon(r.again.Sub(p.now()))
 	text := fmt.Sprintf("%s, again in %s (attempt %d of %d", what, in, r.attempt+1, r.limit)
 	if r.state == rowPolling {
