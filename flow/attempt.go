@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
@@ -367,4 +368,25 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// onto is the request with the credential, as people see it.
+func (a *authorization) onto(r Request) Request {
+	out := Outgoing{Method: r.Method, URL: r.URL, Headers: r.Headers}
+	if a.put(&out, "[secret "+a.of.Name+"]") == nil {
+		r.URL, r.Headers = out.URL, out.Headers
+	}
+	return r
+}
+
+// facts says what is known of the token that was sent.
+func (a *authorization) facts() []Fact {
+	text := fmt.Sprintf("[secret %s]", a.of.Name)
+	if !a.token.Expires.IsZero() {
+		text += ", which is good until " + clock(a.token.Expires)
+	}
+	if a.token.Scope != "" {
+		text += ", for the scope " + a.token.Scope
+	}
+	return []Fact{{"token", text}}
 }

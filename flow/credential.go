@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -65,6 +66,38 @@ func (c *calling) authorize(in *Input) error {
 		return c.auth.token, err
 	}
 	return nil
+}
+
+// Credential opens a credential of the flow's own file outside of any run, to
+// try it or to log a person in; nothing is sent. Only the inputs and secrets that
+// it is made of must be there. The error is an *Error.
+func (x *Executor) Credential(ctx context.Context, p *Plan, name string, in Inputs) (*OpenCredential, error) {
+	of, err := p.credential(name)
+	if err != nil {
+		return nil, err
+	}
+	inputs, secrets, beyond := of.Needs()
+	if beyond != "" {
+		return nil, &Error{Kind: KindInput, Place: of.Span, Message: "credential " + name + " is made of " + beyond + ", which only a run has"}
+	}
+	values, _, wrong := p.inputs(in)
+	wrong = slices.DeleteFunc(wrong, func(f Fact) bool { _, given := in[f.Name]; return !given && !inputs[f.Name] })
+	if len(wrong) > 0 {
+		return nil, inputError(wrong)
+	}
+	w := &work{x: x, plan: p, redactor: x.redactor(), inputs: map[string]expression.Value{}}
+	w.run.Flow = p.Name()
+	if err := w.readInputs(values); err != nil {
+		return nil, asError(err)
+	}
+	if w.secrets, err = x.secrets(ctx, p, w.redactor, secrets); err != nil {
+		return nil, err
+	}
+	a := authorization{c: &calling{w: w, n: &plan.Node{Span: of.Span}, env: &env{w: w, ctx: ctx}}, of: of}
+	if err := a.open(); err != nil {
+		return nil, a.blamed(err)
+	}
+	return &OpenCredential{a.provider, of.Name, of.Kind, of.Span}, nil
 }
 
 // open renders the credential's fields and has its kind make a provider of them,
@@ -284,15 +317,6 @@ func (a *authorization) put(r *Outgoing, token string) error {
 	return nil
 }
 
-// onto is the request with the credential, as people see it.
-func (a *authorization) onto(r Request) Request {
-	out := Outgoing{Method: r.Method, URL: r.URL, Headers: r.Headers}
-	if a.put(&out, "[secret "+a.of.Name+"]") == nil {
-		r.URL, r.Headers = out.URL, out.Headers
-	}
-	return r
-}
-
 // Which extra tries of a call there were.
 const (
 	triedToken = 1 << iota // with another token
@@ -364,16 +388,4 @@ func (c *calling) refuses(ctx context.Context, result *Result) (out Outcome, did
 	c.r.Hidden = h.seal()
 	out, err = c.once(e, End{Again: time.Now(), Renewed: true}, result)
 	return out, true, err
-}
-
-// facts says what is known of the token that was sent.
-func (a *authorization) facts() []Fact {
-	text := fmt.Sprintf("[secret %s]", a.of.Name)
-	if !a.token.Expires.IsZero() {
-		text += ", which is good until " + clock(a.token.Expires)
-	}
-	if a.token.Scope != "" {
-		text += ", for the scope " + a.token.Scope
-	}
-	return []Fact{{"token", text}}
 }

@@ -278,15 +278,16 @@ func inputError(wrong []Fact) error {
 }
 
 // secrets reads what the flow declares, before anything is sent. All that are
-// missing are named at once.
-func (x *Executor) secrets(ctx context.Context, p *Plan, r *datapoints.Redactor) (map[*plan.Secret]expression.Value, error) {
+// missing are named at once; of those that are not needed, which is none with
+// nil, none is missed.
+func (x *Executor) secrets(ctx context.Context, p *Plan, r *datapoints.Redactor, needed map[*plan.Secret]bool) (map[*plan.Secret]expression.Value, error) {
 	values := map[*plan.Secret]expression.Value{}
 	var missing []Fact
 	for i, s := range p.Secrets() {
 		key := p.compiled.Secrets[i]
 		text, err := x.secret(ctx, s)
 		switch {
-		case err != nil && !(s.Optional && errors.Is(err, ErrNoSecret)):
+		case err != nil && (needed == nil || needed[key]) && !(s.Optional && errors.Is(err, ErrNoSecret)):
 			missing = append(missing, Fact{s.Name, "from " + s.source() + ": " + err.Error()})
 		case err != nil || text == "":
 			values[key] = expression.Of(nil)
@@ -310,7 +311,7 @@ func (x *Executor) secrets(ctx context.Context, p *Plan, r *datapoints.Redactor)
 // kind secret that names all such: a run that began now would end before
 // anything is sent.
 func (x *Executor) CheckSecrets(ctx context.Context, p *Plan) error {
-	_, err := x.secrets(ctx, p, &datapoints.Redactor{})
+	_, err := x.secrets(ctx, p, &datapoints.Redactor{}, nil)
 	return err
 }
 

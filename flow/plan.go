@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"strconv"
 	"strings"
@@ -296,6 +297,32 @@ func checkFields(fields []Field) []check.Field {
 			Destination: f.Destination, Allows: f.Allows, Data: f.Data}
 	}
 	return out
+}
+
+// An OpenCredential is a credential outside of any run.
+type OpenCredential struct {
+	TokenProvider
+	Name, Type string
+	Place      diag.Span // where the flow's file has it
+}
+
+// credential finds one of the flow's own file.
+func (p *Plan) credential(name string) (*plan.Credential, error) {
+	var names []string
+	for _, c := range p.compiled.Credentials {
+		switch {
+		case c.Flow != nil: // a sub-flow's
+		case c.Name == name:
+			return c, nil
+		default:
+			names = append(names, c.Name)
+		}
+	}
+	e := &Error{Kind: KindInput, Message: fmt.Sprintf("the flow has no credential %q", name), Hints: []string{"it has none"}}
+	if len(names) > 0 {
+		e.Hints[0] = "it has " + strings.Join(names, ", ")
+	}
+	return nil, e
 }
 
 // Outline describes the plan. Nothing is sent to make it, and no value of a secret is in it.

@@ -219,11 +219,23 @@ func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease) (*work
 	if err := w.door(); err != nil {
 		return w, err
 	}
-	var raw map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(run.Inputs.Reveal()), &raw); err != nil {
+	if err := w.readInputs(run.Inputs); err != nil {
 		return w, storeError("the run's inputs cannot be read", datapoints.ErrCorrupt)
 	}
-	for _, in := range p.compiled.Inputs {
+	w.secrets, err = x.secrets(ctx, p, w.redactor, nil)
+	if err == nil && w.run.Started.IsZero() {
+		w.run.Started = time.Now()
+	}
+	return w, err
+}
+
+// readInputs takes over the inputs. Those that are not there are null.
+func (w *work) readInputs(inputs datapoints.Value) error {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(inputs.Reveal()), &raw); err != nil {
+		return err
+	}
+	for _, in := range w.plan.compiled.Inputs {
 		text, ok := raw[in.Name]
 		if !ok {
 			text = json.RawMessage("null")
@@ -231,11 +243,7 @@ func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease) (*work
 		w.inputs[in.Name] = expression.FromJSON(string(text))
 		w.mask(in.Name, string(text), in.Class == plan.Sensitive)
 	}
-	w.secrets, err = x.secrets(ctx, p, w.redactor)
-	if err == nil && w.run.Started.IsZero() {
-		w.run.Started = time.Now()
-	}
-	return w, err
+	return nil
 }
 
 // begin records that the run has begun.

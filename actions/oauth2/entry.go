@@ -34,6 +34,9 @@ type contents struct {
 	Why     string          `json:"why,omitempty"`   // it is rejected
 	Lost    string          `json:"lost,omitempty"`  // why its refresh token is lost
 	Key     json.RawMessage `json:"key,omitempty"`   // of DPoP
+	Client  string          `json:"client,omitempty"`
+	Place   string          `json:"place,omitempty"` // the credential's URL
+	Grant   string          `json:"grant,omitempty"`
 }
 
 // usable says whether the token may be sent.
@@ -175,6 +178,7 @@ func (s *Source) fingerprint(key []byte) string {
 type Kept struct {
 	ID, Name, Run         string // Run obtained it
 	Type, Scope           string
+	Client, Grant, Place  string // of the credential; Place is its token URL, issuer or FHIR base
 	Fingerprint           string // of the token, as Token.Fingerprint
 	Generation            int64
 	Obtained, Soft        time.Time
@@ -199,6 +203,7 @@ func (c *Client) Kept(ctx context.Context) ([]Kept, error) {
 		var in contents
 		k := Kept{ID: e.Key, Name: e.Name, Run: e.Run, Generation: e.Generation, Obtained: e.Obtained, Soft: e.Soft, Until: e.Until, Expires: e.Expires, Rejected: e.Rejected}
 		if k.Unreadable = json.Unmarshal([]byte(e.Secret.Reveal()), &in) != nil; !k.Unreadable {
+			k.Client, k.Grant, k.Place = in.Client, in.Grant, in.Place
 			k.Type, k.Scope, k.Refreshable, k.Why = in.Type, in.Scope, in.Refresh != "", in.Why
 			preferred(&k.Why, in.Lost)
 			if in.Access != "" {
@@ -229,3 +234,9 @@ func (c *Client) Purge(ctx context.Context, id string) error {
 
 // ID names the source's token in the cache.
 func (s *Source) ID() string { return s.id }
+
+// Grant is the credential's grant: authorization_code and device_code want a login.
+func (s *Source) Grant() string { return s.cred.Grant }
+
+// Lasts says whether the token is kept beyond the process.
+func (s *Source) Lasts() bool { return s.cached() }

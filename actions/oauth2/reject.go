@@ -80,6 +80,7 @@ func (s *Source) Reject(ctx context.Context, t Token, why string) {
 func (s *Source) entry(k kept) (datapoints.TokenEntry, error) {
 	c := k.contents
 	c.Key = k.key.text()
+	c.Client, c.Grant, c.Place = s.cred.ClientID, s.cred.Grant, s.cred.TokenURL+s.cred.Issuer+s.cred.Smart // one of the three
 	text, err := datapoints.Of(c)
 	return datapoints.TokenEntry{Key: s.id, Generation: k.generation, Name: k.name, Run: k.run, Rejected: k.rejected,
 		Obtained: k.obtained, Soft: k.soft, Until: k.until, Expires: k.expires, Secret: text.Mark(datapoints.Sensitive, "token")}, err

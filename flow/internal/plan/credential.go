@@ -68,3 +68,24 @@ func (c *Credential) References(see func(*expression.Ref)) {
 		c.Fields[i].Value.References(see)
 	}
 }
+
+// Needs are the inputs, by name, and the secrets without which the credential
+// cannot be made. beyond is the first thing that only a run has, or "".
+func (c *Credential) Needs() (inputs map[string]bool, secrets map[*Secret]bool, beyond string) {
+	inputs, secrets = map[string]bool{}, map[*Secret]bool{}
+	c.References(func(r *expression.Ref) {
+		handle, _ := r.Handle.(*Ref)
+		switch {
+		case r.Root == "inputs":
+			inputs[r.Name] = true
+		case r.Root == "secrets" && handle != nil:
+			secrets[handle.Secret] = true
+		case beyond != "" || r.Root == "run" && r.Member == "flow":
+		case r.Root == "run":
+			beyond = "run." + r.Member
+		case r.Root == "data":
+			beyond = "data." + r.Name
+		}
+	})
+	return inputs, secrets, beyond
+}
