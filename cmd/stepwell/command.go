@@ -158,7 +158,7 @@ func (c *Command) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return wrong(err.Error(), "see: "+cmd.CommandPath()+" --help")
 	})
-	root.AddCommand(c.runVerb(), c.resumeVerb(), c.signalVerb(), c.cancelVerb(), c.validateVerb(), c.planVerb(), c.graphVerb(), c.runsVerb(), c.dataVerb(), c.keysVerb(),
+	root.AddCommand(c.runVerb(), c.resumeVerb(), c.signalVerb(), c.cancelVerb(), c.validateVerb(), c.planVerb(), c.graphVerb(), c.runsVerb(), c.dataVerb(), c.keysVerb(), c.tokenVerb(),
 		c.evalVerb(), c.pathVerb(), c.actionsVerb(), c.envVerb(), c.explainVerb(), c.sandboxVerb(),
 		c.fmtVerb(), c.schemaVerb(), c.completionVerb(), c.versionVerb())
 	root.SetUsageTemplate(root.UsageTemplate() + "{{if not .HasParent}}" + rootExits + "{{end}}")

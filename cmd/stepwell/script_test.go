@@ -55,6 +55,7 @@ func (m tidy) Run() int {
 //	unquote-bytes FILE KEY TEXT [N]  write "KEY TEXT", TEXT with Go escapes and N times
 //	newer FILE                 make a database one of a newer version
 //	lastrun NAME [FLAGS…]      put the id of the newest run into a variable
+//	tokenid NAME               put the id of the only kept token into a variable
 //	batch NAME                 put the id of the newest run's batch into a variable
 //
 // UPDATE=1 in the environment rewrites what cmp compares with.
@@ -73,7 +74,7 @@ func TestScripts(t *testing.T) {
 		},
 		Setup: settle,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"code": runForCode, "steady": steady, "arrived": arrived, "received": received, "unquote-bytes": writeBytes, "newer": makeNewer, "lastrun": lastRun, "batch": lastBatch,
+			"code": runForCode, "steady": steady, "arrived": arrived, "received": received, "unquote-bytes": writeBytes, "newer": makeNewer, "lastrun": lastRun, "batch": lastBatch, "tokenid": tokenID,
 		},
 	})
 }
@@ -219,6 +220,18 @@ func newest(ts *testscript.TestScript, neg bool, args []string, member string) {
 		ts.Fatalf("there are no runs")
 	}
 	ts.Setenv(args[0], id[1])
+}
+
+func tokenID(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: NAME")
+	}
+	ts.Check(ts.Exec("stepwell", "token", "list", "--json"))
+	ids := regexp.MustCompile(`"id": "([0-9a-f]{40})"`).FindAllStringSubmatch(ts.ReadFile("stdout"), -1)
+	if len(ids) != 1 {
+		ts.Fatalf("there are %d tokens, not one", len(ids))
+	}
+	ts.Setenv(args[0], ids[0][1])
 }
 
 func writeBytes(ts *testscript.TestScript, neg bool, args []string) {
