@@ -208,7 +208,6 @@ func (c *Command) testToken(ctx context.Context, file, name string, o tokenFlags
 
 // A person is the token of one who logs in: what oauth2.Source can do beside giving tokens.
 type person interface {
-	ID() string
 	Grant() string
 	Lasts() bool
 	LoginHere(ctx context.Context, open func(address string) error) (oauth2.Token, error)
