@@ -251,7 +251,7 @@ func (c *Command) login(ctx context.Context, file, name string, o tokenFlags) er
 		p, ok := t.cred.TokenProvider.(person)
 		try := "try it: stepwell token test " + quoted(file) + " " + quoted(name)
 		switch {
-		case !ok:
+		case !ok || t.cred.Type != "oauth2":
 			return nil, wrong(fmt.Sprintf("credential %s is of type %s: nobody has to log in", name, t.cred.Type), try)
 		case !t.needsPerson():
 			return nil, wrong(fmt.Sprintf("credential %s has the grant %s: nobody has to log in", name, clean(p.Grant())), try)

@@ -133,7 +133,11 @@ func (l look) tokenReport(r *tokenReport) string {
 		}
 		f.add("from", text)
 	case "fetched":
-		f.add("from", "the token endpoint, in "+short(time.Duration(r.TookMS*1000)*time.Microsecond))
+		place := "the token endpoint"
+		if r.Type == "steps" {
+			place = "the credential's steps"
+		}
+		f.add("from", place+", in "+short(time.Duration(r.TookMS*1000)*time.Microsecond))
 	case "login":
 		f.add("from", "a login, kept for later runs")
 	default:

@@ -260,3 +260,22 @@ func TestATokenIsTakenApartIfItIsAJWT(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryKindOfCredentialCanBeTried(t *testing.T) {
+	t.Parallel()
+	dir, err := filepath.Abs("../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for credential, from := range map[[2]string]string{
+		{"managed-token.yaml", "ehr"}:        "the token endpoint, in ",
+		{"backend-services.yaml", "backend"}: "the token endpoint, in ",
+		{"session-login.yaml", "legacy"}:     "the credential's steps, in ",
+		{"api-key.yaml", "lab"}:              "the flow: nobody was asked for it",
+	} {
+		c, stdout, stderr := at(dir, map[string]string{"LC_ALL": "C.UTF-8"}, "token", "test", "--sandbox", "--store", "memory", credential[0], credential[1])
+		if code := c.Main(t.Context()); code != 0 || !strings.Contains(stdout.String(), "from         "+from) && !strings.Contains(stdout.String(), "from  "+from) {
+			t.Errorf("%v: exit code %d\n%s%s", credential, code, stdout, stderr)
+		}
+	}
+}

@@ -87,5 +87,14 @@ func (c *Credential) Needs() (inputs map[string]bool, secrets map[*Secret]bool, 
 			beyond = "data." + r.Name
 		}
 	})
+	if c.Login != nil {
+		for _, r := range c.Login.Reads {
+			if r.Input != nil {
+				inputs[r.Input.Name] = true
+			} else {
+				secrets[r.Secret] = true
+			}
+		}
+	}
 	return inputs, secrets, beyond
 }
