@@ -76,6 +76,7 @@ func (r *reader) clauses(p Pair) []*Clause {
 			c.Steps = r.list(steps)
 		} else if c.When == nil && !f.guessed("steps") {
 			f.missing("steps", "the clause", "what is done then; `on_error: continue` goes on without doing anything")
+			c.When = &Node{Kind: String, Text: "false", Span: item.Span}
 		}
 		all = append(all, c)
 	}
