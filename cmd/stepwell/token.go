@@ -197,7 +197,8 @@ func (c *Command) testToken(ctx context.Context, file, name string, o tokenFlags
 		}
 		t.redactor.Add("access_token", token.Access.RevealText())
 		r := t.report(token)
-		if before != nil && before.Fingerprint == fingerprintOf(token) {
+		// Some servers give the same token again: only the generation tells that it was fetched.
+		if after := t.kept(ctx); before != nil && after != nil && before.Generation == after.Generation && before.Fingerprint == r.Fingerprint {
 			r.From, r.Obtained, r.Run = "store", moment(before.Obtained), before.Run
 		} else if t.fetched() {
 			r.From, r.TookMS = "fetched", float64(time.Since(began).Microseconds())/1000

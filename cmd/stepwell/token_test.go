@@ -38,6 +38,10 @@ func newDoorman(t *testing.T) *doorman {
 	mux.HandleFunc("POST /device", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = fmt.Fprintf(w, `{"device_code":"canary-device","user_code":"WDJB-MJHT","verification_uri":"%s/on","verification_uri_complete":"%s/on?c=WDJB-MJHT","expires_in":600,"interval":1}`, d.URL, d.URL)
 	})
+	mux.HandleFunc("POST /refuse", func(w http.ResponseWriter, r *http.Request) { // and quotes what it was sent
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = fmt.Fprintf(w, `{"error":"invalid_client","error_description":%q}`, "no: "+r.Header.Get("Authorization")+r.FormValue("client_secret"))
+	})
 	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -74,6 +78,7 @@ credentials:
   browser: { type: oauth2, grant: authorization_code, token_url: "${{ inputs.issuer }}/token", authorization_url: "${{ inputs.issuer }}/authorize", client_id: me, client_secret: "${{ secrets.client_secret }}" }
   device: { type: oauth2, grant: device_code, token_url: "${{ inputs.issuer }}/token", device_url: "${{ inputs.issuer }}/device", client_id: me, client_secret: "${{ secrets.client_secret }}" }
   passing: { type: oauth2, grant: device_code, token_url: "${{ inputs.issuer }}/token", device_url: "${{ inputs.issuer }}/device", client_id: me, client_secret: "${{ secrets.client_secret }}", cache: process }
+  refused: { type: oauth2, token_url: "${{ inputs.issuer }}/refuse", client_id: me, client_secret: "${{ secrets.client_secret }}", client_auth: body }
 steps:
   - { id: one, set: { x: 1 } }
 `
@@ -185,8 +190,11 @@ func TestALoginInABrowserIsKeptForLaterRuns(t *testing.T) {
 	if got := d.must(t, "token", "list"); !strings.Contains(got, "has a refresh token") || !strings.Contains(got, " good ") {
 		t.Errorf("got\n%s", got)
 	}
-	if got := d.requests(); got != 1 {
-		t.Errorf("a token was asked for %d times, not once", got)
+	if got := d.must(t, "token", "test", "login.yaml", "browser", "-i", issuer, "--fresh"); !strings.Contains(got, "from         the token endpoint") {
+		t.Errorf("with --fresh got\n%s", got)
+	}
+	if got := d.requests(); got != 2 {
+		t.Errorf("a token was asked for %d times, not 2", got)
 	}
 	d.must(t, "token", "purge", "--all")
 	if got := d.must(t, "token", "list", "--json"); got != "[]\n" {
@@ -239,6 +247,21 @@ func TestALoginThatCouldNotBeKeptIsRefused(t *testing.T) {
 	stderr, end := d.stepwell(t, nil, "token", "login", "login.yaml", "passing", "-i", "issuer="+d.URL)
 	if code, _ := end(); code != exitUsage || !strings.Contains(stderr.String(), "the credential's `cache` forbids that") {
 		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+}
+
+func TestARefusalIsToldWithoutTheSecret(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, more := range [][]string{nil, {"--json"}} {
+		stderr, end := d.stepwell(t, nil, append([]string{"token", "test", "login.yaml", "refused", "-i", "issuer=" + d.URL}, more...)...)
+		code, stdout := end()
+		if code != exitAuth || !strings.Contains(stderr.String(), "invalid_client") || !strings.Contains(stderr.String(), "help ") {
+			t.Errorf("exit code %d\n%s", code, stderr)
+		}
+		if more != nil && !strings.Contains(stdout, `"kind": "auth"`) {
+			t.Errorf("got %s", stdout)
+		}
 	}
 }
 
