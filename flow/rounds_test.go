@@ -357,7 +357,8 @@ func TestOfTwoBranchesThatFailTheFirstInTheFileCounts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := &web{answer: func(h hit) (flow.Result, error) {
-			if h.Path == "b.one.x" { // ends later, and is in flight when the other fails
+			time.Sleep(time.Millisecond) // until all have begun
+			if h.Path == "b.one.x" {     // ends later, and is in flight when the other fails
 				time.Sleep(time.Second)
 			}
 			return status(404, "{}"), nil
@@ -387,6 +388,7 @@ func TestABranchThatIsStoppedRunsItsFinally(t *testing.T) {
 			case "b.one.slow.x":
 				time.Sleep(time.Second)
 			case "b.two.y":
+				time.Sleep(time.Millisecond) // until the other branch has begun
 				return status(404, "{}"), nil
 			}
 			return ok("{}"), nil
