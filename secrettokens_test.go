@@ -184,6 +184,7 @@ func answering(t *testing.T, e *teller) string {
 	m.Handle("/tell/{how}", e)
 	for name, text := range map[string]string{
 		"error":   `{"error":"invalid_scope","error_description":"no: %[1]s %[2]s","access_token":"%[1]s","refresh_token":"%[2]s"}`,
+		"no":      `{"error":{"message":"%[1]s"},"message":"%[2]s","access_token":"%[1]s","refresh_token":"%[2]s"}`,
 		"twice":   `{"access_token":"%s","access_token":"%s","token_type":"Bearer"}`,
 		"mac":     `{"access_token":"%s","refresh_token":"%s","token_type":"mac"}`,
 		"spaces":  `{"access_token":"%s %s","token_type":"Bearer"}`,
@@ -244,7 +245,7 @@ func TestCredentialsThatFailTellNoSecret(t *testing.T) {
 			tests[name+" with "+how] = [2]string{fields + `token_url: "${{ inputs.id }}/tell/` + how + `"`, "url: /x"}
 		}
 	}
-	for _, how := range []string{"twice", "mac", "spaces", "break", "other", "wrapped"} {
+	for _, how := range []string{"error", "no", "twice", "mac", "spaces", "break", "other", "wrapped"} {
 		tests["the answer "+how] = [2]string{client + `token_url: "${{ inputs.id }}/answer/` + how + `"`, "url: /x"}
 	}
 	fetched := client + `token_url: "${{ inputs.url }}/token"`

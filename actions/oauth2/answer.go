@@ -200,6 +200,11 @@ func saysNo(text string) *challenge.Error {
 	return nil
 }
 
+// noToken tells the words that programs write where they have nothing.
+func noToken(text string) bool {
+	return text == "null" || text == "undefined" || text == "None" || text == "nil"
+}
+
 // odd says what keeps a token from being sent in a header (RFC 6749 appendix A.12).
 func odd(token string) string {
 	switch {
@@ -207,7 +212,7 @@ func odd(token string) string {
 		return "is empty"
 	case len(token) > maxToken:
 		return "is longer than 16 KiB"
-	case token == "null" || token == "undefined" || token == "None" || token == "nil":
+	case noToken(token):
 		return "is the word " + token
 	case len(token) > 7 && strings.EqualFold(token[:7], "bearer "):
 		return "begins with the word Bearer"

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stepwell/stepwell/actions/internal/ordered"
 	"github.com/stepwell/stepwell/flow"
 )
 
@@ -163,6 +164,7 @@ func (s *Source) compareClocks(header http.Header, begun time.Time) {
 // receive takes the token out of an answer.
 func (s *Source) receive(r reply, m metadata) (answer, *failure) {
 	if r.status/100 != 2 {
+		s.hide(r)
 		f := s.refusal(r, nil)
 		s.advise(f, r, m)
 		return answer{}, f
@@ -174,9 +176,28 @@ func (s *Source) receive(r reply, m metadata) (answer, *failure) {
 	if bad == nil {
 		return got, nil
 	}
+	s.hide(r)
 	f := s.refusal(r, bad)
 	s.advise(f, r, m)
 	return answer{}, f
+}
+
+// hide makes the tokens of an answer that is not taken known: what it says
+// beside them may tell them again.
+func (s *Source) hide(r reply) {
+	text, bad := normal(r.body)
+	if bad != nil {
+		return
+	}
+	for label, path := range map[string]*flow.Path{"access_token": s.paths.access, "refresh_token": s.paths.refresh} {
+		raw, there := path.Find(text)
+		if !there || raw[0] != '"' {
+			continue
+		}
+		if token := ordered.Text(raw); !noToken(token) {
+			s.tell(label, token)
+		}
+	}
 }
 
 // scheme gives the word before the token in Authorization.
