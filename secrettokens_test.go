@@ -297,6 +297,8 @@ func TestCredentialsThatFailTellNoSecret(t *testing.T) {
 			v.run("token", "test", "--json", "--fresh", "flow.yaml", "c")
 			v.look()
 			v.lookAtTokens()
+			e.mu.Lock()
+			defer e.mu.Unlock()
 			for i, text := range e.told {
 				// its header and most of its claims are no secret
 				v.secrets = append(v.secrets, canary{fmt.Sprintf("the signature of assertion %d", i), text[strings.LastIndexByte(text, '.')+1:]})
