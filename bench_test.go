@@ -253,9 +253,22 @@ func together(n, atOnce int, f func()) {
 	wg.Wait()
 }
 
-// BenchmarkParallelOf10Calls is beside what one would write with an errgroup.
+// BenchmarkParallelOf10Calls is beside what one would write with an errgroup:
+// over a server that answers at once, where all that counts is what a call
+// costs, and over one that takes 5 ms.
 func BenchmarkParallelOf10Calls(b *testing.B) {
-	s := echo(b, []byte(`{"id":"r-1234567"}`))
+	for _, takes := range []time.Duration{0, 5 * time.Millisecond} {
+		b.Run(takes.String(), func(b *testing.B) { parallelOf10Calls(b, takes) })
+	}
+}
+
+func parallelOf10Calls(b *testing.B, takes time.Duration) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(takes)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"id":"r-1234567"}`)
+	}))
+	b.Cleanup(s.Close)
 	var text strings.Builder
 	text.WriteString("stepwell: 1\nname: branches\ninputs: { url: string }\nsteps:\n  - id: all\n    parallel:\n")
 	for i := range 10 {
