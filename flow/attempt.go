@@ -33,7 +33,7 @@ type calling struct {
 	over     map[string]string // of a later page: the fields that are other than the step's
 	auth     *authorization    // nil: none
 	tried    int               // of the same call before: with what else than the first time
-	hint     string            // for the failure, if it is one
+	hints    []string          // for the failure, if it is one
 	asked    bool              // the answer has Retry-After
 	taken    bool              // the answer was taken: what fails now is no attempt's
 }
@@ -307,9 +307,7 @@ func (c *calling) failed(ctx context.Context, cause error, result *Result) (Outc
 		c.w.learn(c.spec, c.env)
 	}
 	e.Facts = append(e.Facts, c.facts(&e, result)...)
-	if c.hint != "" {
-		e.Hints = append(e.Hints, c.hint)
-	}
+	e.Hints = append(e.Hints, c.hints...)
 	until, asked, again := c.again(&e)
 	c.r.Tries++
 	if again {

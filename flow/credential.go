@@ -325,12 +325,12 @@ const (
 
 // rejected says whether an answer refuses the credential, and how: what is
 // another try's to mend, and whether the call was not looked at.
-func (c *calling) rejected(result *Result) (mends int, untouched bool, hint string) {
+func (c *calling) rejected(result *Result) (mends int, untouched bool, hints []string) {
 	if c.auth == nil || result.Status == 0 || c.auth.token.Access.IsZero() {
-		return 0, false, ""
+		return 0, false, nil
 	}
 	if p, ok := c.auth.provider.(Prover); ok && p.Challenged(c.auth.token, *result) {
-		return triedProof, true, ""
+		return triedProof, true, nil
 	}
 	code, inBody := "", false
 	if c.call.Challenge != nil {
@@ -339,29 +339,26 @@ func (c *calling) rejected(result *Result) (mends int, untouched bool, hint stri
 	of := &c.auth.of.Reject
 	switch {
 	case code == "insufficient_scope": // another token would not have it either
-		return 0, false, ""
+		return 0, false, nil
 	case result.Status == 401, len(of.Status) > 0 && answer.StatusIn(of.Status, result.Status), code == "invalid_token" && !inBody:
-		return triedToken, true, ""
+		return triedToken, true, nil
 	case code != "" && inBody:
-		return triedToken, false, ""
+		return triedToken, false, nil
 	case of.When == nil:
-		return 0, false, ""
+		return 0, false, nil
 	}
-	yes, err := c.w.holds(of.When, c.env)
-	if err != nil {
-		return 0, false, "reject_on.when could not be evaluated and counted as false: " + err.Error()
-	}
+	yes, hints := c.w.grants("reject_on.when", of.When, c.env)
 	if yes {
 		mends = triedToken
 	}
-	return mends, false, ""
+	return mends, false, hints
 }
 
 // refuses looks whether an answer refuses the credential. If so the token is taken
 // out of use, and the call is done once more with another one; that is no retry.
 func (c *calling) refuses(ctx context.Context, result *Result) (out Outcome, did bool, err error) {
-	mends, untouched, hint := c.rejected(result)
-	c.hint = hint
+	mends, untouched, hints := c.rejected(result)
+	c.hints = hints
 	if mends == 0 {
 		return Outcome{}, false, nil
 	}

@@ -343,12 +343,7 @@ func (c *calling) gaveUp(now time.Time, seen []Fact) *Error {
 		e.Message = strings.Replace(e.Message, "there was no answer", which+seen[0].Text, 1)
 		e.Facts = seen[1:]
 	}
-	if c.limit().Before(c.ends) {
-		e.Hints = []string{"the `timeout` of the step, or of one around it, is over before the next poll"}
-	} else {
-		e.Hints = []string{fmt.Sprintf("`poll.timeout` is %s: raise it if this takes longer", p.Timeout)}
-	}
-	e.Hints = append(e.Hints, "resume gives it its whole time again")
+	e.Hints = timeUp(p, c.limit().Before(c.ends), "poll")
 	return e
 }
 

@@ -194,11 +194,7 @@ func (o *round) listed(f *fault) (bool, []string) {
 		return false, nil
 	}
 	o.env.fault = f
-	ok, err := o.w.holds(rt.When, o.env)
-	if err != nil {
-		return false, []string{"retry.when could not be evaluated and counted as false: " + o.w.redact(err.Error())}
-	}
-	return ok, nil
+	return o.w.grants("retry.when", rt.When, o.env)
 }
 
 // polled ends the step if its condition holds, and begins another round if not.
@@ -236,13 +232,18 @@ func (o *round) gaveUp() *Error {
 	for _, part := range p.Until.Parts(o.env) {
 		e.Facts = append(e.Facts, Fact{part.Source, o.w.redact(part.Value)})
 	}
-	if o.limit().Before(o.r.Deadline) {
-		e.Hints = []string{"the `timeout` of the step, or of one around it, is over before the next round"}
-	} else {
-		e.Hints = []string{fmt.Sprintf("`poll.timeout` is %s: raise it if this takes longer", p.Timeout)}
-	}
-	e.Hints = append(e.Hints, "resume gives it its whole time again")
+	e.Hints = timeUp(p, o.limit().Before(o.r.Deadline), "round")
 	return e
+}
+
+// timeUp says which time of a poll is over, its own or that of a step, and what
+// to do. next is what there is no time for.
+func timeUp(p *plan.Poll, ofStep bool, next string) []string {
+	why := fmt.Sprintf("`poll.timeout` is %s: raise it if this takes longer", p.Timeout)
+	if ofStep {
+		why = "the `timeout` of the step, or of one around it, is over before the next " + next
+	}
+	return []string{why, "resume gives it its whole time again"}
 }
 
 func (o *round) again(until time.Time) {
@@ -369,9 +370,7 @@ func (c *calling) reason(e *Error) bool {
 		return false
 	}
 	c.env.fault = c.w.fault(e, c.t.Path, c.n.Span)
-	ok, err := c.w.holds(rt.When, c.env)
-	if err != nil {
-		e.Hints = append(e.Hints, "retry.when could not be evaluated and counted as false: "+err.Error())
-	}
-	return ok && err == nil
+	ok, hints := c.w.grants("retry.when", rt.When, c.env)
+	e.Hints = append(e.Hints, hints...)
+	return ok
 }

@@ -309,11 +309,19 @@ func (w *work) takes(ctx context.Context, c *plan.Clause, f *fault, path string)
 	if c.When == nil {
 		return true
 	}
-	ok, err := w.holds(c.When, &env{w: w, ctx: ctx, path: path, fault: f})
+	ok, hints := w.grants("catch.when", c.When, &env{w: w, ctx: ctx, path: path, fault: f})
+	f.Hints = append(f.Hints, hints...)
+	return ok
+}
+
+// grants evaluates a condition over a failure or an answer, which has a name
+// in the file. An error counts as false and becomes a hint.
+func (w *work) grants(name string, p *expression.Program, e *env) (ok bool, hints []string) {
+	ok, err := w.holds(p, e)
 	if err != nil {
-		f.Hints = append(f.Hints, "catch.when could not be evaluated and counted as false: "+w.redact(err.Error()))
+		return false, []string{name + " could not be evaluated and counted as false: " + w.redact(err.Error())}
 	}
-	return ok && err == nil
+	return ok, nil
 }
 
 // origin is the path whose record holds the text of a failure.
