@@ -211,7 +211,7 @@ func (r *request) call() flow.Call {
 		Repeatable:  r.repeat,
 		Idempotent:  r.idempotent,
 		Origin:      r.origin,
-		Fingerprint: r.fingerprint(),
+		Fingerprint: r.fingerprint,
 		Shown:       r.shown,
 		Do:          r.do,
 		Refused:     r.refused,

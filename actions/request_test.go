@@ -308,7 +308,7 @@ func TestTheDerivedKeyBelongsToOneCall(t *testing.T) {
 func TestTheFingerprintIsTheRequest(t *testing.T) {
 	t.Parallel()
 	print := func(pairs ...string) string {
-		return planned(t, client(t, nil), "http", flow.Input{Args: append(fields("url", `"http://h/"`), fields(pairs...)...)}).Fingerprint
+		return planned(t, client(t, nil), "http", flow.Input{Args: append(fields("url", `"http://h/"`), fields(pairs...)...)}).Fingerprint()
 	}
 	same := print("headers", `{"X-A":"1"}`, "text", `"b"`, "bearer", `"t1"`)
 	if same != print("headers", `{"X-A":"1"}`, "text", `"b"`, "bearer", `"t2"`) {

@@ -174,7 +174,7 @@ type Call struct {
 	Idempotent  bool                                       // it carries an idempotency key: the request is recorded before it is sent
 	Timed       bool                                       // Do ends at Input.Deadline by itself: its context does not, which saves a timer for each attempt
 	Origin      string                                     // where it goes: scheme://host:port; "" for what goes nowhere
-	Fingerprint string                                     // the same for the same request
+	Fingerprint func() string                              // the same for the same request, before Sign; asked for pages only. nil or "": it is not known
 	Shown       func() Request                             // for people, before Sign; the executor redacts it
 	Do          func(ctx context.Context) (Result, error)  // an error should be an *Error
 	Refused     func(r Result) (kind Kind, hints []string) // the answer's status was not expected; nil: kind http

@@ -33,6 +33,7 @@ type calling struct {
 	over     map[string]string // of a later page: the fields that are other than the step's
 	auth     *authorization    // nil: none
 	tried    int               // of the same call before: with what else than the first time
+	print    string            // of a page: what makes its request equal to another, short
 	hints    []string          // for the failure, if it is one
 	asked    bool              // the answer has Retry-After
 	taken    bool              // the answer was taken: what fails now is no attempt's

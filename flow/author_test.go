@@ -468,7 +468,7 @@ func (a stageAction) Plan(in flow.Input) (flow.Call, error) {
 	if in.Page+1 < pages {
 		next = strconv.Itoa(in.Page + 1)
 	}
-	return flow.Call{Repeatable: r.Safe, Fingerprint: r.Say, Do: func(ctx context.Context) (flow.Result, error) { return a.s.tell(ctx, r, answers, next) }}, nil
+	return flow.Call{Repeatable: r.Safe, Fingerprint: func() string { return r.Say }, Do: func(ctx context.Context) (flow.Result, error) { return a.s.tell(ctx, r, answers, next) }}, nil
 }
 
 var rounds = regexp.MustCompile(`#\d+`)

@@ -102,8 +102,8 @@ func (c *calling) turn() (asked datapoints.Point, err error) {
 	case before[digests]:
 		return asked, same(c.r.Pages + 2)
 	}
-	if c.call.Fingerprint != "" {
-		digests += " " + short(c.call.Fingerprint)
+	if c.print != "" {
+		digests += " " + c.print
 	}
 	asked = datapoints.Point{Slot: datapoints.Slot{Scope: record.Page(c.t.Path, c.r.Pages), Name: record.Asked}, Type: "string",
 		Step: c.t.Path, Attempt: c.r.N, Source: "request", At: time.Now(), Value: datapoints.Text(digests).Mark(datapoints.Sensitive, "record")}
@@ -125,11 +125,18 @@ func (c *calling) askedBefore() (map[string]bool, error) {
 
 // asksAnew says of a planned page that it is none of those before.
 func (c *calling) asksAnew() error {
-	if c.r.Pages == 0 || c.call.Fingerprint == "" {
+	if c.spec.Pages == nil || c.call.Fingerprint == nil {
+		return nil
+	}
+	whole := c.call.Fingerprint()
+	if whole == "" {
+		return nil
+	}
+	if c.print = short(whole); c.r.Pages == 0 {
 		return nil
 	}
 	before, err := c.askedBefore()
-	if err != nil || !before[short(c.call.Fingerprint)] {
+	if err != nil || !before[c.print] {
 		return err
 	}
 	for i := range c.spec.Fields { // what each attempt renders is no part of the fingerprint

@@ -63,7 +63,7 @@ func (s *shelf) Plan(in flow.Input) (flow.Call, error) {
 		}
 	}
 	origin, err := flow.Origin(o.URL)
-	return flow.Call{Repeatable: true, Origin: origin, Fingerprint: o.String(), Do: func(context.Context) (flow.Result, error) {
+	return flow.Call{Repeatable: true, Origin: origin, Fingerprint: o.String, Do: func(context.Context) (flow.Result, error) {
 		s.orders = append(s.orders, o)
 		r, err := s.answer(o)
 		r.URL = o.URL
