@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -78,18 +79,19 @@ func (c *checker) complaints(s *syntax.Step, args arguments, v Verdict, before i
 }
 
 func (c *checker) unknownAction(s *syntax.Step) {
-	names := make([]string, 0, len(c.kit.Actions))
-	for name := range c.kit.Actions {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	hint := "the actions are " + strings.Join(names, ", ")
-	if near := expression.Suggest(s.Action.Name, names); near != "" {
-		hint = fmt.Sprintf("did you mean %q?", near)
-	} else if len(names) == 0 {
-		hint = ""
-	}
+	hint := oneOf(s.Action.Name, slices.Sorted(maps.Keys(c.kit.Actions)), "the actions are ")
 	c.errorAt(s.Action.Span, diag.UnknownAction, hint, "there is no action %q", s.Action.Name)
+}
+
+// oneOf says of a name that is not among names which was meant, or which there are.
+func oneOf(name string, names []string, lead string) string {
+	if near := expression.Suggest(name, names); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return lead + strings.Join(names, ", ")
 }
 
 // looseFields checks the expressions in the fields of an unknown action.

@@ -87,13 +87,7 @@ func (c *checker) unknownKind(s *syntax.Credential) {
 	if s.Type.Name == "" {
 		return
 	}
-	names := slices.Sorted(maps.Keys(c.kit.Credentials))
-	hint := "the types are " + strings.Join(names, ", ")
-	if near := expression.Suggest(s.Type.Name, names); near != "" {
-		hint = fmt.Sprintf("did you mean %q?", near)
-	} else if len(names) == 0 {
-		hint = ""
-	}
+	hint := oneOf(s.Type.Name, slices.Sorted(maps.Keys(c.kit.Credentials)), "the types are ")
 	c.errorAt(s.Type.Span, diag.UnknownCredentialType, hint, "there is no type of credential %q", s.Type.Name)
 }
 
