@@ -156,16 +156,10 @@ func (r *reader) retryMapping(p Pair, t *Retry, v Verb) *Retry {
 // poll reads until when a step is repeated. A poll without a condition that
 // can be read is nil, so that nobody takes it for one that never ends.
 func (r *reader) poll(p Pair) *Poll {
-	if n := p.Value; n.Kind != Mapping {
-		hint := "write `poll: { until: CONDITION }`"
-		if n.Kind == String && n.Text != "" {
-			hint = fmt.Sprintf("write `poll: { until: %s }`", quoted(n.Text))
-		}
-		r.report(orKey(n.Span, p.KeySpan), diag.WrongShape, hint, "`poll` is a mapping with `until`, not %s", describe(n))
+	f := r.repeating(p, &pollKeys, "until", "CONDITION", "`until`")
+	if f == nil {
 		return nil
 	}
-	f, _ := r.open(p.Value, &pollKeys, "`poll`")
-	f.node.Span = orKey(f.node.Span, p.KeySpan)
 	f.require("`poll`")
 	t := &Poll{Span: p.KeySpan, Every: f.duration("every"), Timeout: f.duration("timeout")}
 	if b, has := f.get("backoff"); has {
@@ -186,18 +180,28 @@ func (r *reader) poll(p Pair) *Poll {
 	return t
 }
 
-// pages reads how the next page is asked for.
-func (r *reader) pages(p Pair, s *Step) *Pages {
+// repeating opens the mapping of poll or pages, nil if it is none: then what
+// stands there is taken for its key first.
+func (r *reader) repeating(p Pair, t *Table, first, what, keys string) *fields {
 	if n := p.Value; n.Kind != Mapping {
-		hint := "write `pages: { next: EXPRESSION }`"
 		if n.Kind == String && n.Text != "" {
-			hint = fmt.Sprintf("write `pages: { next: %s }`", quoted(n.Text))
+			what = quoted(n.Text)
 		}
-		r.report(orKey(n.Span, p.KeySpan), diag.WrongShape, hint, "`pages` is a mapping with `next` or `while`, not %s", describe(n))
+		hint := fmt.Sprintf("write `%s: { %s: %s }`", t.Name, first, what)
+		r.report(orKey(n.Span, p.KeySpan), diag.WrongShape, hint, "`%s` is a mapping with %s, not %s", t.Name, keys, describe(n))
 		return nil
 	}
-	f, _ := r.open(p.Value, &pagesKeys, "`pages`")
+	f, _ := r.open(p.Value, t, "`"+t.Name+"`")
 	f.node.Span = orKey(f.node.Span, p.KeySpan)
+	return f
+}
+
+// pages reads how the next page is asked for.
+func (r *reader) pages(p Pair, s *Step) *Pages {
+	f := r.repeating(p, &pagesKeys, "next", "EXPRESSION", "`next` or `while`")
+	if f == nil {
+		return nil
+	}
 	t := &Pages{Span: p.KeySpan}
 	if next, has := f.get("next"); has {
 		t.Next = r.expression(next)
