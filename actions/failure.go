@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stepwell/stepwell/flow"
+	"github.com/stepwell/stepwell/flow/diag"
 )
 
 // failed says why no complete answer came. status is that of an answer that
@@ -35,9 +36,9 @@ func (t *try) failed(err error, status string) *flow.Error {
 		return e
 	case t.limited.Err() != nil:
 		e.Kind = flow.KindTimeout
-		e.Message = "no answer from " + host + " within " + short(t.timeout)
+		e.Message = "no answer from " + host + " within " + diag.Short(t.timeout)
 		if status != "" {
-			e.Message = "the answer" + began + " from " + host + " was not complete within " + short(t.timeout)
+			e.Message = "the answer" + began + " from " + host + " was not complete within " + diag.Short(t.timeout)
 		}
 		e.Hints = []string{"`timeout` in `with` gives one attempt more time"}
 		return e
@@ -51,18 +52,6 @@ func (t *try) failed(err error, status string) *flow.Error {
 	}
 	t.unreached(e, err, host)
 	return e
-}
-
-// short writes a duration without empty parts: 1m, not 1m0s.
-func short(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }
 
 // broken says what happened to an answer under way.
@@ -91,9 +80,9 @@ func (t *try) unreached(e *flow.Error, err error, host string) {
 		e.Message = "the address of " + dns.Name + " cannot be found: " + dns.Err
 	case errors.As(err, &timeout) && timeout.Timeout():
 		e.Kind = flow.KindTimeout
-		e.Message = host + " did not accept the connection within " + short(connectTimeout)
+		e.Message = host + " did not accept the connection within " + diag.Short(connectTimeout)
 		if strings.Contains(err.Error(), "TLS handshake") {
-			e.Message = host + " did not finish the TLS handshake within " + short(tlsTimeout)
+			e.Message = host + " did not finish the TLS handshake within " + diag.Short(tlsTimeout)
 		}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		e.Message = "nothing listens at " + host + ": the connection was refused"

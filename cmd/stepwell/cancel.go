@@ -47,16 +47,9 @@ func (c *Command) cancel(ctx context.Context, id string, o runFlags) error {
 	}
 	defer k.close()
 	s := &session{c: c, flags: o, keep: k}
-	run, err := c.find(ctx, k, id)
+	run, before, err := s.recorded(ctx, id)
 	if err != nil {
 		return err
-	}
-	if err := s.recall(ctx, run.ID); err != nil {
-		return err
-	}
-	before, err := flow.History(ctx, k, run.ID)
-	if err != nil {
-		return c.storeTrouble(k.file, err)
 	}
 	p := s.watch(ctx, before, false)
 	s.begin(p)

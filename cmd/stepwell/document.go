@@ -113,14 +113,7 @@ func (d *document) inFull(inputs json.RawMessage, steps []flow.StepRecord, r *da
 	for i, s := range steps {
 		step := &d.Steps[i]
 		step.Count, step.Assumed = s.Count, s.Assumed
-		if !s.Started.IsZero() {
-			started := millis(s.Started)
-			step.Started = &started
-		}
-		if !s.Ended.IsZero() {
-			ended := millis(s.Ended)
-			step.Ended = &ended
-		}
+		step.Started, step.Ended = moment(s.Started), moment(s.Ended)
 		for _, a := range s.Attempts {
 			step.Tries = append(step.Tries, documentTry{Attempt: a.N, Started: millis(a.Started), TookMS: float64(a.Took.Microseconds()) / 1000,
 				Sent: a.Sent, Status: a.Status, Kind: a.Kind, Message: r.Text(a.Message.RevealText())})

@@ -142,14 +142,7 @@ func howOf(s flow.OutlineStep) []string {
 		add("every %s for %s until %s", span(p.Every), span(p.Timeout), p.Until)
 	}
 	if p := s.Pages; p != nil {
-		text := fmt.Sprintf("up to %s pages", thousands(p.Max))
-		if p.Next != "" {
-			text += ", next " + p.Next
-		}
-		if p.While != "" {
-			text += ", while " + p.While
-		}
-		add("%s", text)
+		add("up to %s pages%s", thousands(p.Max), following(p))
 	}
 	if r := s.Retry; r != nil {
 		add("up to %d times", r.Attempts)

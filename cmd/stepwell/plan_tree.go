@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stepwell/stepwell/flow"
+	"github.com/stepwell/stepwell/flow/diag"
 )
 
 // inside writes the parts of a step below it, each with what it is called.
@@ -74,14 +75,7 @@ func (w *planWriter) around(s flow.OutlineStep, room int) []string {
 		add("", "poll every "+span(p.Every)+", for "+span(p.Timeout)+", until", p.Until)
 	}
 	if p := s.Pages; p != nil {
-		text := fmt.Sprintf("up to %s", thousands(p.Max))
-		if p.Next != "" {
-			text += ", next " + p.Next
-		}
-		if p.While != "" {
-			text += ", while " + p.While
-		}
-		add("", "pages", text)
+		add("", "pages", "up to "+thousands(p.Max)+following(p))
 	}
 	var lines []string
 	for _, part := range parts {
@@ -99,12 +93,17 @@ func span(d time.Duration) string {
 	if day := 24 * time.Hour; d >= 3*day && d%day == 0 {
 		return fmt.Sprintf("%dd", d/day)
 	}
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
+	return diag.Short(d)
+}
+
+// following says how the next page is asked for, and until when.
+func following(p *flow.OutlinePages) string {
+	text := ""
+	if p.Next != "" {
+		text += ", next " + p.Next
 	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
+	if p.While != "" {
+		text += ", while " + p.While
 	}
 	return text
 }

@@ -88,16 +88,9 @@ func (c *Command) resume(ctx context.Context, id string, decisions flow.Assume, 
 	if strings.HasPrefix(id, batchPrefix) {
 		return s.resumeBatch(ctx, id, decisions)
 	}
-	run, err := c.find(ctx, k, id)
+	run, before, err := s.recorded(ctx, id)
 	if err != nil {
 		return err
-	}
-	if err := s.recall(ctx, run.ID); err != nil {
-		return err
-	}
-	before, err := flow.History(ctx, k, run.ID)
-	if err != nil {
-		return c.storeTrouble(k.file, err)
 	}
 	if n := len(decisions); n > 0 {
 		for _, path := range slices.Sorted(maps.Keys(decisions)) {
@@ -163,4 +156,21 @@ func (s *session) resumeBatch(ctx context.Context, batch string, decisions flow.
 		}
 		return s.executor.Resume(ctx, s.plan, r.ID, nil)
 	})
+}
+
+// recorded finds a run, makes its plan the session's, and gives what its steps
+// have done before.
+func (s *session) recorded(ctx context.Context, id string) (datapoints.Run, []flow.StepRecord, error) {
+	run, err := s.c.find(ctx, s.keep, id)
+	if err != nil {
+		return run, nil, err
+	}
+	if err := s.recall(ctx, run.ID); err != nil {
+		return run, nil, err
+	}
+	before, err := flow.History(ctx, s.keep, run.ID)
+	if err != nil {
+		return run, nil, s.c.storeTrouble(s.keep.file, err)
+	}
+	return run, before, nil
 }

@@ -60,19 +60,17 @@ type runSummary struct {
 func summaryOf(r datapoints.Run, state datapoints.State) runSummary {
 	s := runSummary{RunID: r.ID, Flow: r.Flow, Batch: r.Batch, Status: string(state), Kind: r.Kind, Step: r.At,
 		Created: millis(r.Created), Steps: r.Steps, Done: r.Done}
-	if !r.Started.IsZero() {
-		started := millis(r.Started)
-		s.Started = &started
-	}
-	if !r.Ended.IsZero() {
-		ended := millis(r.Ended)
-		s.Ended = &ended
-	}
-	if !r.Wake.IsZero() {
-		wake := millis(r.Wake)
-		s.Wake = &wake
-	}
+	s.Started, s.Ended, s.Wake = moment(r.Started), moment(r.Ended), moment(r.Wake)
 	return s
+}
+
+// moment is a time for JSON: nil if there is none.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = millis(t)
+	return &t
 }
 
 // clock is a time to the second for people, where they are.

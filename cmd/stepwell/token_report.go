@@ -80,15 +80,6 @@ func object(segment string) []byte {
 	return text
 }
 
-// moment is a time for JSON, nil for none.
-func moment(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = millis(t)
-	return &t
-}
-
 // until says how far away a time is: "in 59m", "3m ago".
 func until(t, now time.Time) string {
 	d := t.Sub(now)
