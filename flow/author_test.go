@@ -47,6 +47,7 @@ type known struct {
 	loops int      // around it
 	once  bool     // it is done once: not in a loop, a round, a sub-flow
 	sure  bool     // nothing may fail here
+	last  bool     // nothing may fail in the finally of the step here: that comes after its catch
 	sound bool     // no call may become unknown, which nothing catches
 	deep  int
 	brief bool // in a finally, which has five minutes: of a resume, five more
@@ -117,6 +118,7 @@ func (a *author) few(k known, deep int) []any {
 
 func (a *author) finally(k known) []any {
 	k.brief = true
+	k.sure = k.sure || k.last
 	return a.few(k, 2)
 }
 
@@ -162,6 +164,7 @@ func (a *author) step(k *known) object {
 	in := k.copy()
 	s := object{"id": a.id()}
 	in.deep++
+	in.last = k.sure
 	caught := in.sure && a.odds(4)
 	if caught {
 		in.sure, in.sound = false, true

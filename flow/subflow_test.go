@@ -351,6 +351,44 @@ outputs: { x: "${{ data.x + inputs.n }}" }`)
 
 // The finally of a sub-flow is over before the step that calls it goes on; a
 // failure there is the step's.
+// What did not run has no finally to wait for.
+func TestASubFlowWithAFinallyGivesItsOutputsWhateverItsLastStepBecame(t *testing.T) {
+	t.Parallel()
+	for name, last := range map[string]string{
+		"skipped block":              `{ id: last, if: 1 == 2, steps: [ { id: a, set: { y: 1 } } ], finally: [ { id: b, set: { z: 1 } } ] }`,
+		"skipped sub-flow":           `{ id: last, if: 1 == 2, flow: inner.yaml, with: { n: 1 } }`,
+		"skipped, else":              `{ id: last, if: 1 == 2, flow: inner.yaml, with: { n: 1 }, else: [ { id: a, set: { y: 1 } } ] }`,
+		"not entered, and caught":    `{ id: last, flow: inner.yaml, with: { n: "${{ [][0] }}" }, catch: [ { steps: [ { id: a, set: { y: 1 } } ] } ] }`,
+		"not entered, and goes on":   `{ id: last, flow: inner.yaml, with: { n: "${{ [][0] }}" }, on_error: continue }`,
+		"entered, failed, caught":    `{ id: last, steps: [ { id: a, fail: no } ], catch: [ { steps: [ { id: c, set: { y: 1 } } ] } ], finally: [ { id: b, set: { z: 1 } } ] }`,
+		"loop over nothing":          `{ id: last, for_each: { in: "1..0" }, flow: inner.yaml, with: { n: 1 } }`,
+		"loop that goes on":          `{ id: last, for_each: { in: "1..3", on_error: continue }, steps: [ { id: a, fail: no } ], finally: [ { id: b, set: { z: 1 } } ] }`,
+		"block with a skipped block": `{ id: last, steps: [ { id: a, if: 1 == 2, flow: inner.yaml, with: { n: 1 } } ], finally: [ { id: b, if: 1 == 2, flow: inner.yaml, with: { n: 1 } } ] }`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := compileAll(t, &world{}, `main.yaml
+steps: [ { id: sub, flow: sub.yaml, save: { x: x } } ]
+outputs: { x: "${{ data.x }}" }`, `sub.yaml
+steps:
+  - { id: first, set: { x: 1 } }
+  - `+last+`
+finally: [ { id: end, set: { w: 1 } } ]
+outputs: { x: "${{ data.x }}" }`, `inner.yaml
+inputs: { n: any }
+steps: [ { id: s, set: { x: "${{ inputs.n }}" } } ]
+finally: [ { id: f, set: { y: 1 } } ]`)
+			run, err := (&flow.Executor{}).Run(t.Context(), p, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := run.Outputs.Reveal(); got != `{"x":1}` {
+				t.Errorf("outputs %s", got)
+			}
+		})
+	}
+}
+
 func TestAFailureInTheFinallyOfASubFlowIsTheStepsUnlessThereWasOne(t *testing.T) {
 	t.Parallel()
 	for _, first := range []string{"set: { x: 1 }", "fail: the first"} {

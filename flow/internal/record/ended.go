@@ -23,14 +23,21 @@ func (s *State) ended(n *plan.Node, path string) int {
 	}
 	over := 0
 	body := Body(n, path, &r)
+	if n.Finally != nil {
+		if n.Bare || r.Enter.Status == datapoints.Open {
+			over = s.ended(n.Finally, Finally(n, path, &r))
+		} else if r.Enter.Status == datapoints.Skipped || r.Caught.Status == datapoints.Done && r.Caught.Next >= 0 {
+			over = size(n.Finally) // nothing was entered that it would run after
+		}
+	}
 	switch {
 	case r.Enter.Status == datapoints.Skipped || r.Last.Status == datapoints.Skipped:
-		over = itself(n) + every(n.Steps) + every(n.Catch)
+		over += itself(n) + every(n.Steps) + every(n.Catch)
 		if n.Else != nil {
 			over += s.ended(n.Else, plan.Join(path, "else"))
 		}
 	case r.Caught.Status == datapoints.Done && r.Caught.Next >= 0:
-		over = itself(n) + every(n.Steps) + size(n.Else)
+		over += itself(n) + every(n.Steps) + size(n.Else)
 		for i, c := range n.Catch {
 			if i == r.Caught.Next {
 				over += s.ended(c, plan.Join(path, "catch["+strconv.Itoa(i)+"]"))
@@ -39,19 +46,17 @@ func (s *State) ended(n *plan.Node, path string) int {
 			}
 		}
 	case r.Last.Status == datapoints.Done:
-		over = itself(n) + every(n.Steps) + size(n.Else) + every(n.Catch)
+		over += itself(n) + every(n.Steps) + size(n.Else) + every(n.Catch)
 	case n.Kind == plan.Loop:
-		over = s.ended(n.Steps[0], path+"[0]")
+		over += s.ended(n.Steps[0], path+"[0]")
 	default:
+		parts := 0
 		for _, c := range n.Steps {
-			over += s.ended(c, plan.Join(body, c.ID))
+			parts += s.ended(c, plan.Join(body, c.ID))
 		}
-		if n.Bare && over == every(n.Steps) { // it has no record of its own
+		if over += parts; n.Bare && parts == every(n.Steps) { // it has no record of its own
 			over += itself(n)
 		}
-	}
-	if n.Finally != nil {
-		over += s.ended(n.Finally, Finally(n, path, &r))
 	}
 	return over
 }
