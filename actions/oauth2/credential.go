@@ -65,7 +65,7 @@ type Credential struct {
 	// Make gets the token in another way than from a token endpoint: nothing of what
 	// says how to ask one counts then. It is kept, renewed and rejected as any other.
 	// Identity says what the token is made of. The error should be a *flow.Error.
-	Make     func(ctx context.Context) (Made, error)
+	Make     func(ctx context.Context) (Made, error) `json:"-"`
 	Identity string
 }
 
