@@ -35,7 +35,6 @@ type calling struct {
 	tried    int               // of the same call before: with what else than the first time
 	print    string            // of a page: what makes its request equal to another, short
 	hints    []string          // for the failure, if it is one
-	asked    bool              // the answer has Retry-After
 	taken    bool              // the answer was taken: what fails now is no attempt's
 }
 
@@ -268,8 +267,7 @@ func (c *calling) listed(result *Result) bool {
 // refused makes the error of an answer whose status was not expected.
 func (c *calling) refused(result Result) error {
 	after, asked := c.env.answer.RetryAfter()
-	c.asked = asked
-	e := &Error{Kind: KindHTTP, Status: result.Status, Body: result.Body, After: after}
+	e := &Error{Kind: KindHTTP, Status: result.Status, Body: result.Body, After: after, asked: asked}
 	e.Message = "the server answered " + answer.StatusText(result.Status)
 	if result.Status/100 == 2 {
 		e.Kind = KindExpect

@@ -62,6 +62,7 @@ type Error struct {
 	Sent    bool          // the request may have left, and no complete answer came
 	Refused bool          // certain not to have been processed although it was sent (425, 429, 503 with Retry-After)
 	After   time.Duration // Retry-After, or 0
+	asked   bool          // After is an answer's, also if it is 0
 	Err     error         // the cause, for errors.Is
 }
 
@@ -90,6 +91,8 @@ type fault struct {
 	Status  int       `json:"status,omitempty"`
 	Body    string    `json:"body,omitempty"`
 	Place   diag.Span `json:"place"`
+
+	After *time.Duration `json:"after,omitempty"` // counted from the end of the step; nil: nobody asked to wait
 }
 
 // maxErrorBody is how much of a failed answer is recorded.
@@ -110,6 +113,9 @@ func (w *work) fault(err error, path string, at diag.Span) *fault {
 	}
 	if who := w.callers(path); who != "" {
 		f.Facts = append(f.Facts, Fact{"called by", who})
+	}
+	if e.asked || e.After > 0 {
+		f.After = &e.After
 	}
 	f.Body = string(e.Body[:min(len(e.Body), maxErrorBody)])
 	if w.open() {

@@ -127,7 +127,7 @@ func (w *work) round(ctx context.Context, n *plan.Node, r *datapoints.Row, t Tas
 	case own != nil || t.Cause != "":
 		var f *fault
 		f, err = o.failed(own)
-		end.Outcome, end.Status, end.Error = "failed", f.Status, w.told(f)
+		end.Outcome, end.Status, end.Error, end.Asked = "failed", f.Status, w.told(f), f.After != nil
 	case n.Work.Poll != nil:
 		if err = o.polled(); err == nil && back != nil && r.Last.Status == datapoints.Done {
 			rec.Points, err = w.kept(n, t, back)
@@ -165,12 +165,9 @@ func (o *round) failed(own error) (*fault, error) {
 	if o.r.Tries < rt.Attempts {
 		var listed bool
 		if listed, hints = o.listed(f); listed {
-			until := time.Now().Add(rt.Wait(o.r.Tries - 1))
-			if !late(o.limit(), until) {
-				o.again(until)
+			if hints = o.repeat(f); hints == nil {
 				return f, nil
 			}
-			hints = append(hints, "there was no further round: the step's time would be over before")
 		}
 	}
 	if len(hints) == 0 {
@@ -181,6 +178,23 @@ func (o *round) failed(own error) (*fault, error) {
 		return f, f.error()
 	}
 	return f, o.w.amend(o.r.Origin, f)
+}
+
+// repeat begins another round after a failure, or says why there is none. A
+// part of the round that failed by an answer with Retry-After says when.
+func (o *round) repeat(f *fault) (hints []string) {
+	until := time.Now().Add(o.n.Work.Retry.Wait(o.r.Tries - 1))
+	if f.After != nil {
+		if *f.After > maxRetryAfter {
+			return []string{asksTooMuch(*f.After)}
+		}
+		until = o.w.state.Row(o.r.Origin).Ended.Add(*f.After)
+	}
+	if late(o.limit(), until) {
+		return []string{"there was no further round: the step's time would be over before"}
+	}
+	o.again(until)
+	return nil
 }
 
 // listed says whether the author lists a failure. An error in `when` counts as
@@ -327,6 +341,10 @@ func (w *work) amend(path string, f *fault) error {
 // maxRetryAfter is the longest wait that a server may ask for.
 const maxRetryAfter = 300 * time.Second
 
+func asksTooMuch(wait time.Duration) string {
+	return fmt.Sprintf("the server asks to wait %s; a run waits at most %s: resume it then", wait.Round(time.Second), maxRetryAfter)
+}
+
 // again says whether and when a failed attempt is repeated.
 func (c *calling) again(e *Error) (until time.Time, asked, ok bool) {
 	rt := &c.spec.Retry
@@ -340,11 +358,11 @@ func (c *calling) again(e *Error) (until time.Time, asked, ok bool) {
 		return time.Time{}, false, false
 	}
 	wait := rt.Wait(c.r.Tries)
-	if c.asked || e.After > 0 {
+	if e.asked || e.After > 0 {
 		wait, asked = e.After, true
 	}
 	if asked && wait > maxRetryAfter {
-		e.Hints = append(e.Hints, fmt.Sprintf("the server asks to wait %s; a run waits at most %s: resume it then", wait.Round(time.Second), maxRetryAfter))
+		e.Hints = append(e.Hints, asksTooMuch(wait))
 		return time.Time{}, false, false
 	}
 	until = time.Now().Add(wait)

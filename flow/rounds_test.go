@@ -472,6 +472,54 @@ func TestAPollOfABlockAsksAtItsTimesAndSaysWhatItLastSaw(t *testing.T) {
 	}
 }
 
+func TestARoundBeginsWhenTheServerAskedForIt(t *testing.T) {
+	t.Parallel()
+	const block = `steps:
+  - id: b
+    %AROUND%
+    retry: { attempts: 3, on: [503], backoff: { initial: 1ms, max: 1ms } }
+    steps: [ { id: before, action: web }, { id: a, action: web, retry: false } ]
+`
+	tests := []struct {
+		name, around, after string
+		at                  []time.Duration // of the rounds, to the second
+		hint                string
+	}{
+		{"it takes the place of a backoff", "", "7", []time.Duration{0, 7 * time.Second, 14 * time.Second}, ""},
+		{"at once", "", "0", []time.Duration{0, 0, 0}, ""},
+		{"300 s", "", "300", []time.Duration{0, 5 * time.Minute, 10 * time.Minute}, ""},
+		{"more", "", "301", []time.Duration{0}, "the server asks to wait 5m1s; a run waits at most 5m0s: resume it then"},
+		{"beyond the step's time", "timeout: 10s", "7", []time.Duration{0, 7 * time.Second}, "there was no further round: the step's time would be over before"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := &web{answer: func(h hit) (flow.Result, error) {
+					if strings.HasSuffix(h.Path, ".a") {
+						return status(503, "{}", "Retry-After", tt.after), nil
+					}
+					return ok(`{}`), nil
+				}}
+				_, err := (&flow.Executor{}).Run(t.Context(), compileWeb(t, w, strings.ReplaceAll(block, "%AROUND%", tt.around)), nil)
+				e := failureOf(t, err)
+				var at []time.Duration
+				for _, h := range w.hits {
+					if strings.HasSuffix(h.Path, ".before") {
+						at = append(at, h.At.Sub(w.hits[0].At).Truncate(time.Second))
+					}
+				}
+				if diff := cmp.Diff(tt.at, at); diff != "" {
+					t.Errorf("rounds began at (-want +got)\n%s", diff)
+				}
+				if e.Status != 503 || tt.hint != "" && !slices.Contains(e.Hints, tt.hint) {
+					t.Errorf("%d %q, want the hint %q", e.Status, e.Hints, tt.hint)
+				}
+			})
+		})
+	}
+}
+
 func TestAResumedRunBeginsANewRoundWithWhatItNeeds(t *testing.T) {
 	t.Parallel()
 	text := `
