@@ -71,8 +71,9 @@ func (t *try) follow() (flow.Result, *flow.Error) {
 	h := t.hop
 	at := t.origin
 	var notes []string
+	var after *flow.Result
 	for n := 0; ; n++ {
-		out, err := t.signed(&h, at == t.origin)
+		out, err := t.signed(&h, at == t.origin, after)
 		if err != nil {
 			return flow.Result{}, err
 		}
@@ -97,6 +98,7 @@ func (t *try) follow() (flow.Result, *flow.Error) {
 		if bad != nil {
 			return t.stop(resp, bad)
 		}
+		after = &flow.Result{Status: resp.StatusCode, Headers: resp.Header, URL: h.url.String()}
 		if h, bad = t.onward(h, resp.StatusCode, next, at == to); bad != nil {
 			return t.stop(resp, bad)
 		}
@@ -107,12 +109,12 @@ func (t *try) follow() (flow.Result, *flow.Error) {
 
 // signed is a hop as it goes on the wire: with the credential, which stays with the
 // origin that it was chosen for, and with what the program adds.
-func (t *try) signed(h *hop, home bool) (*hop, *flow.Error) {
+func (t *try) signed(h *hop, home bool, after *flow.Result) (*hop, *flow.Error) {
 	before := t.client.Before
 	if t.sign == nil && before == nil {
 		return h, nil
 	}
-	r := flow.Outgoing{Method: h.method, URL: h.url.String(), Headers: slices.Clone(h.headers)}
+	r := flow.Outgoing{Method: h.method, URL: h.url.String(), Headers: slices.Clone(h.headers), After: after}
 	var err error
 	if t.sign != nil && home {
 		err = t.sign(t.limited, &r)

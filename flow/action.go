@@ -132,9 +132,8 @@ type Input struct {
 	Late func(field string, r Request) (datapoints.Value, error)
 	// File opens a file that the flow names, within the project's bounds.
 	File func(name string) ([]byte, error)
-	// Sign puts the credential of the step on a request. It is called right before
-	// the request is sent, and again for each that leads on from it to the same
-	// origin. nil if the step has none.
+	// Sign puts the credential of the step on a request. It is called right before each is sent, a
+	// call's first and those that redirects lead to on the same origin. nil if the step has none.
 	Sign func(ctx context.Context, r *Outgoing) error
 	// Token gives the token of the credential that the step names. nil if it names none.
 	Token func(ctx context.Context) (Token, error)
@@ -275,6 +274,7 @@ type Token struct {
 type Outgoing struct {
 	Method, URL string
 	Headers     [][2]string // in their order, names in canonical form
+	After       *Result     // the redirect that leads to it, without its body; nil for a call's first
 }
 
 // Header gives the first value of a header; names are compared without case.

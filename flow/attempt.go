@@ -371,6 +371,9 @@ func earlier(a, b time.Time) time.Time {
 func (a *authorization) onto(r Request) Request {
 	out := Outgoing{Method: r.Method, URL: r.URL, Headers: r.Headers}
 	if a.put(&out, "[secret "+a.of.Name+"]") == nil {
+		for _, h := range a.proofs {
+			out.SetHeader(h[0], "[secret "+a.of.Name+"]")
+		}
 		r.URL, r.Headers = out.URL, out.Headers
 	}
 	return r

@@ -33,6 +33,7 @@ type authorization struct {
 	provider TokenProvider
 	token    Token
 	trust    trust.Trust // where it may go
+	proofs   [][2]string // headers that go with the token
 }
 
 // authorize finds the credential of a call, if it has one, and opens it.
@@ -260,9 +261,14 @@ func (a *authorization) sign(ctx context.Context, r *Outgoing) error {
 		return a.blamed(err)
 	}
 	if p, ok := a.provider.(Prover); ok {
+		if r.After != nil {
+			p.Challenged(a.token, *r.After) // for what it says beside
+		}
+		bare := *r
 		if err := p.Prove(a.token, r); err != nil {
 			return a.blamed(err)
 		}
+		a.proofs = slices.DeleteFunc(slices.Clone(r.Headers), func(h [2]string) bool { _, there := bare.Header(h[0]); return there })
 	}
 	return nil
 }
@@ -369,12 +375,15 @@ func (c *calling) refuses(ctx context.Context, result *Result) (out Outcome, did
 		e.Kind, e.Message = KindAuth, "the answer says that the token of credential "+c.auth.of.Name+" is not accepted"
 	}
 	tried := c.tried&mends != 0
-	if tried && mends == triedToken {
-		e.Message += "; it was a new one"
-	}
-	another := mends == triedProof
-	if mends == triedToken {
+	another, anew := mends == triedProof, "proof"
+	if another {
+		e.Message = "the server refused the proof for the token of credential " + c.auth.of.Name + ": it answered " + answer.StatusText(result.Status)
+	} else {
+		anew = "token"
 		another = c.auth.provider.Reject(ctx, c.auth.token, answer.StatusText(result.Status))
+	}
+	if tried {
+		e.Message += "; it was a new one"
 	}
 	if tried || !another || !untouched && !c.call.Repeatable {
 		out, err = c.failed(ctx, e, result)
@@ -383,6 +392,6 @@ func (c *calling) refuses(ctx context.Context, result *Result) (out Outcome, did
 	h := unseal(c.r.Hidden)
 	h.Tried = c.tried | mends
 	c.r.Hidden = h.seal()
-	out, err = c.once(e, End{Again: time.Now(), Renewed: true}, result)
+	out, err = c.once(e, End{Again: time.Now(), Anew: anew}, result)
 	return out, true, err
 }

@@ -63,7 +63,7 @@ type End struct {
 	Saved   []Saved       // what it saved
 	Again   time.Time     // attempt: when the next begins; zero: there is none
 	Asked   bool          // attempt: the server asked for that time (Retry-After)
-	Renewed bool          // attempt: the token was refused, and the next one, which is no retry, has another
+	Anew    string        // attempt: "token" or "proof" was refused, and the next one, which is no retry, has another; else ""
 	Why     string        // skipped: the condition
 	Request *Request      // attempt: what was sent, redacted; nil if nothing was
 	Answer  *Result       // attempt: what came back, redacted; Body only if the observer is Verbose

@@ -2,6 +2,8 @@ package credentials_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -580,5 +582,65 @@ func TestATokenMayBeMadeOfADataPoint(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"GET /a" + one, "GET /b" + two, "GET /c" + one}, s.asked); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// bound is a ward whose tokens are bound to a key, and which wants one of its
+// nonces in each proof: nonce-0, and after answer n nonce-n. asked has the URL
+// and the nonce of each proof.
+func bound(t *testing.T, content bool) *ward {
+	t.Helper()
+	var s *ward
+	s = newWard(t, func(nth int, w http.ResponseWriter, r *http.Request) bool {
+		_, payload, _ := strings.Cut(r.Header.Get("Dpop"), ".")
+		payload, _, _ = strings.Cut(payload, ".")
+		text, err := base64.RawURLEncoding.DecodeString(payload)
+		var proof struct{ HTM, HTU, Nonce string }
+		if err == nil {
+			err = json.Unmarshal(text, &proof)
+		}
+		if err != nil {
+			t.Errorf("the proof %q: %v", text, err)
+		}
+		s.asked[nth-1] = fmt.Sprintf("%s %s proves %s %s with %s", r.Method, r.URL.RequestURI(), proof.HTM, strings.TrimPrefix(proof.HTU, s.URL), proof.Nonce)
+		w.Header().Set("DPoP-Nonce", fmt.Sprintf("nonce-%d", nth))
+		switch {
+		case !content || proof.Nonce != fmt.Sprintf("nonce-%d", nth-1):
+			w.Header().Set("WWW-Authenticate", `DPoP error="use_dpop_nonce"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		case r.URL.Path == "/moved":
+			w.Header().Set("Location", "/there?y=2")
+			w.WriteHeader(http.StatusTemporaryRedirect)
+		default:
+			io.WriteString(w, "{}")
+		}
+		return true
+	})
+	s.refuses = func(w http.ResponseWriter) {
+		io.WriteString(w, `{"access_token":"access-token-1","token_type":"DPoP","expires_in":3600}`)
+	}
+	return s
+}
+
+func TestEachRequestProvesItsKeyWithTheNonceThatTheServerGaveLast(t *testing.T) {
+	t.Parallel()
+	s := bound(t, true)
+	c := s.run(t, `, dpop: true`, `  - { id: a, action: http, with: { method: POST, url: "${{ inputs.url }}/moved?x=1", auth: ehr, follow_redirects: same_origin } }`)
+	s.want(t, c, "", "1 401, 2 200",
+		"POST /moved?x=1 proves POST /moved with ",
+		"POST /moved?x=1 proves POST /moved with nonce-1",
+		"POST /there?y=2 proves POST /there with nonce-2") // which came with the redirect
+	if len(s.grants) != 1 {
+		t.Errorf("the token is not to blame for a nonce, and was asked for by %q", s.grants)
+	}
+}
+
+func TestAProofThatIsNeverAcceptedIsSentTwice(t *testing.T) {
+	t.Parallel()
+	s := bound(t, false)
+	c := s.run(t, `, dpop: true`, `  - { id: a, action: http, with: { method: POST, url: "${{ inputs.url }}/a", auth: ehr } }`)
+	s.want(t, c, flow.KindAuth, "1 401, 2 401", "POST /a proves POST /a with ", "POST /a proves POST /a with nonce-1")
+	if !strings.Contains(c.text, "refused the proof for the token of credential ehr") || !strings.Contains(c.text, "the nonce that it gave last") || len(s.grants) != 1 {
+		t.Errorf("%s, %q", c.text, s.grants)
 	}
 }

@@ -59,8 +59,8 @@ type row struct {
 	attempt int
 	limit   int
 	asked   bool
-	renewed bool // the token
-	bare    bool // a block that nothing is told of: it is what is in it
+	anew    string // what the next attempt has another of
+	bare    bool   // a block that nothing is told of: it is what is in it
 }
 
 type rowState uint8
@@ -324,7 +324,7 @@ func (p *progress) attemptEnded(r *row, e flow.End) {
 	if e.Again.IsZero() {
 		return
 	}
-	r.state, r.again, r.asked, r.renewed, r.why = rowRetrying, e.Again, e.Asked, e.Renewed, ""
+	r.state, r.again, r.asked, r.anew, r.why = rowRetrying, e.Again, e.Asked, e.Anew, ""
 	if e.Outcome == "done" {
 		if r.state = rowPolling; r.turns&(r.turns-1) == 0 { // the first, second, fourth, eighth: a log need not hold all
 			p.print(r)

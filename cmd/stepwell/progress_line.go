@@ -206,8 +206,8 @@ func (p *progress) retrying(r *row) string {
 	if r.status != 0 {
 		what = strconv.Itoa(r.status)
 	}
-	if r.renewed {
-		return what + ", once more with another token"
+	if r.anew != "" {
+		return what + ", once more with another " + r.anew
 	}
 	in := soon(r.again.Sub(p.now()))
 	text := fmt.Sprintf("%s, again in %s (attempt %d of %d", what, in, r.attempt+1, r.limit)

@@ -195,8 +195,10 @@ func Explain(code string) string {
 		return "the token is good and its scopes do not allow this: ask for the scope where the token is fetched"
 	case "invalid_target":
 		return "the resource or audience is not known to the server"
-	case "invalid_dpop_proof", "use_dpop_nonce":
-		return "the server wants tokens that are bound to a key (DPoP)"
+	case "invalid_dpop_proof":
+		return "the server wants a token that is bound to a key (DPoP), and did not accept the proof of the key: it compares method, URL, time and token"
+	case "use_dpop_nonce":
+		return "the server wants a token that is bound to a key (DPoP), and a proof with the nonce that it gave last"
 	case "temporarily_unavailable":
 		return "the server is overloaded or in maintenance: try again later"
 	case "access_denied":
