@@ -12,7 +12,12 @@ import (
 
 const planHelp = `Shows what a flow would do, in order: the request of each step with {name} for
 what is not known before it runs, which answer feeds which field (<-), and what
-is saved (->). Nothing is sent.`
+is saved (->). Nothing is sent.
+
+The number of calls is that of a run which succeeds: loops with none to the most
+of their items, pages to their most, polls as often as their times allow, blocks
+and flows with retry in up to all of their rounds. Retries of single calls, and
+the calls that fetch a credential's token, come on top of it.`
 
 func (c *Command) planVerb() *cobra.Command {
 	var asJSON bool

@@ -23,8 +23,11 @@ type Outline struct {
 	Outputs     []Output `json:"outputs"`
 }
 
-// A Range is how many calls a run makes that succeeds: without retries, with
-// loops of none up to the most items that they may have.
+// A Range is how many calls a run makes that succeeds: with loops of none up to
+// the most items that they may have, pages up to their most, and blocks and
+// flows with retry in up to as many rounds as they have attempts. It leaves out
+// the retries of single calls; a poll counts as often as its own times allow,
+// and a server's Retry-After may ask for more or fewer.
 type Range struct {
 	Least int `json:"least"`
 	Most  int `json:"most"`

@@ -162,8 +162,9 @@ func times(a, b int) int {
 	return a * b
 }
 
-// Calls is how many calls steps make if the run succeeds: without retries, with
-// loops of none up to the most items that they may have.
+// Calls is how many calls steps make if the run succeeds: rounds counted, but
+// not the retries of single calls, with loops of none up to the most items that
+// they may have.
 func Calls(nodes []*plan.Node) Range {
 	var r Range
 	for _, n := range nodes {
@@ -177,7 +178,7 @@ func StepCalls(n *plan.Node) Range {
 	body, _ := Body(n, "")
 	r := verbCalls(body)
 	last, _ := Finally(n, "")
-	if last != nil && last != n.Finally {
+	if last != nil && last != n.Finally && body.Kind != plan.Flow {
 		r = r.plus(Calls(last.Steps))
 	}
 	if n.Kind == plan.Loop {
@@ -186,7 +187,7 @@ func StepCalls(n *plan.Node) Range {
 	if len(n.Catch) > 0 {
 		r = caught(r, n.Catch)
 	}
-	if n.Finally != nil {
+	if n.Finally != nil && n.Kind != plan.Flow {
 		r = r.plus(Calls(n.Finally.Steps))
 	}
 	if n.Work.If != nil {
@@ -222,10 +223,16 @@ func verbCalls(n *plan.Node) Range {
 		}
 	case plan.Block, plan.Flow:
 		r = Calls(n.Steps)
+		if n.Kind == plan.Flow && n.Finally != nil { // it runs in each round
+			r = r.plus(Calls(n.Finally.Steps))
+		}
 	case plan.Parallel:
 		for _, branch := range n.Steps {
 			r = r.plus(Calls(branch.Steps))
 		}
+	}
+	if n.Rounds { // with both, each poll has all of its attempts
+		r.Most = times(r.Most, max(1, n.Work.Retry.Attempts))
 	}
 	if n.Work.Poll != nil {
 		r.Most = times(r.Most, Polls(n.Work.Poll))

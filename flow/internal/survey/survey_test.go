@@ -36,6 +36,21 @@ func polled(n *plan.Node, p plan.Poll) *plan.Node {
 	return n
 }
 
+func tried(n *plan.Node, attempts int) *plan.Node {
+	n.Rounds, n.Work.Retry.Attempts = true, attempts
+	return n
+}
+
+func finished(n *plan.Node) *plan.Node {
+	n.Finally = block("", call("z"))
+	return n
+}
+
+// flowed is a sub-flow that makes one call, and another one at its end.
+func flowed() *plan.Node {
+	return &plan.Node{ID: "f", Kind: plan.Flow, Steps: []*plan.Node{call("a")}, Finally: block("", call("z")), Work: plan.Work{Flow: &plan.FlowSpec{}}}
+}
+
 func TestCallsAreCountedThroughEveryPartOfAStep(t *testing.T) {
 	t.Parallel()
 	condition := &expression.Program{}
@@ -70,6 +85,13 @@ func TestCallsAreCountedThroughEveryPartOfAStep(t *testing.T) {
 		"finally of the flow":      {bye, Range{2, 2}},
 		"poll":                     {root(polled(call("a"), every5)), Range{1, 13}},
 		"poll of a block":          {root(polled(block("a", call("b"), call("c")), every5)), Range{2, 26}},
+		"rounds":                   {root(tried(block("a", call("b"), call("c")), 3)), Range{2, 6}},
+		"rounds of each poll":      {root(polled(tried(block("a", call("b"), call("c")), 3), every5)), Range{2, 78}},
+		"rounds in rounds":         {root(tried(block("a", tried(block("b", call("c")), 3)), 4)), Range{1, 12}},
+		"rounds of each item":      {root(loop(10, "each", tried(block("", call("b")), 3))), Range{0, 30}},
+		"finally after all rounds": {root(finished(tried(block("a", call("b")), 3))), Range{2, 4}},
+		"a flow's in each round":   {root(tried(flowed(), 3)), Range{2, 6}},
+		"a flow's for each item":   {root(loop(10, "each", flowed())), Range{0, 20}},
 		"beyond the largest count": {root(loop(100_000, "x", block("", loop(100_000, "y", block("", loop(100_000, "z", block("", loop(100_000, "u", huge)))))))), Range{0, math.MaxInt}},
 	} {
 		if got := StepCalls(c.root); got != c.want {
