@@ -48,6 +48,7 @@ const (
 	NotACondition    Code = "not-a-condition"
 	ConstantRequired Code = "constant-required"
 	TextOfObject     Code = "text-of-object" // an object, list or null in mixed text
+	AlwaysFails      Code = "always-fails"   // an expression that is constant and has no value
 	BadPath          Code = "bad-path"       // a gjson path
 
 	// What is sent where.
@@ -80,7 +81,7 @@ func Codes() []Code {
 		DuplicateName, OneVerb, LanguageVersion, NotInThisBuild, BadDuration, BadSize,
 		BadPattern, OutsideProject, BadSchema, FlowCycle, BadExpression, UnclosedBraces, ForeignSpelling,
 		UnknownName, UnknownFunction, NotHere, WholeRoot, UsedBeforeSaved, MayBeUnset,
-		TypeMismatch, NotACondition, ConstantRequired, TextOfObject, BadPath, BadURL,
+		TypeMismatch, NotACondition, ConstantRequired, TextOfObject, AlwaysFails, BadPath, BadURL,
 		BadHeader, BadBearer, UntrustedOrigin, RetryNotSafe, UnknownAction, UnknownCredentialType, BadGraphQL,
 		ShortSecret, Unreachable, PollRepeatsKey,
 	}

@@ -243,6 +243,44 @@ func (c *checker) expressionProblems(n *syntax.Node, problems []expression.Probl
 	}
 }
 
+// folded is a node as if the author had written what its template always gives;
+// nil if that is not known before running, or is no text, number or boolean.
+func (c *checker) folded(n *syntax.Node, t *expression.Template) *syntax.Node {
+	v, ok, problem := t.Fold()
+	if problem != nil {
+		c.expressionProblems(n, []expression.Problem{*problem})
+	}
+	if !ok {
+		return nil
+	}
+	text, err := v.Text()
+	if err != nil {
+		return nil
+	}
+	as := *n
+	as.Text = text
+	switch v.Kind() {
+	case expression.Boolean:
+		as.Kind = syntax.Boolean
+	case expression.Integer, expression.Number:
+		as.Kind = syntax.Number
+	}
+	return &as
+}
+
+// kindOfJSON is the kind of a scalar's JSON.
+func kindOfJSON(text string) syntax.Kind {
+	switch text[0] {
+	case '"':
+		return syntax.String
+	case 't', 'f':
+		return syntax.Boolean
+	case 'n':
+		return syntax.Null
+	}
+	return syntax.Number
+}
+
 // takenBy says which step takes a part of the defaults.
 func (c *checker) takenBy() string {
 	if c.at.step == nil {

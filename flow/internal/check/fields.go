@@ -111,6 +111,9 @@ func (r *rendering) scalar(f *Field, n *syntax.Node) plan.Value {
 		if t == nil {
 			return wrong(n)
 		}
+		if as := r.folded(n, t); as != nil {
+			return r.fixed(f, as, v)
+		}
 		if _, constant := t.Constant(); !constant {
 			r.fieldType(f, n, t)
 			if f.Type == PathField {
@@ -295,6 +298,9 @@ func (r *rendering) pairValue(f *Field, p syntax.Pair) plan.Value {
 	}
 	if text, ok := t.Constant(); ok {
 		return plan.Value{Span: n.Span, Const: quote(text)}
+	}
+	if as := r.folded(n, t); as != nil {
+		return plan.Value{Span: n.Span, Const: quote(as.Text)}
 	}
 	switch kind := t.Type().Kind; kind {
 	case expression.Object, expression.Duration, expression.Bytes: // a list repeats the key, null leaves it out

@@ -246,14 +246,18 @@ func (c *checker) notGiven(s *syntax.Step, in *plan.Input) {
 func (c *checker) fitsInput(s *syntax.Step, in *plan.Input, g *gift) {
 	n, want := g.pair.Value, in.Rule.Type
 	if g.value.Const != "" && g.typ.Kind != expression.Any {
-		if err := in.Rule.Fits(g.value.Const); err != nil {
+		err := in.Rule.Fits(g.value.Const)
+		if err == nil {
+			return
+		}
+		if !isExpression(n) || want.Accepts(g.typ) {
 			hint := ""
 			if want.IsString() && (n.Kind == syntax.Number || n.Kind == syntax.Boolean) {
 				hint = fmt.Sprintf("write it in quotes: %q", n.Text)
 			}
 			c.errorAt(n.Span, fitCode(&in.Rule, g.value.Const), hint, "the input %q of %s %s", in.Name, s.SubFlow.Name, err)
+			return
 		}
-		return
 	}
 	if want.Accepts(g.typ) {
 		return

@@ -174,6 +174,10 @@ func (r *rendering) json(n *syntax.Node) plan.Value {
 			v.Const = quote(text)
 			break
 		}
+		if as := r.folded(n, t); as != nil {
+			v.Const = scalar(as)
+			break
+		}
 		r.mustBeValue(n, t)
 		v.Template = t
 	default:
@@ -289,8 +293,8 @@ func typeOf(v plan.Value, n *syntax.Node) expression.Type {
 	if v.Template != nil {
 		return v.Template.Type()
 	}
-	if n.Kind == syntax.String && strings.Contains(n.Text, "${{") && v.Const == "null" { // it was wrong: nothing is known
-		return expression.Type{}
+	if isExpression(n) { // it is constant, or was wrong: then nothing is known
+		return typeOfNode(&syntax.Node{Kind: kindOfJSON(v.Const), Text: v.Const})
 	}
 	return typeOfNode(n)
 }
@@ -329,14 +333,17 @@ func (c *checker) fits(v *variable, n *syntax.Node, value plan.Value) {
 	if v.rule == nil {
 		return
 	}
-	name := v.ref.Point.Name
-	if value.Const != "" && typeOf(value, n).Kind != expression.Any {
-		if err := v.rule.Fits(value.Const); err != nil {
+	name, typ := v.ref.Point.Name, typeOf(value, n)
+	if value.Const != "" && typ.Kind != expression.Any {
+		err := v.rule.Fits(value.Const)
+		if err != nil && (!isExpression(n) || v.rule.Type.Accepts(typ)) {
 			c.errorAt(n.Span, fitCode(v.rule, value.Const), "", "%q %s", name, err)
 		}
-		return
+		if err == nil || !isExpression(n) {
+			return
+		}
 	}
-	c.fitsType(n, name, v.rule.Type, typeOf(value, n))
+	c.fitsType(n, name, v.rule.Type, typ)
 }
 
 // fitsType complains if a value of one type can never be of another.

@@ -231,6 +231,9 @@ func (r *rendering) choiceExpression(f *Field, n *syntax.Node) plan.Value {
 	if t == nil {
 		return wrong(n)
 	}
+	if as := r.folded(n, t); as != nil && !strings.Contains(as.Text, "{{") {
+		return r.choice(f, as)
+	}
 	v := plan.Value{Template: t, Span: n.Span}
 	for i := range f.Fields {
 		alt := &f.Fields[i]

@@ -141,6 +141,10 @@ func (c *checker) wait(s *syntax.Step, node *plan.Node) {
 			c.moment(n, text)
 			return
 		}
+		if as := c.folded(n, w.Until); as != nil && as.Kind == syntax.String {
+			c.moment(n, as.Text)
+			return
+		}
 		switch kind := w.Until.Type().Kind; kind {
 		case expression.Integer, expression.Number, expression.Boolean, expression.Date, expression.Telephone:
 			c.errorAt(n.Span, diag.TypeMismatch, "a time is text such as 2026-11-30T09:00:00Z, or what date(…) and now() give", "`until` must be a date and time, the expression gives %s", typeName(w.Until.Type()))
@@ -149,6 +153,10 @@ func (c *checker) wait(s *syntax.Step, node *plan.Node) {
 		n := s.Wait.For
 		node.Work.Title = "wait " + plan.Placeholders(n.Text)
 		if w.Text = c.text(n); w.Text == nil {
+			return
+		}
+		if as := c.folded(n, w.Text); as != nil && as.Kind == syntax.String {
+			c.pause(n, as.Text, w)
 			return
 		}
 		switch kind := w.Text.Type().Kind; kind {
@@ -162,6 +170,19 @@ func (c *checker) wait(s *syntax.Step, node *plan.Node) {
 		w.For, _ = syntax.ParseDuration(s.Wait.For.Text)
 		w.Long = w.For > plan.Patience
 	}
+}
+
+// pause takes a constant duration that an expression gives.
+func (c *checker) pause(n *syntax.Node, text string, w *plan.WaitSpec) {
+	d, err := syntax.ParseDuration(text)
+	if err != nil {
+		c.errorAt(n.Span, diag.BadDuration, "write it like 200ms, 30s, 5m, 1h30m or 3d", "%s", err)
+		return
+	}
+	if w.For = d; d == 0 {
+		c.errorAt(n.Span, diag.BadDuration, "", "`wait` must be longer than nothing")
+	}
+	w.Long = d > plan.Patience
 }
 
 // moment checks a constant time.

@@ -93,6 +93,20 @@ func (p *Program) Plain() bool {
 // UsesClock says whether now() or uuid() occur.
 func (p *Program) UsesClock() bool { return p.clock }
 
+// fold gives what the program always gives: ok if it refers to nothing that is
+// only known while running, and has little to compute.
+func (p *Program) fold() (v any, ok bool, failed *Error) {
+	if len(p.refs) > 0 || p.clock {
+		return nil, false, nil
+	}
+	m := &machine{Budget: value.Little(), source: p.source, off: p.off}
+	v, failed = p.run(m)
+	if m.Spent() {
+		return nil, false, nil
+	}
+	return v, failed == nil, failed
+}
+
 // Source is the expression as the author wrote it, without `${{ }}`.
 func (p *Program) Source() string { return strings.TrimSpace(p.source) }
 
@@ -133,7 +147,10 @@ func (p *Program) eval(env Env) (v any, failed *Error) {
 	if r, ok := p.root.(*reference); ok && len(r.steps) == 0 && !p.condition {
 		return r.lone(env)
 	}
-	m := &machine{env: env, source: p.source, off: p.off}
+	return p.run(&machine{env: env, source: p.source, off: p.off})
+}
+
+func (p *Program) run(m *machine) (v any, failed *Error) {
 	defer func() {
 		if r := recover(); r != nil {
 			v, failed = nil, value.Failure(fmt.Sprintf("`%s` cannot be evaluated", p.Source()))

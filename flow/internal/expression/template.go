@@ -170,6 +170,39 @@ func (t *Template) Constant() (text string, ok bool) {
 	return "", false
 }
 
+// Fold gives what a template with expressions always gives: ok if they refer to
+// nothing that is only known while running, and have little to compute. A problem
+// says that it can only fail. URLs are not folded, their parts are escaped.
+func (t *Template) Fold() (v Value, ok bool, problem *Problem) {
+	if _, constant := t.Constant(); constant || t.url != nil {
+		return Value{}, false, nil
+	}
+	var b strings.Builder
+	for _, s := range t.segments {
+		if s.program == nil {
+			b.WriteString(s.text)
+			continue
+		}
+		v, ok, err := s.program.fold()
+		var text string
+		if ok && !t.whole {
+			if text, err = value.TextOf(v); err != nil {
+				err = s.program.fail(err.Kind, err.Message, err.Hints...)
+			}
+		}
+		switch {
+		case err != nil:
+			return Value{}, false, &Problem{From: err.From, To: err.To, Code: diag.AlwaysFails, Message: "this always fails: " + err.Message, Hint: strings.Join(err.Hints, "; ")}
+		case !ok:
+			return Value{}, false, nil
+		case t.whole:
+			return value.Wrap(v), true, nil
+		}
+		b.WriteString(text)
+	}
+	return FromText(b.String()), true, nil
+}
+
 // Program is the expression of a template that is exactly one; else nil.
 func (t *Template) Program() *Program {
 	if t.whole {

@@ -205,3 +205,40 @@ func TestAnExpressionInAPathIsOneSegment(t *testing.T) {
 		}
 	}
 }
+
+func TestATemplateThatRefersToNothingIsFolded(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ text, json, problem string }{
+		{"${{ 1 + 1 }}", "2", ""},
+		{"${{ 'a' }} and ${{ 2 > 1 }}", `"a and true"`, ""},
+		{"${{ '${{' }}", `"${{"`, ""},
+		{"${{ [1, 2] | map(# + 1) }}", "[2,3]", ""},
+		{"text", "", ""},
+		{"${{ data.price }}", "", ""},
+		{"${{ now().Unix() }}", "", ""},
+		{"${{ uuid() }}", "", ""},
+		{"${{ sum(1..2000) }}", "", ""},        // too much to do on the side
+		{"${{ repeat('a', 100000) }}", "", ""}, // too large
+		{"${{ sum(1..2000) / 0 }}", "", ""},    // it fails, but that was not found out
+		{"a ${{ 1 / 0 }}", "", "this always fails: division by zero"},
+		{"a ${{ get({}, 'a') }}", "", "this always fails: `get({}, 'a')` is null"},
+	}
+	for _, tt := range tests {
+		tpl, problems := expression.CompileTemplate(tt.text, clinic())
+		if tpl == nil {
+			t.Fatalf("%s: %v", tt.text, problems)
+		}
+		v, ok, problem := tpl.Fold()
+		got := ""
+		if ok {
+			got, _ = v.JSON()
+		}
+		said := ""
+		if problem != nil {
+			said = problem.Message
+		}
+		if got != tt.json || said != tt.problem {
+			t.Errorf("%s: %s %q, want %s %q", tt.text, got, said, tt.json, tt.problem)
+		}
+	}
+}

@@ -14,6 +14,12 @@ const (
 // not exhaust the memory. The zero value is full. It is not for concurrent use.
 type Budget struct{ ops, bytes int }
 
+// Little is a budget that is almost used up: for what is evaluated on the side.
+func Little() Budget { return Budget{ops: MaxOperations - 1000, bytes: MaxBytes - 16<<10} }
+
+// Spent says whether an evaluation ended because its budget did.
+func (m *Budget) Spent() bool { return m.ops > MaxOperations || m.bytes > MaxBytes }
+
 // Tick counts n operations.
 func (m *Budget) Tick(n int) *Error {
 	if m.ops += n; m.ops > MaxOperations {
