@@ -24,7 +24,8 @@ type KeyChange struct {
 	Old, New []byte
 }
 
-// Rewrapped says what Rewrap and RewrapTokens found.
+// Rewrapped says what Rewrap and RewrapTokens found. Notes among the tokens are
+// wrapped anew as well, and are not counted.
 type Rewrapped struct {
 	Done     int     // were wrapped with another key and now are with Master
 	Before   int     // were wrapped with Master already
@@ -140,14 +141,18 @@ func RewrapTokens(ctx context.Context, c TokenCache, k Keys) (Rewrapped, error) 
 		return r, err
 	}
 	for _, e := range list {
+		one := 1
+		if e.IsNote() {
+			one = 0
+		}
 		switch id, err := KeyID(e.Wrapped); {
 		case err == nil && id == "":
-			r.Unsealed++
+			r.Unsealed += one
 		case err == nil && id == k.Master.ID():
-			r.Before++
+			r.Before += one
 		default:
 			if err := k.rewrapToken(ctx, c, e.Key); err == nil {
-				r.Done++
+				r.Done += one
 			} else if ctx.Err() != nil {
 				return r, ctx.Err()
 			} else if !errors.Is(err, ErrNoToken) {

@@ -282,6 +282,9 @@ func TestTokensAreSealedAnewWithTheNewKey(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := old.PutToken(background, datapoints.TokenEntry{Key: "#note", Generation: 1, Secret: datapoints.Text("t-#note")}); err != nil {
+		t.Fatal(err)
+	}
 	both := datapoints.Keys{Master: after, Older: []datapoints.KeyWrapper{before}}
 	r, err := datapoints.RewrapTokens(background, &slowTokens{below, func() {
 		e := entry("b") // somebody is faster
@@ -300,10 +303,13 @@ func TestTokensAreSealedAnewWithTheNewKey(t *testing.T) {
 			t.Errorf("%s: %+v, %v", key, e, err)
 		}
 	}
+	if e, err := sealed.Token(background, "#note"); err != nil || e.Secret.RevealText() != "t-#note" {
+		t.Errorf("the note, which is no token, was left behind: %v", err)
+	}
 	if r, err := datapoints.RewrapTokens(background, below, both); err != nil || r.Done != 0 || r.Before != 3 {
 		t.Errorf("again: %+v, %v", r, err)
 	}
-	if r, err := datapoints.RewrapTokens(background, below, datapoints.Keys{Master: datapoints.NewMasterKey()}); err != nil || len(r.Failed) != 3 || !errors.Is(r.Failed[0], datapoints.ErrKey) {
+	if r, err := datapoints.RewrapTokens(background, below, datapoints.Keys{Master: datapoints.NewMasterKey()}); err != nil || len(r.Failed) != 4 || !errors.Is(r.Failed[0], datapoints.ErrKey) {
 		t.Errorf("without the key: %+v, %v", r, err)
 	}
 }

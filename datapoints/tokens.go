@@ -14,7 +14,8 @@ import (
 
 // A TokenEntry is what a TokenCache keeps under one key. Times come back as the
 // same instants, the zero time as the zero time. Everything but Secret is
-// control information.
+// control information. One whose Key begins with # is a note of the token
+// client's own, and no token.
 type TokenEntry struct {
 	Key        string // names the token without telling anything of it
 	Generation int64  // 1 for the first entry under a key, one more with each that replaces it
@@ -28,6 +29,9 @@ type TokenEntry struct {
 	Secret     Value  // the tokens and what belongs to them, JSON
 	Wrapped    []byte // the key that seals Secret, wrapped by the master key; written and read by SealTokens alone
 }
+
+// IsNote says whether the entry is no token but a note of the token client's own.
+func (e TokenEntry) IsNote() bool { return strings.HasPrefix(e.Key, "#") }
 
 // A TokenCache keeps tokens for later runs and for other processes. All methods
 // may be called concurrently. What a method without an error has written is
@@ -153,7 +157,11 @@ func (s *sealedTokens) open(ctx context.Context, e TokenEntry) (TokenEntry, erro
 	secret, err := s.secret(ctx, e)
 	e.Secret, e.Wrapped = secret, nil
 	if err != nil && ctx.Err() == nil {
-		err = fmt.Errorf("the token of %s: %w", e.Name, err)
+		what := "the token of " + e.Name
+		if e.IsNote() {
+			what = "what the tokens are found by"
+		}
+		err = fmt.Errorf("%s: %w", what, err)
 	}
 	return e, err
 }

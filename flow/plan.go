@@ -199,7 +199,8 @@ func Compile(fsys fs.FS, file string, kit Kit) (*Plan, error) {
 			f.Bare, f.Work.Timeout = false, finallyTime
 		}
 	}
-	p := &Plan{compiled: compiled, actions: kit.Actions, kinds: kit.Credentials, digest: digest(compiled.Files), logins: map[*plan.Credential]*Plan{}}
+	p := &Plan{compiled: compiled, actions: kit.Actions, kinds: kit.Credentials, logins: map[*plan.Credential]*Plan{}}
+	p.digest = files.Digest(p.Files())
 	p.index()
 	for _, c := range compiled.Credentials {
 		if c.Login != nil {

@@ -2,8 +2,6 @@ package flow
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -115,7 +113,9 @@ func (x *Executor) Resume(ctx context.Context, p *Plan, run string, decisions As
 	return x.goOn(ctx, p, run, decisions)
 }
 
-// PlanOf compiles the plan of a recorded run, from the files as they were.
+// PlanOf compiles the plan of a recorded run, from the files as they were. Files
+// that the run was not started with are an *Error of kind store, which wraps
+// datapoints.ErrCorrupt: what they say would be sent in the run's name.
 func PlanOf(ctx context.Context, s datapoints.Store, run string, kit Kit) (*Plan, datapoints.Run, error) {
 	r, err := s.Load(ctx, run)
 	if err != nil {
@@ -123,6 +123,9 @@ func PlanOf(ctx context.Context, s datapoints.Store, run string, kit Kit) (*Plan
 	}
 	if len(r.Files) == 0 {
 		return nil, r, storeError("the run cannot be read", datapoints.ErrCorrupt)
+	}
+	if files.Digest(r.Files) != r.Digest {
+		return nil, r, storeError("the flow that is recorded is not the one that the run was started with", datapoints.ErrCorrupt)
 	}
 	p, err := Compile(files.Recorded(r.Files), r.Files[0].Name, kit)
 	return p, r, err
@@ -370,17 +373,12 @@ func (x *Executor) grace() time.Duration {
 	return 10 * time.Second
 }
 
+// Has says whether a path that is recorded is one of this flow's: that of a
+// step, an iteration, a round, a clause or the run itself.
+func (p *Plan) Has(path string) bool { return p.at(path) != nil }
+
 // Digest is a fingerprint of every file that the plan was made from.
 func (p *Plan) Digest() string { return p.digest }
-
-func digest(files []plan.File) string {
-	sum := sha256.New()
-	for _, f := range files {
-		fmt.Fprintf(sum, "%d %s %d ", len(f.Name), f.Name, len(f.Data))
-		sum.Write(f.Data)
-	}
-	return hex.EncodeToString(sum.Sum(nil))
-}
 
 func asErrorOrNil(err error) *Error {
 	if err == nil {

@@ -197,7 +197,7 @@ func (c *Client) Kept(ctx context.Context) ([]Kept, error) {
 	entries, err := c.Cache.Tokens(ctx)
 	var list []Kept
 	for _, e := range entries {
-		if e.Key == keyOfKeys {
+		if e.IsNote() {
 			continue
 		}
 		var in contents

@@ -216,7 +216,7 @@ func (c *Client) fingerprintKey(ctx context.Context) []byte {
 }
 
 // keyOfKeys is where the cache keeps the fingerprints' key.
-const keyOfKeys = "fingerprints"
+const keyOfKeys = "#fingerprints"
 
 // sharedKey gives the key that is in the cache, after putting it there if need be.
 func (c *Client) sharedKey(ctx context.Context, fresh []byte) []byte {

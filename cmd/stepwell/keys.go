@@ -162,7 +162,7 @@ func (k *keeping) countKeys(ctx context.Context, uses map[string]*keyUse) error 
 	}
 	tokens, err := k.plain.Tokens(ctx)
 	for _, e := range tokens {
-		if id, err := datapoints.KeyID(e.Wrapped); err == nil {
+		if id, err := datapoints.KeyID(e.Wrapped); err == nil && !e.IsNote() {
 			useOf(uses, id).Tokens++
 		}
 	}
@@ -317,7 +317,9 @@ func (c *Command) keysVerify(ctx context.Context, f storeFlags, asJSON bool) err
 	}
 	cache := k.keys.SealTokens(k.plain)
 	for _, e := range tokens {
-		v.Tokens++
+		if !e.IsNote() {
+			v.Tokens++
+		}
 		_, err := cache.Token(ctx, e.Key)
 		fail(err)
 	}

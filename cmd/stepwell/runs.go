@@ -14,10 +14,10 @@ import (
 
 func (c *Command) runsVerb() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "runs", Short: "List, show and remove runs", Args: verbs,
+		Use: "runs", Short: "List, show, verify and remove runs", Args: verbs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(c.runsListVerb(), c.runsShowVerb(), c.runsRemoveVerb(), c.runsPurgeVerb())
+	cmd.AddCommand(c.runsListVerb(), c.runsShowVerb(), c.runsRemoveVerb(), c.runsPurgeVerb(), c.runsVerifyVerb())
 	return cmd
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,6 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 
+	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/examples/sandbox"
 )
 
@@ -110,7 +112,31 @@ func settle(e *testscript.Env) error {
 			e.T().Fatal("the client's secret is in " + found)
 		}
 	})
+	e.Defer(func() {
+		if broken := damage(home); broken != "" {
+			e.T().Fatal("what the script recorded is not whole: " + broken)
+		}
+	})
 	return os.Mkdir(home, 0o700)
+}
+
+// damage says what of the store in a home is damaged. What a script has sealed
+// with a key that lies elsewhere, or removed, is not looked at.
+func damage(home string) (found string) {
+	c, stdout, _ := at(home, map[string]string{"HOME": home, "XDG_STATE_HOME": filepath.Join(home, "state"), "XDG_CONFIG_HOME": filepath.Join(home, "config")}, "runs", "verify", "--json")
+	c.Main(context.Background())
+	var v verifiedRuns
+	if json.Unmarshal(stdout.Bytes(), &v) != nil { // there are no runs
+		return ""
+	}
+	for _, r := range v.Failed {
+		for _, text := range r.Problems {
+			if !strings.Contains(text, datapoints.ErrKey.Error()) && !strings.Contains(text, datapoints.ErrDestroyed.Error()) {
+				found += "\n" + r.Flow + ": " + text
+			}
+		}
+	}
+	return found + strings.Join(v.Database, "\n")
 }
 
 // leaks names a file below dir that holds the secret.

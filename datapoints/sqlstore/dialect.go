@@ -15,6 +15,7 @@ type Dialect struct {
 	numbered    bool              // placeholders are $1, $2 instead of ?
 	afterDelete string            // makes that what was deleted is gone from the disk
 	rewrite     string            // writes the database anew, without what was deleted
+	check       string            // query for texts that say what of the database is damaged, or "ok"; "": it does not tell
 	explain     func(error) error // says what an error of the driver means
 	busy        func(error) bool  // says whether to try again is all that is needed; nil: never
 }
@@ -27,6 +28,7 @@ func SQLite() Dialect {
 		words:       []string{"BYTES", "BLOB", "ORDERED", " WITHOUT ROWID"},
 		tables:      "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'",
 		rewrite:     "VACUUM",
+		check:       "PRAGMA integrity_check(20)",
 		afterDelete: "PRAGMA wal_checkpoint(TRUNCATE)",
 		explain:     explainSQLite,
 		busy:        func(err error) bool { code := sqliteCode(err); return code == 5 || code == 6 },

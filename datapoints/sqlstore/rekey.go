@@ -32,6 +32,27 @@ func (s *Store) Rekey(ctx context.Context, changes ...datapoints.KeyChange) (n i
 	return n, nil
 }
 
+// Check reads the whole database and says what of it is damaged, at most 20
+// things, in the database's own words. It knows nothing of what is in the tables:
+// values that do not open are whole for it. An error says that it could not look.
+func (s *Store) Check(ctx context.Context) ([]string, error) {
+	problems := []string{}
+	if s.d.check == "" {
+		return problems, nil
+	}
+	err := s.snapshot(ctx, []string{s.d.check}, func(q *reader) error {
+		return q.each(s.d.check, nil, func(scan scanner) error {
+			var text string
+			if err := scan(&text); err != nil || text == "ok" {
+				return err
+			}
+			problems = append(problems, text)
+			return nil
+		})
+	})
+	return problems, err
+}
+
 // ErrInUse is what Scrub fails with while others keep it from its work.
 var ErrInUse = errors.New("another process is using the database: remains of what was removed are still in its files")
 

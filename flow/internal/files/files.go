@@ -3,6 +3,8 @@ package files
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -47,6 +49,16 @@ func Read(fsys fs.FS, name string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("%s is larger than %d MiB", name, limit>>20)
 	}
 	return data, nil
+}
+
+// Digest is a fingerprint of files: their names, their bytes and their order.
+func Digest(list []datapoints.File) string {
+	sum := sha256.New()
+	for _, f := range list {
+		fmt.Fprintf(sum, "%d %s %d ", len(f.Name), f.Name, len(f.Data))
+		sum.Write(f.Data)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // Recorded are the files of a recorded run, to compile its plan from.
