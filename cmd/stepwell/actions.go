@@ -11,31 +11,33 @@ import (
 	"github.com/stepwell/stepwell/flow"
 )
 
+const actionsHelp = `Lists what a flow may be made of: the actions of steps and the types of credentials.
+With a NAME it shows every field of what is called so.`
+
 func (c *Command) actionsVerb() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "actions [NAME]", Short: "List the actions of steps, or the fields of one",
-		Args: arguments(0, 1, "the NAME of an action, or nothing"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			all := c.kit().Actions
-			if len(args) == 0 {
-				return c.listActions(all, asJSON)
+		Use: "actions [NAME]", Short: "List the actions of steps and the types of credentials, or the fields of one", Long: actionsHelp,
+		Args: arguments(0, 1, "the NAME of an action or a type of credential, or nothing"),
+		RunE: func(_ *cobra.Command, args []string) error { return c.showVocabulary(args, asJSON) },
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			a, ok := all[args[0]]
-			if !ok {
-				return wrong(fmt.Sprintf("there is no action %q", clean(args[0])), "there are: "+strings.Join(slices.Sorted(maps.Keys(all)), ", "))
-			}
-			if asJSON {
-				return c.printJSON(actionOf(args[0], a.Spec()), false)
-			}
-			return c.showAction(args[0], a.Spec())
+			return vocabularyOf(c.kit()).names(), cobra.ShellCompDirectiveNoFileComp
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
-// An actionDoc is an action as --json prints it.
+// A vocabulary is what flows may be made of, as --json prints it.
+type vocabulary struct {
+	Actions     []actionDoc     `json:"actions"`
+	Credentials []credentialDoc `json:"credentials"`
+}
+
+// An actionDoc is an action.
 type actionDoc struct {
 	Name   string     `json:"name"`
 	Doc    string     `json:"doc"`
@@ -43,6 +45,16 @@ type actionDoc struct {
 	Fields []fieldDoc `json:"fields"`
 }
 
+// A credentialDoc is a type of credential.
+type credentialDoc struct {
+	Name   string     `json:"name"`
+	Doc    string     `json:"doc"`
+	Fields []fieldDoc `json:"fields"`
+
+	fields []flow.Field
+}
+
+// A fieldDoc is what a field takes.
 type fieldDoc struct {
 	Name     string     `json:"name,omitempty"`
 	Type     string     `json:"type"`
@@ -55,8 +67,38 @@ type fieldDoc struct {
 	Fields   []fieldDoc `json:"fields,omitempty"`
 }
 
-func actionOf(name string, s flow.Spec) actionDoc {
-	return actionDoc{name, s.Doc, s.Body, fieldsOf(s.Fields)}
+func vocabularyOf(kit flow.Kit) vocabulary {
+	v := vocabulary{[]actionDoc{}, []credentialDoc{}}
+	for _, name := range slices.Sorted(maps.Keys(kit.Actions)) {
+		s := kit.Actions[name].Spec()
+		v.Actions = append(v.Actions, actionDoc{name, s.Doc, s.Body, fieldsOf(s.Fields)})
+	}
+	for _, name := range slices.Sorted(maps.Keys(kit.Credentials)) {
+		s := kit.Credentials[name].Spec()
+		fields := slices.Concat(s.Fields, flow.CredentialKeys(name, s))
+		v.Credentials = append(v.Credentials, credentialDoc{name, s.Doc, fieldsOf(fields), fields})
+	}
+	return v
+}
+
+// called is what has a name: an action, a type of credential, or both.
+func (v vocabulary) called(name string) vocabulary {
+	return vocabulary{
+		slices.DeleteFunc(v.Actions, func(d actionDoc) bool { return d.Name != name }),
+		slices.DeleteFunc(v.Credentials, func(d credentialDoc) bool { return d.Name != name }),
+	}
+}
+
+func (v vocabulary) names() []string {
+	var names []string
+	for _, d := range v.Actions {
+		names = append(names, d.Name)
+	}
+	for _, d := range v.Credentials {
+		names = append(names, d.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func fieldsOf(fields []flow.Field) []fieldDoc {
@@ -109,22 +151,37 @@ func typeOf(f flow.Field) string {
 	return "text"
 }
 
-func (c *Command) listActions(all flow.Actions, asJSON bool) error {
-	names := slices.Sorted(maps.Keys(all))
-	if asJSON {
-		docs := []actionDoc{}
-		for _, name := range names {
-			docs = append(docs, actionOf(name, all[name].Spec()))
+func (c *Command) showVocabulary(args []string, asJSON bool) error {
+	all := vocabularyOf(c.kit())
+	shown := all
+	if len(args) > 0 {
+		names := all.names()
+		if shown = all.called(args[0]); len(shown.Actions)+len(shown.Credentials) == 0 {
+			return wrong(fmt.Sprintf("there is no action and no type of credential %q", clean(args[0])), "there are: "+strings.Join(names, ", "))
 		}
-		return c.printJSON(docs, false)
 	}
-	l := c.outLook()
-	t := table{head: []string{"ACTION", ""}, tint: nameTint}
-	for _, name := range names {
-		t.rows = append(t.rows, []string{name, firstSentence(all[name].Spec().Doc)})
+	if asJSON {
+		return c.printJSON(shown, false)
 	}
-	_, err := fmt.Fprint(c.Stdout, l.write(t))
+	text := c.outLook().list(shown)
+	if len(args) > 0 {
+		text = c.outLook().inFull(shown, c.kit())
+	}
+	_, err := fmt.Fprint(c.Stdout, text)
 	return err
+}
+
+// list is a table of each.
+func (l look) list(v vocabulary) string {
+	actions := table{head: []string{"ACTION", ""}, tint: nameTint}
+	for _, d := range v.Actions {
+		actions.rows = append(actions.rows, []string{d.Name, firstSentence(d.Doc)})
+	}
+	kinds := table{head: []string{"CREDENTIAL", ""}, tint: nameTint}
+	for _, d := range v.Credentials {
+		kinds.rows = append(kinds.rows, []string{d.Name, firstSentence(d.Doc)})
+	}
+	return l.write(actions) + "\n" + l.write(kinds)
 }
 
 // nameTint colours the first column.
@@ -143,17 +200,26 @@ func firstSentence(doc string) string {
 	return doc
 }
 
-func (c *Command) showAction(name string, s flow.Spec) error {
-	l := c.outLook()
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n%s\n", l.paint(bold, "action: "+name), wrapped(s.Doc, min(l.width()-1, 100), 0))
-	if s.Body != "" {
-		fmt.Fprintf(&b, "%s\n", wrapped("response.body: "+s.Body, min(l.width()-1, 100), 0))
+// inFull is everything that is known of each.
+func (l look) inFull(v vocabulary, kit flow.Kit) string {
+	var parts []string
+	add := func(title, doc, body, where string, fields []flow.Field) {
+		var b strings.Builder
+		fmt.Fprintf(&b, "%s\n%s\n", l.paint(bold, title), wrapped(doc, min(l.width()-1, 100), 0))
+		if body != "" {
+			fmt.Fprintf(&b, "%s\n", wrapped("response.body: "+body, min(l.width()-1, 100), 0))
+		}
+		b.WriteString("\n" + l.paint(dim, where) + "\n")
+		l.fields(&b, fields, 2)
+		parts = append(parts, b.String())
 	}
-	b.WriteString("\n" + l.paint(dim, "with:") + "\n")
-	l.fields(&b, s.Fields, 2)
-	_, err := fmt.Fprint(c.Stdout, b.String())
-	return err
+	for _, d := range v.Actions {
+		add("action: "+d.Name, d.Doc, d.Body, "with:", kit.Actions[d.Name].Spec().Fields)
+	}
+	for _, d := range v.Credentials {
+		add("credential of type: "+d.Name, d.Doc, "", "credentials: { NAME: { type: "+d.Name+", … } }", d.fields)
+	}
+	return strings.Join(parts, "\n")
 }
 
 func (l look) fields(b *strings.Builder, fields []flow.Field, margin int) {
@@ -176,7 +242,7 @@ func (l look) fields(b *strings.Builder, fields []flow.Field, margin int) {
 			kind += ", no ${{ }}"
 		}
 		indent := margin + wide + 2
-		fmt.Fprintf(b, "%s%s  %s\n", blanks(margin), l.paint(cyan, pad(f.Name, wide)), l.paint(dim, l.cut(kind, max(20, l.width()-1-indent))))
+		fmt.Fprintf(b, "%s%s  %s\n", blanks(margin), l.paint(cyan, pad(f.Name, wide)), l.paint(dim, wrapped(kind, min(l.width()-1, 100), indent)))
 		if f.Doc != "" {
 			fmt.Fprintf(b, "%s%s\n", blanks(indent), wrapped(f.Doc, min(l.width()-1, 100), indent))
 		}

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/stepwell/stepwell/flow/internal/check"
-	"github.com/stepwell/stepwell/flow/internal/syntax"
 )
 
 // actionNames are the actions that there are, each with what it does.
@@ -234,7 +233,7 @@ func (m *maker) credentials() object {
 			{"if", object{{"properties", object{{"type", object{{"const", name}}}}}, {"required", []string{"type"}}}},
 			{"then", ref("credential." + name)},
 		})
-		m.define("credential."+name, m.credential(m.kinds[name], name == "steps"))
+		m.define("credential."+name, m.credential(name, m.kinds[name]))
 	}
 	kind := ref("text")
 	if names != nil {
@@ -248,10 +247,10 @@ func (m *maker) credentials() object {
 }
 
 // credential is what one kind takes, beside what all do.
-func (m *maker) credential(kind check.CredentialKind, steps bool) object {
+func (m *maker) credential(name string, kind check.CredentialKind) object {
 	schema := m.members(kind.Fields)
 	required := []string{"type"}
-	table := syntax.Tables()[slices.IndexFunc(syntax.Tables(), func(t *syntax.Table) bool { return t.Name == "credential" })]
+	table := tableOf("credential")
 	for i := range schema {
 		switch properties := schema[i].value.(type) {
 		case object:
@@ -259,15 +258,11 @@ func (m *maker) credential(kind check.CredentialKind, steps bool) object {
 				continue
 			}
 			properties = append(object{{"type", true}}, properties...)
-			names := []string{"send", "reject_on", "origins"}
-			if steps {
-				names, required = append([]string{"data", "steps", "token", "expires_in"}, names...), append(required, "steps", "token")
+			for _, key := range languageKeys(name, kind.Send) {
+				properties = append(properties, member{key, m.key(table, table.Key(key))})
 			}
-			for _, name := range names {
-				if name == "send" && kind.Send == check.SendNever {
-					continue
-				}
-				properties = append(properties, member{name, m.key(table, table.Key(name))})
+			if name == loginKind {
+				required = append(required, loginNeeds...)
 			}
 			schema[i].value = properties
 		case []string:

@@ -221,20 +221,22 @@ var (
 	}}
 
 	// What a credential takes beside the keys that all have is its kind's to say.
-	credentialKeys = Table{"credential", append([]Key{
+	credentialKeys = Table{"credential", slices.Concat([]Key{
 		{Name: "type", Takes: "text", Required: true, Doc: "the kind of credential"},
-	}, append(ofKind("token_url", "issuer", "smart", "grant", "client_id", "client_secret", "client_auth", "basic_encoding", "request_encoding",
+	}, ofKind("token_url", "issuer", "smart", "grant", "client_id", "client_secret", "client_auth", "basic_encoding", "request_encoding",
 		"scopes", "params", "audience", "resource", "assertion", "username", "password", "refresh_token", "subject_token", "subject_token_type",
 		"actor_token", "actor_token_type", "requested_token_type", "authorization_url", "authorization_params", "redirect_uri", "device_url",
-		"value", "token", "refresh_early", "default_lifetime", "dpop", "tls", "proxy", "timeout", "endpoint_origins"),
-		Key{Name: "data", Takes: "mapping of data", Doc: "of type steps: types and descriptions of the data points that its steps save"},
-		Key{Name: "steps", Takes: "steps", Doc: "of type steps: what is done to get the token"},
-		Key{Name: "expires_in", Takes: "value", Doc: "of type steps: how long the token is good, a duration or an expression that gives seconds"},
-		Key{Name: "send", Takes: "send", Doc: "where the token stands in a request, if not where the kind of credential puts it"},
-		Key{Name: "reject_on", Takes: "reject_on", Doc: "which answers say that the token is not accepted, beside 401"},
-		Key{Name: "origins", Takes: "list of origins", Doc: "where it may go, and nowhere else: URLs, which stand for their origins"},
-		Key{Name: "cache", Takes: "value", Doc: "of the kind's own"},
-	)...)}
+		"value"), []Key{
+		{Name: "token", Takes: "value", Doc: "of type steps: the token that they end in, such as ${{ data.session }}"},
+	}, ofKind("refresh_early", "default_lifetime", "dpop", "tls", "proxy", "timeout", "endpoint_origins"), []Key{
+		{Name: "data", Takes: "mapping of data", Doc: "of type steps: types and descriptions of the data points that its steps save"},
+		{Name: "steps", Takes: "steps", Doc: "of type steps: what is done to get the token"},
+		{Name: "expires_in", Takes: "value", Doc: "of type steps: how long the token is good, a duration or an expression that gives seconds"},
+		{Name: "send", Takes: "send", Doc: "where the token stands in a request: one of header, cookie and query; without it where the type of credential puts it"},
+		{Name: "reject_on", Takes: "reject_on", Doc: "which answers say that the token is not accepted, beside 401"},
+		{Name: "origins", Takes: "list of origins", Doc: "where it may go, and nowhere else: URLs, which stand for their origins"},
+		{Name: "cache", Takes: "value", Doc: "of the kind's own"},
+	})}
 
 	sendKeys = Table{"send", []Key{
 		{Name: "header", Takes: "text", One: true, Doc: "the header that carries it"},
