@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/stepwell/stepwell/flow/internal/answer"
-	"github.com/stepwell/stepwell/flow/internal/check"
-	"github.com/stepwell/stepwell/flow/internal/editor"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/trust"
@@ -69,12 +67,6 @@ func (c *calling) authorize(in *Input) error {
 		return c.auth.token, err
 	}
 	return nil
-}
-
-// CredentialKeys are the keys that the language gives to credentials of a type,
-// beside `type` and the Fields of the type's own Spec.
-func CredentialKeys(name string, s CredentialSpec) []Field {
-	return ownFields(editor.CredentialKeys(name, check.SendRule(s.Send)))
 }
 
 // Credential opens a credential of the flow's own file outside of any run, to

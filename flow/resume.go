@@ -12,6 +12,8 @@ import (
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/check"
+	"github.com/stepwell/stepwell/flow/internal/editor"
 	"github.com/stepwell/stepwell/flow/internal/evaluate"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/inbox"
@@ -308,6 +310,12 @@ func Eval(source string, known Known) (datapoints.Value, error) {
 
 // Nearest gives the candidate that is most like a name that is not there, or "".
 func Nearest(name string, candidates []string) string { return expression.Suggest(name, candidates) }
+
+// CredentialKeys are the keys that the language gives to credentials of a type,
+// beside `type` and the Fields of the type's own Spec.
+func CredentialKeys(name string, s CredentialSpec) []Field {
+	return ownFields(editor.CredentialKeys(name, check.SendRule(s.Send)))
+}
 
 // MaxMessage is how many bytes a callback's message may have.
 const MaxMessage = inbox.MaxMessage
