@@ -173,6 +173,45 @@ func TestANonceOfTheAPIIsUsed(t *testing.T) {
 	want(t, "no nonce", src.Challenged(api, 401, header("", `DPoP error="use_dpop_nonce"`)), false)
 }
 
+// TestANonceOfTheAPIIsNotOneOfTheTokenEndpoint, also where both have one origin.
+func TestANonceOfTheAPIIsNotOneOfTheTokenEndpoint(t *testing.T) {
+	t.Parallel()
+	const api = "https://id.example.test/api"
+	given := dpop("first", "")
+	given.header = map[string]string{"DPoP-Nonce": "n1"}
+	s := serving(given, dpop("second", ""))
+	src := source(t, &oauth2.Client{Carrier: s}, bound("ES256"))
+	token, err := src.Token(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	proof, err := src.Proof(token, "GET", api)
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, _ := thumbprint(t, proof)
+	want(t, "nonce at the API", claims["nonce"], nil)
+	src.Challenged(api, 200, http.Header{"Dpop-Nonce": {"a1"}})
+	src.Reject(t.Context(), token, "401")
+	got(t, src)
+	claims, _ = thumbprint(t, s.last().header.Get("DPoP"))
+	want(t, "nonce at the token endpoint", claims["nonce"], any("n1"))
+}
+
+// TestANonceThatAnotherRequestGotFirstIsUsedAsWell: what counts is that this
+// request was refused for the want of it.
+func TestANonceThatAnotherRequestGotFirstIsUsedAsWell(t *testing.T) {
+	t.Parallel()
+	asks := bad(400, `{"error":"use_dpop_nonce"}`, "DPoP-Nonce", "n1")
+	client := &oauth2.Client{}
+	other := bound("ES256")
+	other.ClientID = "other"
+	client.Carrier = serving(
+		func(seen) any { got(t, source(t, client, other)); return asks }, // while this one is under way
+		asks, dpop("of-the-other", ""), dpop("first", ""))
+	want(t, "token", got(t, source(t, client, bound("ES256"))), "first")
+}
+
 func TestTheKeyIsKeptWithItsToken(t *testing.T) {
 	t.Parallel()
 	world := &shared{cache: sealed(), server: serving(dpop("first", ""))}

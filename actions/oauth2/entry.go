@@ -22,6 +22,8 @@ type kept struct {
 	name, run  string
 	rejected   bool
 	key        *proofKey
+	loose      bool // the cache could not be written: this is newer than what is there
+	unread     bool // it is in the cache and cannot be read
 }
 
 // contents are what is sealed in the cache.
@@ -53,7 +55,7 @@ func (k *kept) fits(now time.Time, renew bool) bool {
 // cached says whether the token outlives the process.
 func (s *Source) cached() bool { return s.client.Cache != nil && s.cred.Keep == "store" }
 
-// load reads the cache. What cannot be read is none, and a warning.
+// load reads the cache. What cannot be read is a warning.
 func (s *Source) load(ctx context.Context) kept {
 	if !s.cached() {
 		return kept{}
@@ -67,14 +69,15 @@ func (s *Source) load(ctx context.Context) kept {
 		err = datapoints.ErrCorrupt
 	}
 	if err != nil {
-		s.client.warn(s.cred.called() + ": its token in the cache cannot be read: " + err.Error() + "; a new one is fetched")
-		return kept{generation: e.Generation}
+		s.warn("its token in the cache cannot be read: %s", err)
+		return kept{generation: e.Generation, unread: true}
 	}
 	k.name, k.run, k.rejected = e.Name, e.Run, e.Rejected
 	k.life = life{obtained: e.Obtained, soft: e.Soft, until: e.Until, expires: e.Expires}
 	if k.key = readProofKey(k.Key); s.cred.DPoP != "" && k.key == nil {
 		k.Access, k.Refresh = "", "" // nothing can be proved without the key
 	}
+	s.hideKey(k.key)
 	k.Key = nil
 	if k.obtained.After(time.Now().Add(maxMargin)) {
 		k.until = time.Time{} // a clock was set back: nobody knows how long it is good
@@ -84,35 +87,60 @@ func (s *Source) load(ctx context.Context) kept {
 	return k
 }
 
-// loadBeside is load, which may not yet know that the token in memory was rejected.
-func (s *Source) loadBeside(ctx context.Context, memory kept) kept {
-	k := s.load(ctx)
-	if memory.rejected && k.Access == memory.Access {
-		k.rejected = true
+// newest gives what counts of what the cache and memory know: the cache, unless
+// nobody wrote there since this process could not, or what is there cannot be
+// read. The cache may not yet know that the token was rejected.
+func (s *Source) newest(ctx context.Context) kept {
+	stored, memory := s.load(ctx), s.memory()
+	switch {
+	case stored.generation == 0,
+		stored.generation < memory.generation && !stored.obtained.After(memory.obtained), // after a purge they begin anew
+		stored.generation == memory.generation && (memory.loose || stored.unread):
+		return memory
+	case memory.rejected && stored.Access == memory.Access:
+		stored.rejected = true
 	}
-	return k
+	return stored
+}
+
+// memory gives what this process knows.
+func (s *Source) memory() kept {
+	s.slot.mu.Lock()
+	defer s.slot.mu.Unlock()
+	return s.slot.kept
 }
 
 // store puts what is known into the cache. It goes on when the caller is gone:
-// a token that is not kept is lost. What cannot be written is a warning.
-func (s *Source) store(ctx context.Context, k *kept) {
+// a token that is not kept is lost. What cannot be written is a warning. With
+// strict nothing is written if something else is there than k was made of; that
+// is ErrTokenChanged, and the only error.
+func (s *Source) store(ctx context.Context, k *kept, strict bool) error {
 	if !s.cached() {
-		return
+		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
+	ctx, cancel := patient(ctx)
 	defer cancel()
 	e, err := s.entry(*k)
 	if err == nil {
-		err = s.put(ctx, e, k)
+		err = s.put(ctx, e, k, strict)
 	}
-	if err != nil {
-		s.client.warn(s.cred.called() + ": its token cannot be written to the cache: " + err.Error() + "; it is kept in memory")
+	if strict && errors.Is(err, datapoints.ErrTokenChanged) {
+		return err
 	}
+	if k.loose = err != nil; k.loose {
+		s.warn("its token cannot be written to the cache: %s; it is kept in memory", err)
+	}
+	return nil
+}
+
+// patient bounds what is to be done also when who asked for it is gone.
+func patient(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), storePatience)
 }
 
 // put replaces an entry. One that changed meanwhile, which only happens without
-// locks, is replaced as well: this token is the newer one.
-func (s *Source) put(ctx context.Context, e datapoints.TokenEntry, k *kept) error {
+// locks, is replaced as well unless strict: this token is the newer one.
+func (s *Source) put(ctx context.Context, e datapoints.TokenEntry, k *kept, strict bool) error {
 	var err error
 	for range 3 {
 		e.Generation = k.generation + 1
@@ -120,7 +148,7 @@ func (s *Source) put(ctx context.Context, e datapoints.TokenEntry, k *kept) erro
 			k.generation = e.Generation
 			return nil
 		}
-		if !errors.Is(err, datapoints.ErrTokenChanged) {
+		if strict || !errors.Is(err, datapoints.ErrTokenChanged) {
 			return err
 		}
 		there, bad := s.client.Cache.Token(ctx, s.id)

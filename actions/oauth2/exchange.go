@@ -63,6 +63,8 @@ func (s *Source) again(ctx context.Context, single bool, try func() *failure) *f
 		select {
 		case <-ctx.Done():
 			return f
+		case <-s.client.alive().Done():
+			return f
 		case <-time.After(wait):
 		}
 	}
@@ -100,7 +102,7 @@ type reply struct {
 	header  http.Header
 	body    []byte
 	begun   time.Time
-	nonce   string // a DPoP nonce that is new
+	nonce   string // of DPoP, for the next request
 }
 
 // carry sends one request and reads the answer.
@@ -129,14 +131,15 @@ func (s *Source) carry(r *http.Request) (reply, *failure) {
 	}
 	out.body = body
 	if nonce := resp.Header.Get("Dpop-Nonce"); nonce != "" {
-		at := origin(r.URL.String())
-		if old, _ := recall(s.client, &s.client.nonces, at); old != nonce {
-			out.nonce = nonce
-			remember(s.client, &s.client.nonces, at, nonce)
-		}
+		out.nonce = nonce
+		remember(s.client, &s.client.nonces, nonceOf(r.URL.String()), nonce)
 	}
 	return out, nil
 }
+
+// nonceOf names the nonces of a token endpoint: those of an API at the same origin
+// are others (RFC 9449 §8, §9).
+func nonceOf(endpoint string) string { return "token " + origin(endpoint) }
 
 func (s *Source) carrier() Carrier {
 	if s.cred.Carrier != nil {
@@ -225,8 +228,12 @@ func wordOr(word, other string) string {
 	return printable(word, 40)
 }
 
-// after reads Retry-After (RFC 9110 §10.2.3).
+// after reads Retry-After (RFC 9110 §10.2.3). A point in time is one by the clock
+// that wrote Date beside it.
 func after(header http.Header, now time.Time) time.Duration {
+	if date, err := http.ParseTime(header.Get("Date")); err == nil {
+		now = date
+	}
 	text := header.Get("Retry-After")
 	if n, err := strconv.Atoi(text); err == nil && n >= 0 && n < 1e9 {
 		return time.Duration(n) * time.Second

@@ -13,8 +13,10 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptrace"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,6 +70,8 @@ type Client struct {
 
 	mu     sync.Mutex
 	closed bool
+	open   context.Context // until Close; made when it is first asked for
+	shut   context.CancelFunc
 	uses   uint64
 	slots  map[string]*slot
 	nonces map[string]string // of DPoP, by origin
@@ -99,11 +103,14 @@ func ended() *flow.Error {
 	return &flow.Error{Kind: flow.KindInterrupted, Message: "no token is fetched any more: the program is about to end"}
 }
 
-// Close keeps renewals from beginning and waits for those that have begun, so
-// that what they obtain is kept. It gives up when ctx is done, with its error.
+// Close keeps requests from beginning and waits for those that have begun, so
+// that what they obtain is kept; what waits for a lock or for another try is
+// given up. It gives up itself when ctx is done, with its error.
 func (c *Client) Close(ctx context.Context) error {
+	c.alive()
 	c.mu.Lock()
 	c.closed = true
+	c.shut()
 	c.mu.Unlock()
 	done := make(chan struct{})
 	go func() {
@@ -116,6 +123,16 @@ func (c *Client) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// alive is done when the Client is closed.
+func (c *Client) alive() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open == nil {
+		c.open, c.shut = context.WithCancel(context.Background())
+	}
+	return c.open
 }
 
 // begin counts a flight; false if the Client is closed.
@@ -171,8 +188,14 @@ func (c *Client) dropOldest() {
 
 func (c *Client) warn(text string) {
 	if c.Warn != nil {
-		c.Warn(text)
+		c.Warn(printable(text, 1000))
 	}
+}
+
+// warn tells what went wrong beside a token, without secrets: who keeps or locks
+// tokens may quote them.
+func (s *Source) warn(format string, err error) {
+	s.client.warn(s.cred.called() + ": " + fmt.Sprintf(format, s.clean(err.Error())))
 }
 
 // remember puts something into one of the Client's small maps.
@@ -202,6 +225,8 @@ func (c *Client) fingerprintKey(ctx context.Context) []byte {
 	if key != nil {
 		return key
 	}
+	ctx, cancel := patient(ctx) // it counts for all who ask later, too
+	defer cancel()
 	fresh := make([]byte, 32)
 	_, _ = rand.Read(fresh) // never fails
 	if c.Cache != nil {
@@ -215,30 +240,45 @@ func (c *Client) fingerprintKey(ctx context.Context) []byte {
 	return c.key
 }
 
-// keyOfKeys is where the cache keeps the fingerprints' key.
-const keyOfKeys = "#fingerprints"
+// keyOfKeys is where the cache keeps the fingerprints' key. Where another master
+// key sealed that one, the next of maxKeys places has it: a program that was
+// started with the wrong key must not make the tokens of the right one unfindable.
+const (
+	keyOfKeys = "#fingerprints"
+	maxKeys   = 8
+)
 
 // sharedKey gives the key that is in the cache, after putting it there if need be.
 func (c *Client) sharedKey(ctx context.Context, fresh []byte) []byte {
-	for range 3 {
-		e, err := c.Cache.Token(ctx, keyOfKeys)
-		if key := []byte(e.Secret.RevealText()); err == nil && len(key) == 64 {
+	text := hexText(fresh)
+	place := keyOfKeys
+	for tries, n := 0, 1; tries < 3 && n <= maxKeys; {
+		e, err := c.Cache.Token(ctx, place)
+		switch key := []byte(e.Secret.RevealText()); {
+		case err == nil && len(key) == len(text):
 			return key
-		}
-		if err != nil && !errors.Is(err, datapoints.ErrNoToken) && e.Generation == 0 {
+		case errors.Is(err, datapoints.ErrKey):
+			n++
+			place = keyOfKeys + "." + strconv.Itoa(n)
+			continue
+		case err != nil && !errors.Is(err, datapoints.ErrNoToken) && e.Generation == 0:
 			c.warn("the token cache cannot be read: " + err.Error() + "; tokens are kept in memory")
 			return fresh
+		case e.Generation > 0:
+			c.warn("what tokens are found by is damaged in the token cache: those that it has are not found any more")
 		}
-		key := hexText(fresh)
-		err = c.Cache.PutToken(ctx, datapoints.TokenEntry{Key: keyOfKeys, Generation: e.Generation + 1, Obtained: time.Now(),
-			Secret: datapoints.Text(key).Mark(datapoints.Sensitive, "token")})
+		err = c.Cache.PutToken(ctx, datapoints.TokenEntry{Key: place, Generation: e.Generation + 1, Obtained: time.Now(),
+			Secret: datapoints.Text(text).Mark(datapoints.Sensitive, "token")})
 		if err == nil {
-			return []byte(key)
+			return []byte(text)
 		}
 		if !errors.Is(err, datapoints.ErrTokenChanged) {
-			c.warn("the token cache cannot be written: " + err.Error() + "; tokens are kept in memory")
+			var hidden datapoints.Redactor
+			hidden.Add("token", text)
+			c.warn("the token cache cannot be written: " + hidden.Text(err.Error()) + "; tokens are kept in memory")
 			return fresh
 		}
+		tries++
 	}
 	return fresh
 }

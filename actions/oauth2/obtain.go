@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,42 +13,57 @@ import (
 
 // obtain gets a new token: with the refresh token, if there is one; by a new
 // grant if there is none or it is refused. base is what is known of the token
-// before. What is obtained is kept before anybody uses it.
-func (s *Source) obtain(ctx context.Context, base kept) (kept, *flow.Error) {
+// before. What is obtained is kept before anybody uses it. raced says that
+// another process uses the refresh token, and that nothing was sent.
+func (s *Source) obtain(ctx context.Context, base kept) (_ kept, _ *flow.Error, raced bool) {
 	if s.cred.Make != nil {
-		return s.made(ctx, base)
+		got, failed := s.made(ctx, base)
+		return got, failed, false
 	}
 	proof := base.key
 	if s.cred.DPoP == "" {
 		proof = nil
 	} else if proof == nil {
 		var err error
-		if proof, err = newProofKey(s.cred.DPoP); err != nil {
-			return kept{}, s.cred.invalid("%s", err)
+		if proof, err = s.newProofKey(); err != nil {
+			return kept{}, s.cred.invalid("%s", err), false
 		}
 	}
 	base.key = proof
-	refresh := base.Refresh
-	seed := refresh == "" && s.cred.RefreshToken != "" && !base.Spent
-	if seed {
-		refresh = s.cred.RefreshToken
-	}
-	if refresh != "" {
-		got, err, over := s.refresh(ctx, base, refresh, seed)
-		if over {
-			return got, err
+	if token, seed := s.refreshToken(base); token != "" {
+		taken, written := s.withdraw(ctx, base, seed)
+		switch {
+		case !written:
+			return kept{}, nil, true
+		case taken.loose && !base.loose && s.alone():
+			// The cache still has it, and whoever reads it there would send it again.
+		default:
+			got, err, over := s.refresh(ctx, taken, token)
+			if over {
+				return got, err, false
+			}
+			taken = got
 		}
-		base = got
+		base = taken
 	}
 	if why := s.needsPerson(base); why != nil {
-		return kept{}, why
+		return kept{}, why, false
 	}
 	a, begun, f := s.exchange(ctx, s.grant(), proof)
 	if f != nil {
 		s.remember(f)
-		return kept{}, f.Error
+		return kept{}, f.Error, false
 	}
-	return s.keep(ctx, base, a, begun), nil
+	return s.keep(ctx, base, a, begun), nil, false
+}
+
+// refreshToken gives the refresh token to use, or "". seed says that it is the
+// credential's own.
+func (s *Source) refreshToken(k kept) (token string, seed bool) {
+	if k.Refresh == "" && !k.Spent {
+		return s.cred.RefreshToken, s.cred.RefreshToken != ""
+	}
+	return k.Refresh, false
 }
 
 // made gets a token from who makes it.
@@ -68,29 +84,42 @@ func (s *Source) made(ctx context.Context, base kept) (kept, *flow.Error) {
 	return s.keep(ctx, base, answer{access: m.Access, kind: m.Type, lifetime: m.Lifetime}, begun), nil
 }
 
-// refresh uses a refresh token. Before it is sent it is taken out of what is
-// kept: whoever comes after a crash must not send it again, since a server that
-// sees one twice may withdraw everything (RFC 9700 §4.14.2). over is false if a
-// new grant is to follow; what is known then comes back.
-func (s *Source) refresh(ctx context.Context, base kept, token string, seed bool) (_ kept, _ *flow.Error, over bool) {
-	s.tell("refresh_token", token)
-	taken := base
+// withdraw takes the refresh token out of what is kept, before it is sent: neither
+// another process nor one that comes after a crash may send it again, since a
+// server that sees one twice may withdraw everything (RFC 9700 §4.14.2). It is
+// false if something else was there.
+func (s *Source) withdraw(ctx context.Context, base kept, seed bool) (taken kept, written bool) {
+	taken = base
 	taken.Refresh, taken.Spent = "", base.Spent || seed
 	if !s.alone() {
 		taken.Lost = "the program ended before there was an answer"
 	}
-	s.store(ctx, &taken)
-	a, begun, f := s.exchange(ctx, s.refreshGrant(token), base.key)
+	if s.store(ctx, &taken, true) != nil {
+		return base, false
+	}
+	s.replaceMemory(taken)
+	return taken, true
+}
+
+// notLookedAt lists the errors with which a server refuses the client or the form of
+// the request: it had no reason to look at a refresh token then.
+var notLookedAt = []string{"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_request", "invalid_scope",
+	"invalid_target", "use_dpop_nonce", "invalid_dpop_proof"}
+
+// refresh uses a refresh token that was withdrawn. over is false if a new grant
+// is to follow; what is known then comes back.
+func (s *Source) refresh(ctx context.Context, taken kept, token string) (_ kept, _ *flow.Error, over bool) {
+	s.tell("refresh_token", token)
+	a, begun, f := s.exchange(ctx, s.refreshGrant(token), taken.key)
 	if f == nil {
 		if a.refresh == "" {
 			a.refresh = token // it stays good
 		}
 		return s.keep(ctx, taken, a, begun), nil, true
 	}
-	known := f.code != "" && f.code != "invalid_grant" // it is not the token that is refused
-	if f.untouched() || known && !s.alone() {
+	if f.untouched() || f.refused && slices.Contains(notLookedAt, f.code) && !s.alone() {
 		taken.Refresh, taken.Lost = token, ""
-		s.store(ctx, &taken)
+		_ = s.store(ctx, &taken, false)
 		s.replaceMemory(taken)
 		if !f.untouched() {
 			s.remember(f)
@@ -98,11 +127,10 @@ func (s *Source) refresh(ctx context.Context, base kept, token string, seed bool
 		return kept{}, f.Error, true
 	}
 	if s.alone() {
-		s.replaceMemory(taken)
 		return taken, nil, false
 	}
 	taken.Lost = strings.TrimPrefix(f.Error.Message, s.cred.called()+": ")
-	s.store(ctx, &taken)
+	_ = s.store(ctx, &taken, false)
 	s.replaceMemory(taken)
 	if f.refused {
 		s.hint(f, "%s", s.comeBack())
@@ -161,20 +189,24 @@ func (s *Source) keep(ctx context.Context, base kept, a answer, begun time.Time)
 	preset(&life, s.cred.DefaultLifetime)
 	k.life = lifeOf(begun, life, s.cred.Timeout, s.cred.RefreshEarly, rand.Float64())
 	k.run, k.name = s.cred.Run, s.cred.Name
-	s.store(ctx, &k)
-	s.replaceMemory(k)
+	_ = s.store(ctx, &k, false)
 	s.slot.mu.Lock()
+	defer s.slot.mu.Unlock()
 	s.slot.refused = nil
-	s.slot.mu.Unlock()
+	if s.cred.Keep != "none" {
+		s.slot.kept = k // also one that was rejected: the server gave it again
+	}
 	return k
 }
 
-// replaceMemory puts what is known into memory, unless nothing is to be kept.
+// replaceMemory puts what is known of a token into memory, unless nothing is to be
+// kept. That it was rejected meanwhile stays.
 func (s *Source) replaceMemory(k kept) {
 	if s.cred.Keep == "none" {
 		return
 	}
 	s.slot.mu.Lock()
+	defer s.slot.mu.Unlock()
+	k.rejected = k.rejected || s.slot.kept.rejected && s.slot.kept.Access == k.Access
 	s.slot.kept = k
-	s.slot.mu.Unlock()
 }

@@ -63,6 +63,8 @@ func (s *Source) Reject(ctx context.Context, t Token, why string) {
 	if !mine || !s.cached() {
 		return
 	}
+	ctx, cancel := patient(ctx) // the step may be over, the next process is not
+	defer cancel()
 	stored := s.load(ctx)
 	if stored.Access != refused || stored.rejected {
 		return
@@ -73,7 +75,14 @@ func (s *Source) Reject(ctx context.Context, t Token, why string) {
 		e.Generation++
 		err = s.client.Cache.PutToken(ctx, e) // if another process was faster it knows better
 	}
-	_ = err // memory knows; the others will be told by their own servers
+	if err != nil {
+		return // memory knows; the others will be told by their own servers
+	}
+	s.slot.mu.Lock()
+	defer s.slot.mu.Unlock()
+	if s.slot.kept.generation == stored.generation {
+		s.slot.kept.generation = e.Generation
+	}
 }
 
 // entry is what the cache keeps of a token, under its present generation.

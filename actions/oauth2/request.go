@@ -157,7 +157,7 @@ func (s *Source) request(ctx context.Context, g grant, m metadata, proof *proofK
 		return nil, err
 	}
 	if proof != nil {
-		nonce, _ := recall(s.client, &s.client.nonces, origin(m.TokenEndpoint))
+		nonce, _ := recall(s.client, &s.client.nonces, nonceOf(m.TokenEndpoint))
 		text, bad := proof.proof(http.MethodPost, m.TokenEndpoint, "", nonce, now)
 		if bad != nil {
 			return nil, s.unsigned(bad)

@@ -149,6 +149,25 @@ func newProofKey(alg string) (*proofKey, error) {
 	return k, err
 }
 
+// newProofKey makes the key of a token to come.
+func (s *Source) newProofKey() (*proofKey, error) {
+	k, err := newProofKey(s.cred.DPoP)
+	if err == nil {
+		s.hideKey(k)
+	}
+	return k, err
+}
+
+// hideKey makes what is secret in a key known.
+func (s *Source) hideKey(k *proofKey) {
+	var in struct {
+		D string `json:"d"`
+	}
+	if json.Unmarshal(k.text(), &in) == nil {
+		s.tell("dpop_key", in.D)
+	}
+}
+
 // text writes the key for the cache; readProofKey reads it.
 func (k *proofKey) text() json.RawMessage {
 	if k == nil {

@@ -21,6 +21,7 @@ const (
 	calmAfter       = 30 * time.Second // a failed renewal in the background
 	longestFlight   = 10 * time.Minute
 	storePatience   = 10 * time.Second
+	lookAgain       = 50 * time.Millisecond // whether another process is done
 )
 
 // A Token is what a request carries. Who has a redactor of its own tells it Access.
@@ -112,7 +113,18 @@ func (s *Source) Token(ctx context.Context) (Token, error) {
 	case k.usable(now):
 		return s.token(k), nil
 	}
-	return s.wait(ctx, s.id, func(ctx context.Context) (Token, *flow.Error) { return s.fetch(ctx, false) })
+	fetch := func(ctx context.Context) (Token, *flow.Error) { return s.fetch(ctx, false) }
+	t, err := s.wait(ctx, s.id, fetch)
+	if err == nil && s.rejects(t) { // while the flight that gave it came to its end
+		return s.wait(ctx, s.id, fetch)
+	}
+	return t, err
+}
+
+// rejects says whether a token is known to be refused.
+func (s *Source) rejects(t Token) bool {
+	k := s.memory()
+	return k.rejected && k.Access == t.Access.RevealText()
 }
 
 // renew gets a token before the one in memory is over. After a failure there is
@@ -188,58 +200,96 @@ func (s *Source) fly(ctx context.Context, do func(context.Context) (Token, *flow
 // fetch gives a token that is not in memory: one that another process has
 // obtained, or a new one. renew asks for one that is not near its end.
 func (s *Source) fetch(ctx context.Context, renew bool) (Token, *flow.Error) {
-	s.slot.mu.Lock()
-	k, refused, until := s.slot.kept, s.slot.refused, s.slot.until
-	s.slot.mu.Unlock()
-	if k.fits(time.Now(), renew) {
+	if k := s.memory(); k.fits(time.Now(), renew) {
 		return s.token(k), nil
 	}
-	stored := s.loadBeside(ctx, k)
-	if stored.fits(time.Now(), renew) {
-		return s.take(stored), nil
+	known := s.newest(ctx)
+	if known.fits(time.Now(), renew) {
+		return s.take(known), nil
 	}
-	if refused != nil && time.Now().Before(until) {
+	if refused := s.refused(); refused != nil {
 		return Token{}, refused
 	}
 	if s.cached() && s.client.Locks != nil {
-		unlock, err := s.client.Locks.Lock(ctx, s.id)
-		if err != nil {
-			s.client.warn(s.cred.called() + ": there is no lock for its token: " + err.Error() + "; other processes may fetch it too")
-		} else {
+		unlock, err := s.lock(ctx)
+		switch {
+		case err == nil:
 			defer unlock()
-			if stored = s.loadBeside(ctx, k); stored.fits(time.Now(), renew) {
-				return s.take(stored), nil
+			if known = s.newest(ctx); known.fits(time.Now(), renew) {
+				return s.take(known), nil
 			}
+		case s.client.alive().Err() != nil:
+			return Token{}, ended()
+		default:
+			s.warn("there is no lock for its token: %s; other processes may fetch it too", err)
 		}
 	}
-	if stored.generation == 0 || stored.generation < k.generation {
-		stored = k
+	got, failed, raced := s.obtain(ctx, known)
+	for raced {
+		if known, failed = s.others(ctx, renew); failed != nil {
+			return Token{}, failed
+		}
+		if known.fits(time.Now(), renew) {
+			return s.take(known), nil
+		}
+		got, failed, raced = s.obtain(ctx, known)
 	}
-	got, failed := s.obtain(ctx, stored)
 	if failed != nil {
 		return Token{}, failed
 	}
 	return s.token(got), nil
 }
 
+// lock waits for the lock, and no longer than the Client is open: who only waits
+// has begun nothing.
+func (s *Source) lock(ctx context.Context) (unlock func(), err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.client.alive(), cancel)()
+	return s.client.Locks.Lock(ctx, s.id)
+}
+
+// others waits for a process that uses the refresh token right now, which only
+// happens without locks: until there is a token, or nobody can be at it any more.
+func (s *Source) others(ctx context.Context, renew bool) (kept, *flow.Error) {
+	for until := time.Now().Add(s.cred.Timeout); ; {
+		select {
+		case <-s.client.alive().Done():
+			return kept{}, ended()
+		case <-ctx.Done():
+			return kept{}, s.left(ctx.Err())
+		case <-time.After(lookAgain):
+		}
+		k := s.newest(ctx)
+		if free, _ := s.refreshToken(k); free != "" || k.fits(time.Now(), renew) || !time.Now().Before(until) {
+			return k, nil
+		}
+	}
+}
+
 // fetchAlone gets a token that is kept nowhere.
 func (s *Source) fetchAlone(ctx context.Context) (Token, *flow.Error) {
-	s.slot.mu.Lock()
-	refused, until := s.slot.refused, s.slot.until
-	s.slot.mu.Unlock()
-	if refused != nil && time.Now().Before(until) {
+	if refused := s.refused(); refused != nil {
 		return Token{}, refused
 	}
-	k, failed := s.obtain(ctx, kept{})
+	k, failed, _ := s.obtain(ctx, kept{})
 	return s.token(k), failed
 }
 
 // take puts a token into memory.
 func (s *Source) take(k kept) Token {
-	s.slot.mu.Lock()
-	s.slot.kept = k
-	s.slot.mu.Unlock()
+	s.replaceMemory(k)
 	return s.token(k)
+}
+
+// refused is what the server said last, as long as it counts.
+func (s *Source) refused() *flow.Error {
+	s.slot.mu.Lock()
+	defer s.slot.mu.Unlock()
+	if !time.Now().Before(s.slot.until) {
+		return nil
+	}
+	return s.slot.refused
 }
 
 // token is what a caller gets.

@@ -172,11 +172,16 @@ func TestRetryAfterWins(t *testing.T) {
 		{"301", 0, 1},
 		{"86400", 0, 1},
 		{"Sat, 01 Jan 2000 00:00:09 GMT", 9 * time.Second, 2},
+		{"Sat, 01 Jan 2000 01:00:09 GMT", 9 * time.Second, 2}, // by a clock that is an hour ahead
 	} {
 		t.Run(c.after, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := serving(bad(503, "", "Retry-After", c.after), token("first", ""))
+				late := bad(503, "", "Retry-After", c.after)
+				if strings.Contains(c.after, "01:00") {
+					late.header["Date"] = "Sat, 01 Jan 2000 01:00:00 GMT"
+				}
+				s := serving(late, token("first", ""))
 				begun := time.Now()
 				_, err := source(t, &oauth2.Client{Carrier: s}, basic()).Token(t.Context())
 				want(t, "failed", err != nil, c.tries == 1)
@@ -324,6 +329,8 @@ func TestTheCredentialsOwnRefreshToken(t *testing.T) {
 		{"it rotates", []any{token("first", `,"refresh_token":"r1"`), token("second", "")}, "seed r1", "second", ""},
 		{"the next one is refused", []any{token("first", `,"refresh_token":"r1"`), bad(400, `{"error":"invalid_grant"}`)}, "seed r1", "", "put a new refresh token into"},
 		{"the next answer is lost", []any{token("first", `,"refresh_token":"r1"`), broken{true, lost}}, "seed r1", "", "may have been used"},
+		{"the server fails, and names an error", []any{token("first", `,"refresh_token":"r1"`), bad(500, `{"error":"server_error"}`)}, "seed r1", "", "may have been used"},
+		{"it is refused in other words", []any{token("first", `,"refresh_token":"r1"`), bad(400, `{"error":"token_expired"}`)}, "seed r1", "", "put a new refresh token into"},
 		{"the client is refused for a while", []any{token("first", `,"refresh_token":"r1"`), bad(401, `{"error":"invalid_client"}`)}, "seed r1", "", "does not know the client"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
