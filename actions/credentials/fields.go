@@ -150,7 +150,7 @@ func checkOAuth(with flow.Static) []flow.Complaint {
 			c.complain(diag.MissingKey, "", "with `issuer` it is discovered", "the grant %s needs `%s`", grant, place)
 		}
 	}
-	if cache, _, _ := with.Text("cache"); cache == "none" && grant == "refresh_token" {
+	if cache, _, _ := with.Text("cache"); cache == "none" && (grant == "refresh_token" || c.has("refresh_token")) {
 		c.complain(diag.KeysExclude, "cache", "leave it away", "a refresh token may be good for one use, so what replaces it must be kept")
 	}
 	c.client(grant)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -242,7 +241,8 @@ func (c *Credential) checkURL(name, text string) *flow.Error {
 
 // lists says whether the origin of a URL is in endpoint_origins.
 func (c *Credential) lists(text string) bool {
-	return slices.ContainsFunc(c.EndpointOrigins, func(o string) bool { return origin(o) == origin(text) })
+	at := origin(text)
+	return at != "" && slices.ContainsFunc(c.EndpointOrigins, func(o string) bool { return origin(o) == at })
 }
 
 // loopback says whether a host is this machine (RFC 8252 §8.3).
@@ -254,17 +254,10 @@ func loopback(host string) bool {
 	return err == nil && a.IsLoopback()
 }
 
-// origin writes the origin of a URL, with its port and without regard to case.
+// origin is the origin of a URL, or "" for what is none.
 func origin(text string) string {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" {
-		return ""
-	}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"https": "443", "http": "80"}[strings.ToLower(u.Scheme)]
-	}
-	return strings.ToLower(u.Scheme) + "://" + net.JoinHostPort(strings.TrimSuffix(strings.ToLower(u.Hostname()), "."), port)
+	at, _ := flow.Origin(text)
+	return at
 }
 
 func (c *Credential) checkGrant() *flow.Error {
@@ -274,13 +267,13 @@ func (c *Credential) checkGrant() *flow.Error {
 		}
 		return nil
 	}
+	if c.Keep == "none" && (c.Grant == "refresh_token" || c.RefreshToken != "") {
+		return c.invalid("`cache: none` cannot go with a refresh token: it may be good for one use, so what replaces it must be kept")
+	}
 	switch c.Grant {
 	case "client_credentials", "authorization_code", "device_code":
 		return nil
 	case "refresh_token":
-		if c.Keep == "none" {
-			return c.invalid("`cache: none` cannot go with the grant refresh_token: a refresh token may be good for one use, so what replaces it must be kept")
-		}
 		return need("refresh_token", c.RefreshToken)
 	case "password":
 		return need("username", c.Username)
@@ -317,10 +310,16 @@ func (c *Credential) checkClient() *flow.Error {
 
 // secrets are all that must not be seen, with what each is called.
 func (c *Credential) secrets() [][2]string {
-	return [][2]string{
+	list := [][2]string{
 		{"client_secret", c.ClientSecret}, {"password", c.Password}, {"refresh_token", c.RefreshToken},
 		{"subject_token", c.SubjectToken}, {"actor_token", c.ActorToken}, {"assertion_key", c.Assertion.Key},
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.Params)) {
+		if datapoints.SensitiveName(name) {
+			list = append(list, [2]string{name, c.Params[name]})
+		}
+	}
+	return list
 }
 
 // hide makes a redactor of the credential's secrets.

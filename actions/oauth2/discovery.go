@@ -52,11 +52,15 @@ func (s *Source) endpoints(ctx context.Context) (metadata, *flow.Error) {
 		preferred(&m.TokenEndpoint, m.Aliases.TokenEndpoint)
 		preferred(&m.DeviceEndpoint, m.Aliases.DeviceEndpoint)
 	}
-	for _, e := range []struct{ name, text string }{
-		{"token_endpoint", m.TokenEndpoint}, {"authorization_endpoint", m.AuthorizationEndpoint}, {"device_authorization_endpoint", m.DeviceEndpoint},
+	for _, e := range []struct {
+		name, text string
+		used       bool
+	}{
+		{"token_endpoint", m.TokenEndpoint, true},
+		{"authorization_endpoint", m.AuthorizationEndpoint, c.Grant == "authorization_code" && c.AuthorizationURL == ""},
+		{"device_authorization_endpoint", m.DeviceEndpoint, c.Grant == "device_code" && c.DeviceURL == ""},
 	} {
-		used := e.name == "token_endpoint" || e.name == "authorization_endpoint" && c.Grant == "authorization_code" || e.name == "device_authorization_endpoint" && c.Grant == "device_code"
-		if !used || e.text == "" {
+		if !e.used || e.text == "" {
 			continue
 		}
 		if err := c.checkURL(e.name, e.text); err != nil {

@@ -49,7 +49,7 @@ func TestTheTokenEndpointIsDiscovered(t *testing.T) {
 		{"nothing there", at, "", nil, nil, "", "does not say where its endpoints are: credential ehr: id.example.test answered 404"},
 		{"no endpoint", at, "", map[string]string{at + "/.well-known/openid-configuration": `{"issuer":"` + at + `"}`}, nil, "", "name no token_endpoint"},
 		{"a page", at, "", map[string]string{at + "/.well-known/openid-configuration": "<html>"}, nil, "", "HTML page"},
-		{"another origin", at, "", map[string]string{at + "/.well-known/openid-configuration": `{"issuer":"` + at + `","token_endpoint":"https://tokens.example.test/t"}`}, nil, "", "write `endpoint_origins: [https://tokens.example.test:443]`"},
+		{"another origin", at, "", map[string]string{at + "/.well-known/openid-configuration": `{"issuer":"` + at + `","token_endpoint":"https://tokens.example.test/t"}`}, nil, "", "write `endpoint_origins: [https://tokens.example.test]`"},
 		{"another origin that is listed", at, "", map[string]string{at + "/.well-known/openid-configuration": `{"issuer":"` + at + `","token_endpoint":"https://tokens.example.test/t"}`}, []string{"https://tokens.example.test"}, "https://tokens.example.test/t", ""},
 		{"another port", at, "", map[string]string{at + "/.well-known/openid-configuration": `{"issuer":"` + at + `","token_endpoint":"https://id.example.test:8443/t"}`}, nil, "", "is on another origin"},
 		{"the same with its port", at, "", map[string]string{at + "/.well-known/openid-configuration": `{"issuer":"` + at + `","token_endpoint":"https://ID.example.test:443/t"}`}, nil, "https://ID.example.test:443/t", ""},
@@ -58,7 +58,7 @@ func TestTheTokenEndpointIsDiscovered(t *testing.T) {
 		{"other endpoints elsewhere do not matter", at, "", map[string]string{at + "/.well-known/openid-configuration": doc(at, `,"authorization_endpoint":"https://login.example.test/"`)}, nil, at + "/t", ""},
 		{"SMART", "", at + "/fhir", map[string]string{at + "/fhir/.well-known/smart-configuration": `{"token_endpoint":"` + at + `/t"}`}, nil, at + "/t", ""},
 		{"SMART with a slash", "", at + "/fhir/", map[string]string{at + "/fhir/.well-known/smart-configuration": `{"issuer":"https://x.example.test","token_endpoint":"` + at + `/t"}`}, nil, at + "/t", ""},
-		{"SMART with an endpoint elsewhere", "", "https://fhir.example.test/r4", map[string]string{"https://fhir.example.test/r4/.well-known/smart-configuration": `{"token_endpoint":"` + at + `/t"}`}, nil, "", "write `endpoint_origins: [https://id.example.test:443]`"},
+		{"SMART with an endpoint elsewhere", "", "https://fhir.example.test/r4", map[string]string{"https://fhir.example.test/r4/.well-known/smart-configuration": `{"token_endpoint":"` + at + `/t"}`}, nil, "", "write `endpoint_origins: [https://id.example.test]`"},
 		{"SMART with an endpoint that is listed", "", "https://fhir.example.test/r4", map[string]string{"https://fhir.example.test/r4/.well-known/smart-configuration": `{"token_endpoint":"` + at + `/t"}`}, []string{at}, at + "/t", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -137,7 +137,7 @@ func (s *Source) redeem(ctx context.Context, g grant) (Token, *failure) {
 	defer s.client.running.Done()
 	base := kept{generation: s.load(ctx).generation}
 	if s.cred.DPoP != "" {
-		key, err := newProofKey(s.cred.DPoP)
+		key, err := s.newProofKey()
 		if err != nil {
 			return Token{}, &failure{Error: s.cred.invalid("%s", err)}
 		}
@@ -156,7 +156,8 @@ type Login struct {
 
 	source                    *Source
 	redirect, state, verifier string
-	issuer                    string // that the answer must name (RFC 9207), or ""
+	issuer                    string // whom the answer may name (RFC 9207); "": it is not known
+	named                     bool   // it must
 }
 
 // Login begins a login that comes back to redirect.
@@ -174,9 +175,7 @@ func (s *Source) Login(ctx context.Context, redirect string) (*Login, error) {
 		return nil, c.invalid("nobody says where a person logs in: write `authorization_url`")
 	}
 	l := &Login{source: s, redirect: redirect, state: randomText(24), verifier: s.tell("code_verifier", randomText(48))}
-	if m.ISS {
-		l.issuer = m.Issuer
-	}
+	l.issuer, l.named = m.Issuer, m.ISS
 	challenge := sha256.Sum256([]byte(l.verifier))
 	q := u.Query()
 	for _, p := range s.wanted() {
@@ -204,7 +203,7 @@ func (l *Login) Finish(ctx context.Context, query url.Values) (Token, error) {
 	switch {
 	case subtle.ConstantTimeCompare([]byte(query.Get("state")), []byte(l.state)) != 1:
 		return Token{}, s.cred.invalid("the browser came back with another login's state")
-	case l.issuer != "" && query.Get("iss") != l.issuer:
+	case l.issuer != "" && (l.named || query.Has("iss")) && query.Get("iss") != l.issuer:
 		return Token{}, s.cred.invalid("the browser came back from another issuer than %s (RFC 9207)", l.issuer)
 	case query.Get("error") != "":
 		e := s.cred.invalid("the login was refused: %s", s.clean(strings.TrimSuffix(query.Get("error")+": "+query.Get("error_description"), ": ")))
@@ -285,7 +284,11 @@ func (l *Login) comingBack(path string, back chan<- url.Values) http.HandlerFunc
 			return
 		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = io.WriteString(w, "Done. You can close this page and go back to the terminal.\n")
+		text := "Done. You can close this page and go back to the terminal.\n"
+		if q.Get("code") == "" {
+			text = "The login was refused. You can close this page: the terminal says why.\n"
+		}
+		_, _ = io.WriteString(w, text)
 		select {
 		case back <- q:
 		default: // the browser came twice

@@ -264,6 +264,79 @@ func TestTheIssuerOfAWayBackIsCompared(t *testing.T) {
 	}
 }
 
+// TestAnIssuerThatNeedNotBeNamedIsComparedWhereItIs (RFC 9207 §2.4).
+func TestAnIssuerThatNeedNotBeNamedIsComparedWhereItIs(t *testing.T) {
+	t.Parallel()
+	s := discovered(map[string]string{"https://id.example.test/.well-known/openid-configuration": `{"issuer":"https://id.example.test","token_endpoint":"https://id.example.test/t","authorization_endpoint":"https://id.example.test/a"}`})
+	cred := basic()
+	cred.TokenURL, cred.Issuer, cred.Grant = "", "https://id.example.test", "authorization_code"
+	l, err := source(t, &oauth2.Client{Carrier: s}, cred).Login(t.Context(), "http://127.0.0.1:7/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(l.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for iss, fine := range map[string]bool{"": true, "https://evil.example.test": false, "https://id.example.test": true} {
+		back := url.Values{"state": {u.Query().Get("state")}, "code": {"c"}}
+		if iss != "" {
+			back.Set("iss", iss)
+		}
+		if _, err := l.Finish(t.Context(), back); (err == nil) != fine {
+			t.Errorf("%q: %v", iss, err)
+		}
+	}
+}
+
+// TestAnAddressThatIsWrittenOutNeedsNoDiscovery: where the metadata's own one is
+// does not matter then.
+func TestAnAddressThatIsWrittenOutNeedsNoDiscovery(t *testing.T) {
+	t.Parallel()
+	s := discovered(map[string]string{"https://id.example.test/.well-known/openid-configuration": `{"issuer":"https://id.example.test","token_endpoint":"https://id.example.test/t","authorization_endpoint":"https://other.example.test/a"}`})
+	cred := basic()
+	cred.TokenURL, cred.Issuer, cred.Grant, cred.AuthorizationURL = "", "https://id.example.test", "authorization_code", "https://login.example.test/a"
+	l, err := source(t, &oauth2.Client{Carrier: s}, cred).Login(t.Context(), "http://127.0.0.1:7/")
+	if err != nil || !strings.HasPrefix(l.URL, "https://login.example.test/a?") {
+		t.Errorf("got %v, %v", l, err)
+	}
+	cred.AuthorizationURL = ""
+	if _, err := source(t, &oauth2.Client{Carrier: s}, cred).Login(t.Context(), "http://127.0.0.1:7/"); err == nil || !strings.Contains(err.Error(), "on another origin") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestTheBrowserIsToldThatALoginWasRefused.
+func TestTheBrowserIsToldThatALoginWasRefused(t *testing.T) {
+	t.Parallel()
+	for answer, says := range map[string]string{"code": "Done", "error": "The login was refused"} {
+		b := newBrowsers(t)
+		b.say = func(q url.Values) {
+			if answer == "error" {
+				q.Del("code")
+				q.Set("error", "access_denied")
+			}
+		}
+		page := make(chan string, 1)
+		_, _ = source(t, new(oauth2.Client), b.credential()).LoginHere(t.Context(), func(address string) error {
+			go func() {
+				resp, err := http.Get(address)
+				if err != nil {
+					page <- err.Error()
+					return
+				}
+				defer resp.Body.Close()
+				text, _ := io.ReadAll(resp.Body)
+				page <- string(text)
+			}()
+			return nil
+		})
+		if text := <-page; !strings.Contains(text, says) {
+			t.Errorf("the page says %q", text)
+		}
+	}
+}
+
 func TestTheWayBackIsOnThisMachine(t *testing.T) {
 	t.Parallel()
 	b := newBrowsers(t)

@@ -86,7 +86,7 @@ func TestARefusalSaysWhatToDo(t *testing.T) {
 // TestNoErrorHoldsASecret: servers, proxies and libraries quote what they got.
 func TestNoErrorHoldsASecret(t *testing.T) {
 	t.Parallel()
-	secrets := []string{"canary-secret", "pin42", "canary-password", "canary-refresh", "canary-subject"}
+	secrets := []string{"canary-secret", "pin42", "canary-password", "canary-refresh", "canary-subject", "canary-param"}
 	cred := basic()
 	cred.Grant, cred.Username, cred.Password = "password", "u", "pin42"
 	quoting := func(r seen) any {
@@ -99,6 +99,7 @@ func TestNoErrorHoldsASecret(t *testing.T) {
 		"json":     func(c *oauth2.Credential) { c.ClientAuth, c.RequestEncoding = "body", "json" },
 		"long":     func(c *oauth2.Credential) { c.Password = "canary-password" },
 		"refresh":  func(c *oauth2.Credential) { c.Grant, c.RefreshToken = "refresh_token", "canary-refresh" },
+		"params":   func(c *oauth2.Credential) { c.Params = map[string]string{"api_key": "canary-param", "tenant": "x"} },
 		"exchange": func(c *oauth2.Credential) { c.Grant, c.SubjectToken = "token_exchange", "canary-subject" },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -109,7 +110,7 @@ func TestNoErrorHoldsASecret(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					e := failed(t, source(t, &oauth2.Client{Carrier: serving(answer)}, mine))
 					for _, secret := range secrets {
-						if secret != mine.ClientSecret && secret != mine.Password && secret != mine.RefreshToken && secret != mine.SubjectToken {
+						if secret != mine.ClientSecret && secret != mine.Password && secret != mine.RefreshToken && secret != mine.SubjectToken && secret != mine.Params["api_key"] {
 							continue
 						}
 						says(t, e, false, secret)

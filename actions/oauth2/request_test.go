@@ -138,6 +138,7 @@ func TestACredentialThatCannotWorkIsRefusedBeforeAnythingIsSent(t *testing.T) {
 		{"unknown grant", func(c *oauth2.Credential) { c.Grant = "implicit" }, `no grant "implicit"`},
 		{"refresh without a token", func(c *oauth2.Credential) { c.Grant = "refresh_token" }, "needs `refresh_token`"},
 		{"refresh that is not kept", func(c *oauth2.Credential) { c.Grant, c.RefreshToken, c.Keep = "refresh_token", "r", "none" }, "`cache: none` cannot go with"},
+		{"its own refresh token that is not kept", func(c *oauth2.Credential) { c.RefreshToken, c.Keep = "r", "none" }, "`cache: none` cannot go with"},
 		{"password without a user", func(c *oauth2.Credential) { c.Grant = "password" }, "needs `username`"},
 		{"jwt bearer without a key", func(c *oauth2.Credential) { c.Grant = "jwt_bearer" }, "needs `assertion.key`"},
 		{"exchange without a token", func(c *oauth2.Credential) { c.Grant = "token_exchange" }, "needs `subject_token`"},
