@@ -28,17 +28,19 @@ const (
 
 // Employ makes a worker for a run that Create recorded.
 func Employ(ctx context.Context, x *Executor, p *Plan, run string, how Begin) (*Worker, error) {
-	l, err := x.claim(ctx, run)
+	l, err := x.claim(ctx, start{run: run})
 	if err != nil {
 		return nil, err
 	}
-	w, err := x.open(ctx, p, l)
+	w, err := x.open(ctx, p, l, nil)
 	switch {
 	case err != nil:
 	case how == Resumed:
 		err = w.prepare(Assume{})
+	case how == First:
+		err = w.begin(start{})
 	default:
-		err = w.begin(how == First)
+		err = w.begin(start{decisions: Assume{}})
 	}
 	return &Worker{Plan: p, Run: run, w: w}, err
 }
@@ -89,11 +91,11 @@ func Laden(ctx context.Context, x *Executor, p *Plan, steps, bytes int) error {
 	if err != nil {
 		return err
 	}
-	l, err := x.claim(ctx, runs[0].ID)
+	l, err := x.claim(ctx, start{run: runs[0].ID})
 	if err != nil {
 		return err
 	}
-	w, err := x.open(ctx, p, l)
+	w, err := x.open(ctx, p, l, nil)
 	if err != nil {
 		return err
 	}

@@ -362,7 +362,7 @@ func (x *Executor) Cancel(ctx context.Context, p *Plan, run string) (datapoints.
 		ear.Cancel()
 		return x.load(ctx, run)
 	}
-	r, err := x.goOn(ctx, p, run, Assume{})
+	r, err := x.goOn(ctx, p, start{run: run, decisions: Assume{}})
 	var claimed *datapoints.ClaimedError
 	switch {
 	case errors.As(err, &claimed):

@@ -20,17 +20,22 @@ import (
 // calls in flight may end within Grace, nothing new begins, and the run is
 // recorded as interrupted: Resume goes on.
 func (x *Executor) Run(ctx context.Context, p *Plan, in Inputs) (datapoints.Run, error) {
-	runs, err := x.Create(ctx, p, "", in)
+	runs, err := x.create(ctx, p, "", true, in)
 	if err != nil {
 		return datapoints.Run{}, err
 	}
-	return x.Start(ctx, p, runs[0].ID)
+	return x.goOn(ctx, p, start{run: runs[0].ID, made: &runs[0]})
 }
 
 // Create checks the inputs of one or more runs and records them, so that
 // Start can begin with each. If any input is wrong nothing is recorded and the
 // error names all that are wrong. A batch is named by the caller, or "".
 func (x *Executor) Create(ctx context.Context, p *Plan, batch string, in ...Inputs) ([]datapoints.Run, error) {
+	return x.create(ctx, p, batch, false, in...)
+}
+
+// create is Create; own says that this process begins with the runs at once.
+func (x *Executor) create(ctx context.Context, p *Plan, batch string, own bool, in ...Inputs) ([]datapoints.Run, error) {
 	if err := x.mayRun(p); err != nil {
 		return nil, err
 	}
@@ -55,6 +60,9 @@ func (x *Executor) Create(ctx context.Context, p *Plan, batch string, in ...Inpu
 		}
 		runs[i] = datapoints.Run{ID: id, Flow: p.Name(), Batch: batch, Row: i, State: datapoints.Running, Language: 1,
 			Digest: p.digest, Files: files, Steps: p.Steps(), Created: now, Inputs: values}
+		if own {
+			runs[i].Started, runs[i].Lease = now, datapoints.Lease{Run: id, Owner: x.owner(), Epoch: 1, Until: now.Add(x.ttl())}
+		}
 	}
 	if len(wrong) > 0 {
 		return nil, inputError(wrong)
@@ -88,17 +96,24 @@ func (x *Executor) mayRun(p *Plan) error {
 
 // Start begins with a run that Create recorded and returns as Run does.
 func (x *Executor) Start(ctx context.Context, p *Plan, run string) (datapoints.Run, error) {
-	return x.goOn(ctx, p, run, nil)
+	return x.goOn(ctx, p, start{run: run})
+}
+
+// A start is how a process comes to a run.
+type start struct {
+	run       string
+	made      *datapoints.Run // by this process just now, with the lease; nil: it is in the store
+	decisions Assume          // nil: nothing has been done in it
 }
 
 // goOn drives a run, and goes on with one that paused just as a message came.
-func (x *Executor) goOn(ctx context.Context, p *Plan, run string, decisions Assume) (datapoints.Run, error) {
+func (x *Executor) goOn(ctx context.Context, p *Plan, s start) (datapoints.Run, error) {
 	for {
-		r, news, err := x.drive(ctx, p, run, decisions)
+		r, news, err := x.drive(ctx, p, s)
 		if !news || ctx.Err() != nil {
 			return r, err
 		}
-		decisions = Assume{}
+		s.made, s.decisions = nil, Assume{}
 	}
 }
 
@@ -110,7 +125,7 @@ func (x *Executor) Resume(ctx context.Context, p *Plan, run string, decisions As
 	if decisions == nil {
 		decisions = Assume{}
 	}
-	return x.goOn(ctx, p, run, decisions)
+	return x.goOn(ctx, p, start{run: run, decisions: decisions})
 }
 
 // PlanOf compiles the plan of a recorded run, from the files as they were. Files
@@ -132,11 +147,11 @@ func PlanOf(ctx context.Context, s datapoints.Store, run string, kit Kit) (*Plan
 }
 
 // drive owns a run until it is over, stopped or paused: then news says that a
-// message came just now. decisions is nil on the first start.
-func (x *Executor) drive(ctx context.Context, p *Plan, run string, decisions Assume) (_ datapoints.Run, news bool, _ error) {
+// message came just now.
+func (x *Executor) drive(ctx context.Context, p *Plan, s start) (_ datapoints.Run, news bool, _ error) {
 	hard, abort := context.WithCancel(context.WithoutCancel(ctx))
 	defer abort()
-	lease, err := x.claim(hard, run)
+	lease, err := x.claim(hard, s)
 	if err != nil {
 		return datapoints.Run{}, false, err
 	}
@@ -144,14 +159,14 @@ func (x *Executor) drive(ctx context.Context, p *Plan, run string, decisions Ass
 	defer stop()
 	keep := record.Keep(hard, x.store(), lease, x.ttl(), func() { stop(); abort() })
 	defer keep()
-	w, err := x.open(hard, p, lease)
+	w, err := x.open(hard, p, lease, s.made)
 	if w != nil {
-		defer x.defaults().open.Listen(hard, x.store(), run, &w.Ear)()
+		defer x.defaults().open.Listen(hard, x.store(), s.run, &w.Ear)()
 	}
 	switch {
 	case err != nil:
-	case decisions != nil:
-		err = w.prepare(decisions)
+	case s.decisions != nil:
+		err = w.prepare(s.decisions)
 	case isOver(w.run.State):
 		err = fmt.Errorf("%w as if it were new: it has %s", ErrNotResumable, w.run.State)
 	}
@@ -159,13 +174,13 @@ func (x *Executor) drive(ctx context.Context, p *Plan, run string, decisions Ass
 		given, err := x.giveUp(hard, w, lease, err)
 		return given, false, err
 	}
-	if err := w.begin(decisions == nil); err != nil {
+	if err := w.begin(s); err != nil {
 		return w.run, false, err
 	}
 	hard, ended := w.watch(hard, x.Observer)
 	defer record.AfterGrace(ctx, x.grace(), abort)()
 	w.Journal.Hard = hard
-	err = w.Journal.Walk(soft, p.compiled, run, !w.state.Complete)
+	err = w.Journal.Walk(soft, p.compiled, s.run, !w.state.Complete)
 	w.spans.close("", left(err))
 	result, err := w.end(context.WithoutCancel(hard), err)
 	seen := asErrorOrNil(err)
@@ -175,7 +190,7 @@ func (x *Executor) drive(ctx context.Context, p *Plan, run string, decisions Ass
 		seen = &told
 	}
 	ended(End{Outcome: string(result.State), Error: seen, Took: result.Ended.Sub(w.run.Started)})
-	return result, result.State == datapoints.Paused && w.Missed(ctx, x.store(), run), err
+	return result, result.State == datapoints.Paused && w.Missed(ctx, x.store(), s.run), err
 }
 
 // isOver says of a run that Start has nothing to begin with.
@@ -206,18 +221,23 @@ func (x *Executor) giveUp(ctx context.Context, w *work, l datapoints.Lease, caus
 	return end, cause
 }
 
-// open reads what a run needs in this process: inputs, secrets, its state.
-func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease) (*work, error) {
-	run, err := x.store().Load(ctx, l.Run)
-	if err != nil {
+// open reads what a run needs in this process: inputs, secrets, its state. Of
+// one that was made just now nothing is to be read back.
+func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease, made *datapoints.Run) (w *work, err error) {
+	var run datapoints.Run
+	if made != nil {
+		run = *made
+	} else if run, err = x.store().Load(ctx, l.Run); err != nil {
 		return nil, storeError("the run cannot be read", err)
 	}
-	w := &work{x: x, plan: p, run: run, hearing: hearing{before: run.State}, state: record.NewState(x.store(), run.ID), redactor: x.redactor(), inputs: map[string]expression.Value{}}
+	w = &work{x: x, plan: p, run: run, hearing: hearing{before: run.State}, state: record.NewState(x.store(), run.ID), redactor: x.redactor(), inputs: map[string]expression.Value{}}
 	w.rec = record.NewRecorder(ctx, x.store(), l, w.state)
 	w.Journal = &walk.Journal{Recorded: w.recorded, Work: w.do, Stays: x.Owner.Stays || !x.store().Traits().Lasts}
 	w.state.Seen = func(p *datapoints.Point) { w.mask(p.Name, p.Value.Reveal(), p.Value.Class() == datapoints.Sensitive) }
-	if err := w.state.Load(ctx); err != nil {
-		return w, storeError("the run cannot be read", err)
+	if made == nil {
+		if err := w.state.Load(ctx); err != nil {
+			return w, storeError("the run cannot be read", err)
+		}
 	}
 	if err := w.door(); err != nil {
 		return w, err
@@ -249,10 +269,10 @@ func (w *work) readInputs(inputs datapoints.Value) error {
 	return nil
 }
 
-// begin records that the run has begun.
-func (w *work) begin(first bool) error {
+// begin records that the run has begun, unless that is recorded already.
+func (w *work) begin(s start) error {
 	w.run.State = datapoints.Running
-	if !first {
+	if s.decisions != nil || s.made != nil {
 		return nil
 	}
 	run := w.run
@@ -344,9 +364,12 @@ func (w *work) markOutputs(raw json.RawMessage) datapoints.Value {
 }
 
 // claim makes this process the run's owner.
-func (x *Executor) claim(ctx context.Context, run string) (datapoints.Lease, error) {
+func (x *Executor) claim(ctx context.Context, s start) (datapoints.Lease, error) {
+	if s.made != nil {
+		return s.made.Lease, nil
+	}
 	now := time.Now()
-	want := datapoints.Lease{Run: run, Owner: x.owner(), Until: now.Add(x.ttl())}
+	want := datapoints.Lease{Run: s.run, Owner: x.owner(), Until: now.Add(x.ttl())}
 	l, err := x.store().Claim(ctx, want, now, x.Owner.Dead)
 	if err == nil {
 		return l, nil
