@@ -213,8 +213,9 @@ func (t *try) wire(ctx context.Context, h *hop) *http.Request {
 		values[i] = line[1]
 		header[name] = values[i : i+1 : i+1]
 	}
-	req := &http.Request{Method: h.method, URL: h.url, Host: h.host, Header: header,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, ContentLength: int64(len(h.body))}
+	req := new(http.Request).WithContext(ctx) // it copies: as long as there is little
+	req.Method, req.URL, req.Host, req.Header = h.method, h.url, h.host, header
+	req.Proto, req.ProtoMajor, req.ProtoMinor, req.ContentLength = "HTTP/1.1", 1, 1, int64(len(h.body))
 	switch {
 	case len(h.body) > 0:
 		req.Body = io.NopCloser(bytes.NewReader(h.body))
@@ -225,7 +226,7 @@ func (t *try) wire(ctx context.Context, h *hop) *http.Request {
 	case !t.repeat && (h.method == http.MethodGet || h.method == http.MethodHead || h.method == http.MethodOptions || h.method == http.MethodTrace):
 		req.Body = emptyBody{}
 	}
-	return req.WithContext(ctx)
+	return req
 }
 
 // emptyBody is a body without bytes that net/http does not know to be one.

@@ -35,7 +35,7 @@ func (h *headers) add(name, value string) {
 // makeHeaders puts the author's headers, then what other fields make, then the
 // defaults; what is there already wins. made is the body's content type.
 func (r *request) makeHeaders(in flow.Input, made string) error {
-	r.headers = make(headers, 0, 8)
+	r.headers = make(headers, 0, 4)
 	written := r.lines
 	if r.lateHeaders {
 		v, err := in.Late("headers", r.shown())

@@ -50,13 +50,17 @@ type memoryRow struct {
 }
 
 func (m *memoryRow) set(path string, at time.Time, r *Row) {
+	spare := m.rest
 	*m = memoryRow{path, at, r.Last, r.N, r.Tries, r.Status, r.Started, r.Ended, r.Hidden, nil, m.attempts}
 	rest := *r
 	rest.Last, rest.N, rest.Tries, rest.Status, rest.Started, rest.Ended, rest.Hidden = Outcome{}, 0, 0, 0, time.Time{}, time.Time{}, Value{}
-	if rest != (Row{}) {
-		whole := *r
-		m.rest = &whole
+	if rest == (Row{}) {
+		return
 	}
+	if m.rest = spare; spare == nil {
+		m.rest = new(Row)
+	}
+	*m.rest = *r
 }
 
 func (m *memoryRow) entry() Entry {

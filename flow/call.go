@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/answer"
 	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/given"
 	"github.com/stepwell/stepwell/flow/internal/inbox"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
@@ -75,8 +75,23 @@ func (w *work) try(ctx context.Context, n *plan.Node, r datapoints.Row, t Task) 
 		r.N++
 		return w.fail(ctx, n, r, t, w.inOwnWords(n, &env{w: w, ctx: ctx, path: t.Path}))
 	}
-	c := &calling{w: w, n: n, r: r, t: t, spec: n.Work.Call, own: own, deadline: deadline, ends: ends}
-	return c.attempt(ctx)
+	return w.call(ctx, &calling{w: w, n: n, r: r, t: t, spec: n.Work.Call, own: own, deadline: deadline, ends: ends})
+}
+
+// call makes an attempt of a call, in memory that the attempts of this executor
+// have one after another.
+func (w *work) call(ctx context.Context, of *calling) (Outcome, error) {
+	c, _ := w.x.own.callings.Get().(*calling)
+	if c == nil {
+		c = new(calling)
+	}
+	*c = *of
+	out, err := c.attempt(ctx)
+	if c.auth == nil && c.uploads == nil { // what those leave behind may look at it
+		*c = calling{}
+		w.x.own.callings.Put(c)
+	}
+	return out, err
 }
 
 // attend does what a step does that waits: the times are fixed once, and are
@@ -213,19 +228,19 @@ func (w *work) done(ctx context.Context, r datapoints.Row, t Task, points []data
 }
 
 // give evaluates what a sub-flow is given, once: what is recorded of it counts
-// from then on. A value in a flow is not text from outside: it is not converted.
+// from then on.
 func (w *work) give(ctx context.Context, n *plan.Node, path string) (json.RawMessage, error) {
 	spec := n.Work.Flow
 	e := &env{w: w, ctx: ctx, path: path, now: time.Now().UTC().Truncate(time.Millisecond)}
-	given := make(map[*plan.Input]*plan.Argument, len(spec.With))
+	args := make(map[*plan.Input]*plan.Argument, len(spec.With))
 	for i := range spec.With {
-		given[spec.With[i].Input] = &spec.With[i]
+		args[spec.With[i].Input] = &spec.With[i]
 	}
 	in := make(record.Inputs, len(spec.Inputs))
 	raw := make(map[string]json.RawMessage, len(spec.Inputs))
 	for _, input := range spec.Inputs {
 		text := "null"
-		arg := given[input]
+		arg := args[input]
 		if arg != nil {
 			var b strings.Builder
 			if err := arg.Value.Render(&b, e); err != nil {
@@ -233,7 +248,7 @@ func (w *work) give(ctx context.Context, n *plan.Node, path string) (json.RawMes
 			}
 			text = b.String()
 		}
-		text, err := fitting(input, text)
+		text, err := given.Fitting(input, text)
 		if err != nil {
 			bad := &Error{Kind: KindData, Message: fmt.Sprintf("the input %s of %s %v", input.Name, spec.File, err)}
 			if arg != nil {
@@ -248,23 +263,6 @@ func (w *work) give(ctx context.Context, n *plan.Node, path string) (json.RawMes
 	}
 	w.state.SetInputs(path, in)
 	return json.Marshal(raw)
-}
-
-// fitting is the value of a sub-flow's input: null counts as not given.
-func fitting(in *plan.Input, text string) (string, error) {
-	if text == "null" {
-		switch {
-		case in.Default != nil:
-			return in.Default.JSON()
-		case in.Required && in.Rule.Type.Kind != expression.Any:
-			return "", errors.New("is null, and it has no default")
-		}
-		return text, nil
-	}
-	if err := in.Rule.Fits(text); err != nil {
-		return "", fmt.Errorf("%w; it is %s", err, answer.Shown(datapoints.MaskMembers(text), in.Class, in.Name))
-	}
-	return text, nil
 }
 
 // inputOf is an input of the sub-flow around a path, read back if this process

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stepwell/stepwell/flow/internal/answer"
 	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/given"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/trust"
 )
@@ -81,8 +82,8 @@ func (x *Executor) Credential(ctx context.Context, p *Plan, name string, in Inpu
 	if beyond != "" {
 		return nil, &Error{Kind: KindInput, Place: of.Span, Message: "credential " + name + " is made of " + beyond + ", which only a run has"}
 	}
-	values, _, wrong := p.inputs(in)
-	wrong = slices.DeleteFunc(wrong, func(f Fact) bool { _, given := in[f.Name]; return !given && !inputs[f.Name] })
+	values, _, wrong := given.Take(p.compiled.Inputs, in)
+	wrong = slices.DeleteFunc(wrong, func(f given.Wrong) bool { _, there := in[f.Name]; return !there && !inputs[f.Name] })
 	if len(wrong) > 0 {
 		return nil, inputError(wrong)
 	}

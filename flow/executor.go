@@ -4,20 +4,18 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
-	"sort"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/files"
+	"github.com/stepwell/stepwell/flow/internal/given"
 	"github.com/stepwell/stepwell/flow/internal/inbox"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
@@ -58,6 +56,7 @@ type parts struct {
 	redactor *datapoints.Redactor
 	name     string
 	open     inbox.Ears
+	callings sync.Pool // of *calling
 }
 
 func (x *Executor) defaults() *parts {
@@ -168,112 +167,28 @@ func (p *Plan) reachable(base string) error {
 	return nil
 }
 
-// inputs converts and checks what a run is started with. It gives them as one
-// JSON object, whether anything sensitive is inside, and what is wrong, all of it.
-func (p *Plan) inputs(given Inputs) (_ datapoints.Value, inside bool, _ []Fact) {
-	var b strings.Builder
-	var wrong []Fact
-	class := datapoints.Plain
-	b.WriteByte('{')
-	for _, in := range p.compiled.Inputs {
-		text, err := takeInput(in, given)
-		if err != nil {
-			wrong = append(wrong, Fact{in.Name, err.Error()})
-			continue
-		}
-		if b.Len() > 1 {
-			b.WriteByte(',')
-		}
-		b.WriteString(jsonString(in.Name) + ":" + text)
-		class = max(class, datapoints.Class(in.Class))
-		inside = inside || in.Class == plan.Sensitive || datapoints.HasSensitiveMember(text)
+func (x *Executor) ttl() time.Duration {
+	if x.Owner.TTL > 0 {
+		return x.Owner.TTL
 	}
-	b.WriteByte('}')
-	return datapoints.JSON(b.String()).Mark(class, "inputs"), inside, append(wrong, p.strangers(given)...)
+	return 30 * time.Second
 }
 
-// takeInput is the JSON of one input: given, or its default, or null.
-func takeInput(in *plan.Input, given Inputs) (string, error) {
-	v, ok := given[in.Name]
-	if raw, isJSON := v.(json.RawMessage); isJSON && string(raw) == "null" && in.Rule.Type.Kind != expression.Any {
-		ok = false
+func (x *Executor) grace() time.Duration {
+	if x.Owner.Grace > 0 {
+		return x.Owner.Grace
 	}
-	if !ok || v == nil {
-		switch {
-		case in.Default != nil:
-			return in.Default.JSON()
-		case in.Required:
-			return "", errors.New("is missing" + sourceHint(in))
-		}
-		return "null", nil
-	}
-	var text string
-	var err error
-	if s, isText := v.(string); isText {
-		text, err = plan.FromText(s, in.Rule.Type)
-	} else {
-		var whole datapoints.Value
-		whole, err = datapoints.Of(v)
-		text = whole.Reveal()
-	}
-	if err == nil {
-		err = in.Rule.Fits(text)
-	}
-	if err == nil {
-		return text, nil
-	}
-	switch in.Class {
-	case plan.Sensitive:
-		return "", err
-	case plan.PII:
-		return "", fmt.Errorf("%w; it is [pii %s]", err, in.Name)
-	}
-	if s, isText := v.(string); isText {
-		text = s // as it was given
-	}
-	return "", fmt.Errorf("%w; it is %s", err, firstRunes(datapoints.MaskMembers(text), 80))
+	return 10 * time.Second
 }
 
-func sourceHint(in *plan.Input) string {
-	if in.Env != "" {
-		return ": give it, or set " + in.Env
-	}
-	return ""
-}
-
-// strangers are the given names that the flow does not have.
-func (p *Plan) strangers(given Inputs) []Fact {
-	known := map[string]bool{}
-	var names []string
-	for _, in := range p.compiled.Inputs {
-		known[in.Name] = true
-		names = append(names, in.Name)
-	}
-	var wrong []Fact
-	for name := range given {
-		if known[name] {
-			continue
-		}
-		text := "is not an input of this flow"
-		if near := expression.Suggest(name, names); near != "" {
-			text += fmt.Sprintf("; did you mean %q?", near)
-		} else if len(names) > 0 {
-			text += "; it has " + strings.Join(names, ", ")
-		}
-		wrong = append(wrong, Fact{name, text})
-	}
-	sort.Slice(wrong, func(i, j int) bool { return wrong[i].Name < wrong[j].Name })
-	return wrong
-}
-
-func inputError(wrong []Fact) error {
-	e := &Error{Kind: KindInput, Facts: wrong}
+func inputError(wrong []given.Wrong) error {
 	if len(wrong) == 1 {
-		e.Message = "input " + wrong[0].Name + " " + wrong[0].Text
-		e.Facts = nil
-		return e
+		return &Error{Kind: KindInput, Message: "input " + wrong[0].Name + " " + wrong[0].Text}
 	}
-	e.Message = fmt.Sprintf("%d inputs are wrong", len(wrong))
+	e := &Error{Kind: KindInput, Message: fmt.Sprintf("%d inputs are wrong", len(wrong))}
+	for _, in := range wrong {
+		e.Facts = append(e.Facts, Fact(in))
+	}
 	return e
 }
 

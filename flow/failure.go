@@ -256,10 +256,11 @@ func (h *hidden) seal() datapoints.Value {
 }
 
 func unseal(v datapoints.Value) hidden {
-	var h hidden
-	if !v.IsZero() {
-		_ = json.Unmarshal([]byte(v.Reveal()), &h)
+	if v.IsZero() {
+		return hidden{}
 	}
+	var h hidden
+	_ = json.Unmarshal([]byte(v.Reveal()), &h)
 	return h
 }
 

@@ -14,8 +14,9 @@ import (
 
 // leave ends a compound, or one of its rounds: gathers lists, counts failures,
 // evaluates outputs, or passes on the failure of a part.
-func (w *work) leave(ctx context.Context, n *plan.Node, r datapoints.Row, t Task) (Outcome, error) {
-	rec := datapoints.Record{Path: t.Path, At: time.Now()}
+func (w *work) leave(ctx context.Context, n *plan.Node, before datapoints.Row, t Task) (Outcome, error) {
+	rec := datapoints.Record{Path: t.Path, Row: before, At: time.Now()}
+	r := &rec.Row
 	r.N, r.Ended = t.N, rec.At
 	if n.Kind == plan.Loop {
 		r.N = r.Enter.Count
@@ -26,7 +27,7 @@ func (w *work) leave(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 	var err error
 	switch {
 	case t.Cause != "":
-		err = w.passOn(ctx, n, &r, &h, t)
+		err = w.passOn(ctx, n, r, &h, t)
 	case n.Kind == plan.Loop:
 		h.Failures, err = w.failures(t.Path, r.Enter.Count)
 		if err == nil {
@@ -45,14 +46,13 @@ func (w *work) leave(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 		}
 	}
 	if n.Rounds {
-		err = w.round(ctx, n, &r, t, &rec, back, err)
+		err = w.round(ctx, n, r, t, &rec, back, err)
 	}
 	if err != nil {
 		w.state.SetInputs(t.Path, nil)
-		return w.fail(ctx, n, r, t, err, rec.Attempts...)
+		return w.fail(ctx, n, *r, t, err, rec.Attempts...)
 	}
 	r.Hidden = h.seal()
-	rec.Row = r
 	return r.Last, w.left(n, &rec)
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/files"
+	"github.com/stepwell/stepwell/flow/internal/given"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
 	"github.com/stepwell/stepwell/flow/walk"
@@ -39,12 +40,12 @@ func (x *Executor) create(ctx context.Context, p *Plan, batch string, own bool, 
 	if err := x.mayRun(p); err != nil {
 		return nil, err
 	}
-	var wrong []Fact
+	var wrong []given.Wrong
 	runs := make([]datapoints.Run, len(in))
 	files := p.Files()
 	now := time.Now()
-	for i, given := range in {
-		values, inside, bad := p.inputs(given)
+	for i, inputs := range in {
+		values, inside, bad := given.Take(p.compiled.Inputs, inputs)
 		if t := x.store().Traits(); inside && t.Lasts && !t.Sealed {
 			return nil, &Error{Kind: KindStore, Message: "the inputs hold something sensitive and the store is not encrypted", Hints: []string{keyHelp}}
 		}
@@ -167,7 +168,7 @@ func (x *Executor) drive(ctx context.Context, p *Plan, s start) (_ datapoints.Ru
 	case err != nil:
 	case s.decisions != nil:
 		err = w.prepare(s.decisions)
-	case isOver(w.run.State):
+	case datapoints.IsOver(w.run.State), w.run.State == datapoints.Failed, w.run.State == datapoints.Unknown: // there is nothing to begin with
 		err = fmt.Errorf("%w as if it were new: it has %s", ErrNotResumable, w.run.State)
 	}
 	if err != nil {
@@ -183,19 +184,14 @@ func (x *Executor) drive(ctx context.Context, p *Plan, s start) (_ datapoints.Ru
 	err = w.Journal.Walk(soft, p.compiled, s.run, !w.state.Complete)
 	w.spans.close("", left(err))
 	result, err := w.end(context.WithoutCancel(hard), err)
-	seen := asErrorOrNil(err)
-	if seen != nil {
-		told := *seen
-		told.Body = []byte(w.redact(string(seen.Body)))
+	var seen *Error
+	if err != nil {
+		told := *asError(err)
+		told.Body = []byte(w.redact(string(told.Body)))
 		seen = &told
 	}
 	ended(End{Outcome: string(result.State), Error: seen, Took: result.Ended.Sub(w.run.Started)})
 	return result, result.State == datapoints.Paused && w.Missed(ctx, x.store(), s.run), err
-}
-
-// isOver says of a run that Start has nothing to begin with.
-func isOver(s datapoints.State) bool {
-	return datapoints.IsOver(s) || s == datapoints.Failed || s == datapoints.Unknown
 }
 
 // left is the outcome of steps that had begun when a walk ended.
@@ -230,7 +226,7 @@ func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease, made *
 	} else if run, err = x.store().Load(ctx, l.Run); err != nil {
 		return nil, storeError("the run cannot be read", err)
 	}
-	w = &work{x: x, plan: p, run: run, hearing: hearing{before: run.State}, state: record.NewState(x.store(), run.ID), redactor: x.redactor(), inputs: map[string]expression.Value{}}
+	w = &work{x: x, plan: p, run: run, hearing: hearing{before: run.State}, state: record.NewState(x.store(), run.ID, len(p.compiled.Nodes)), redactor: x.redactor(), inputs: map[string]expression.Value{}}
 	w.rec = record.NewRecorder(ctx, x.store(), l, w.state)
 	w.Journal = &walk.Journal{Recorded: w.recorded, Work: w.do, Stays: x.Owner.Stays || !x.store().Traits().Lasts}
 	w.state.Seen = func(p *datapoints.Point) { w.mask(p.Name, p.Value.Reveal(), p.Value.Class() == datapoints.Sensitive) }
@@ -243,7 +239,7 @@ func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease, made *
 		return w, err
 	}
 	if err := w.readInputs(run.Inputs); err != nil {
-		return w, storeError("the run's inputs cannot be read", datapoints.ErrCorrupt)
+		return w, storeError("the run's inputs cannot be read", err)
 	}
 	w.secrets, err = x.secrets(ctx, p, w.redactor, nil)
 	if err == nil && w.run.Started.IsZero() {
@@ -254,19 +250,10 @@ func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease, made *
 
 // readInputs takes over the inputs. Those that are not there are null.
 func (w *work) readInputs(inputs datapoints.Value) error {
-	var raw map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(inputs.Reveal()), &raw); err != nil {
-		return err
-	}
-	for _, in := range w.plan.compiled.Inputs {
-		text, ok := raw[in.Name]
-		if !ok {
-			text = json.RawMessage("null")
-		}
-		w.inputs[in.Name] = expression.FromJSON(string(text))
-		w.mask(in.Name, string(text), in.Class == plan.Sensitive)
-	}
-	return nil
+	return given.Recorded(w.plan.compiled.Inputs, inputs.Reveal(), func(in *plan.Input, text string) {
+		w.inputs[in.Name] = expression.FromJSON(text)
+		w.mask(in.Name, text, in.Class == plan.Sensitive)
+	})
 }
 
 // begin records that the run has begun, unless that is recorded already.
@@ -382,30 +369,9 @@ func (x *Executor) claim(ctx context.Context, s start) (datapoints.Lease, error)
 	return l, storeError("the run cannot be claimed", err)
 }
 
-func (x *Executor) ttl() time.Duration {
-	if x.Owner.TTL > 0 {
-		return x.Owner.TTL
-	}
-	return 30 * time.Second
-}
-
-func (x *Executor) grace() time.Duration {
-	if x.Owner.Grace > 0 {
-		return x.Owner.Grace
-	}
-	return 10 * time.Second
-}
-
 // Has says whether a path that is recorded is one of this flow's: that of a
 // step, an iteration, a round, a clause or the run itself.
 func (p *Plan) Has(path string) bool { return p.at(path) != nil }
 
 // Digest is a fingerprint of every file that the plan was made from.
 func (p *Plan) Digest() string { return p.digest }
-
-func asErrorOrNil(err error) *Error {
-	if err == nil {
-		return nil
-	}
-	return asError(err)
-}

@@ -119,6 +119,9 @@ func (a Address) Token(name string) string {
 
 // IsBase says whether a text can be the base of an address.
 func IsBase(text string) bool {
+	if text == "" {
+		return false
+	}
 	u, err := url.Parse(text)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
 }

@@ -51,7 +51,7 @@ func TestAnIterationThatEndedWellIsLetGo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := NewState(&datapoints.Memory{}, "run")
+			s := NewState(&datapoints.Memory{}, "run", 1)
 			for _, p := range c.puts {
 				s.Put(&datapoints.Record{Path: p.path, Row: p.row})
 			}

@@ -113,7 +113,11 @@ func (r *Recorder) flush(upTo int) error {
 		r.mu.Lock()
 		r.flushing = false
 		clear(batch)
-		r.spare = batch[:0]
+		if r.pending == nil {
+			r.pending = batch[:0]
+		} else {
+			r.spare = batch[:0]
+		}
 		if r.durable += n; err != nil {
 			r.err = err
 		}

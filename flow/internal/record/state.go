@@ -55,8 +55,10 @@ type Cell struct {
 // Inputs are what a sub-flow was given, by name.
 type Inputs map[string]expression.Value
 
-func NewState(s datapoints.Store, run string) *State {
-	return &State{store: s, run: run, rows: map[string]*datapoints.Row{}, Complete: true}
+// NewState makes the state of a run of which nothing is known yet. nodes is how
+// many parts its plan has.
+func NewState(s datapoints.Store, run string, nodes int) *State {
+	return &State{store: s, run: run, rows: map[string]*datapoints.Row{}, free: make([]datapoints.Row, min(nodes, 8)), Complete: true}
 }
 
 // Load takes over what is recorded of the run.

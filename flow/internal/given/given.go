@@ -1,0 +1,148 @@
+// Package given checks what a flow, or a sub-flow, is given as its inputs.
+package given
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/internal/answer"
+	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/plan"
+)
+
+// A Wrong is an input that cannot be taken, and why.
+type Wrong struct{ Name, Text string }
+
+// Take converts and checks what a run is started with: texts as the input's
+// type says, everything else as its JSON. It gives the inputs as one JSON
+// object, whether anything sensitive is inside, and what is wrong, all of it.
+func Take(inputs []*plan.Input, given map[string]any) (_ datapoints.Value, inside bool, wrong []Wrong) {
+	var b strings.Builder
+	class := datapoints.Plain
+	b.WriteByte('{')
+	for _, in := range inputs {
+		text, err := take(in, given)
+		if err != nil {
+			wrong = append(wrong, Wrong{in.Name, err.Error()})
+			continue
+		}
+		if b.Len() > 1 {
+			b.WriteByte(',')
+		}
+		b.WriteString(datapoints.Text(in.Name).Reveal() + ":" + text)
+		class = max(class, datapoints.Class(in.Class))
+		inside = inside || in.Class == plan.Sensitive || datapoints.HasSensitiveMember(text)
+	}
+	b.WriteByte('}')
+	return datapoints.JSON(b.String()).Mark(class, "inputs"), inside, append(wrong, strangers(inputs, given)...)
+}
+
+// take is the JSON of one input: given, or its default, or null.
+func take(in *plan.Input, given map[string]any) (string, error) {
+	v, ok := given[in.Name]
+	if raw, isJSON := v.(json.RawMessage); isJSON && string(raw) == "null" && in.Rule.Type.Kind != expression.Any {
+		ok = false
+	}
+	if !ok || v == nil {
+		switch {
+		case in.Default != nil:
+			return in.Default.JSON()
+		case in.Required && in.Env != "":
+			return "", errors.New("is missing: give it, or set " + in.Env)
+		case in.Required:
+			return "", errors.New("is missing")
+		}
+		return "null", nil
+	}
+	var text string
+	var err error
+	if s, isText := v.(string); isText {
+		text, err = plan.FromText(s, in.Rule.Type)
+	} else {
+		var whole datapoints.Value
+		whole, err = datapoints.Of(v)
+		text = whole.Reveal()
+	}
+	if err == nil {
+		err = in.Rule.Fits(text)
+	}
+	if err == nil {
+		return text, nil
+	}
+	if in.Class == plan.Sensitive {
+		return "", err
+	}
+	s, isText := v.(string) // as it was given
+	if !isText {
+		s = datapoints.MaskMembers(text)
+	}
+	return "", fmt.Errorf("%w; it is %s", err, answer.Shown(s, in.Class, in.Name))
+}
+
+// strangers are the given names that the flow does not have.
+func strangers(inputs []*plan.Input, given map[string]any) []Wrong {
+	known := map[string]bool{}
+	var names []string
+	for _, in := range inputs {
+		known[in.Name] = true
+		names = append(names, in.Name)
+	}
+	var wrong []Wrong
+	for name := range given {
+		if known[name] {
+			continue
+		}
+		text := "is not an input of this flow"
+		if near := expression.Suggest(name, names); near != "" {
+			text += fmt.Sprintf("; did you mean %q?", near)
+		} else if len(names) > 0 {
+			text += "; it has " + strings.Join(names, ", ")
+		}
+		wrong = append(wrong, Wrong{name, text})
+	}
+	sort.Slice(wrong, func(i, j int) bool { return wrong[i].Name < wrong[j].Name })
+	return wrong
+}
+
+// Recorded calls each for every input with what Take made of it, null if it is
+// not there.
+func Recorded(inputs []*plan.Input, object string, each func(in *plan.Input, text string)) error {
+	root := gjson.Parse(object)
+	if !root.IsObject() || !gjson.Valid(object) {
+		return datapoints.ErrCorrupt
+	}
+	texts := make(map[string]string, len(inputs))
+	root.ForEach(func(name, value gjson.Result) bool {
+		texts[name.String()] = value.Raw
+		return true
+	})
+	for _, in := range inputs {
+		each(in, cmp.Or(texts[in.Name], "null"))
+	}
+	return nil
+}
+
+// Fitting is the JSON of a sub-flow's input. A value in a flow is not text from
+// outside: it is not converted. Null counts as not given.
+func Fitting(in *plan.Input, text string) (string, error) {
+	if text == "null" {
+		switch {
+		case in.Default != nil:
+			return in.Default.JSON()
+		case in.Required && in.Rule.Type.Kind != expression.Any:
+			return "", errors.New("is null, and it has no default")
+		}
+		return text, nil
+	}
+	if err := in.Rule.Fits(text); err != nil {
+		return "", fmt.Errorf("%w; it is %s", err, answer.Shown(datapoints.MaskMembers(text), in.Class, in.Name))
+	}
+	return text, nil
+}
