@@ -348,7 +348,8 @@ func (c *calling) rejected(result *Result) (mends int, untouched bool, hints []s
 	case code == "insufficient_scope": // another token would not have it either
 		return 0, false, nil
 	case result.Status == 401, len(of.Status) > 0 && answer.StatusIn(of.Status, result.Status), code == "invalid_token" && !inBody:
-		return triedToken, true, nil
+		class := result.Status / 100
+		return triedToken, class == 4 || class == 3, nil // 2xx and 5xx may come after the work
 	case code != "" && inBody:
 		return triedToken, false, nil
 	case of.When == nil:
@@ -370,19 +371,19 @@ func (c *calling) refuses(ctx context.Context, result *Result) (out Outcome, did
 		return Outcome{}, false, nil
 	}
 	e := c.refused(*result).(*Error)
-	if untouched {
-		e.Refused = true
+	e.Kind, e.Refused = KindAuth, untouched
+	e.Message = "the answer says that the token of credential " + c.auth.of.Name + " is not accepted"
+	another, anew := true, "token"
+	if mends == triedProof {
+		anew = "proof"
 	} else {
-		e.Kind, e.Message = KindAuth, "the answer says that the token of credential "+c.auth.of.Name+" is not accepted"
-	}
-	tried := c.tried&mends != 0
-	another, anew := mends == triedProof, "proof"
-	if another {
-		e.Message = "the server refused the proof for the token of credential " + c.auth.of.Name + ": it answered " + answer.StatusText(result.Status)
-	} else {
-		anew = "token"
 		another = c.auth.provider.Reject(ctx, c.auth.token, answer.StatusText(result.Status))
 	}
+	if untouched {
+		what := map[int]string{triedToken: "the token of credential ", triedProof: "the proof for the token of credential "}[mends]
+		e.Message = "the server refused " + what + c.auth.of.Name + ": it answered " + answer.StatusText(result.Status)
+	}
+	tried := c.tried&mends != 0
 	if tried {
 		e.Message += "; it was a new one"
 	}
