@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -433,6 +435,25 @@ func TestACredentialOfStepsLogsInOnceAndAgainWhenItsTokenIsRefused(t *testing.T)
   - { id: b, action: http, with: { method: POST, url: "${{ inputs.url }}/b", auth: legacy } }
   - { id: c, action: http, with: { url: "${{ inputs.url }}/c", auth: legacy } }`)
 	s.want(t, c, "", "1 200", "PUT /login", "PUT /login", "GET /a", "POST /b", "PUT /login", "POST /b", "GET /c")
+}
+
+// TestALifeThatSaysNothingIsTheDefaultOne: servers write 0 for never and for not known.
+func TestALifeThatSaysNothingIsTheDefaultOne(t *testing.T) {
+	t.Parallel()
+	for life, want := range map[time.Duration]time.Duration{0: 5 * time.Minute, -time.Hour: 5 * time.Minute, time.Hour: time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			p, err := credentials.Builtin()["steps"].Open(t.Context(), flow.CredentialInput{Name: "legacy", Make: func(context.Context) (flow.Token, error) {
+				return flow.Token{Type: "Bearer", Access: datapoints.Text("session"), Expires: time.Now().Add(life)}, nil
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := p.Token(t.Context())
+			if err != nil || time.Until(got.Expires) != want {
+				t.Errorf("%s: good for %s, %v", life, time.Until(got.Expires), err)
+			}
+		})
+	}
 }
 
 func TestAFailedLoginNamesItsStep(t *testing.T) {

@@ -155,8 +155,8 @@ func (k stepsKind) Open(ctx context.Context, in flow.CredentialInput) (flow.Toke
 		began := time.Now()
 		t, err := in.Make(ctx)
 		m := oauth2.Made{Access: t.Access.RevealText(), Type: t.Type}
-		if !t.Expires.IsZero() {
-			m.Lifetime = max(t.Expires.Sub(began), time.Second)
+		if life := t.Expires.Sub(began); life >= time.Second { // less, such as an expires_in of 0, tells nothing
+			m.Lifetime = life
 		}
 		return m, err
 	}
