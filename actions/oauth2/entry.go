@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"hash"
 	"maps"
 	"slices"
 	"time"
@@ -165,13 +166,7 @@ func (s *Source) put(ctx context.Context, e datapoints.TokenEntry, k *kept, stri
 func (s *Source) fingerprint(key []byte) string {
 	c := &s.cred
 	h := hmac.New(sha256.New, key)
-	add := func(texts ...string) {
-		_, _ = h.Write(binary.AppendUvarint(nil, uint64(len(texts))))
-		for _, text := range texts {
-			_, _ = h.Write(binary.AppendUvarint(nil, uint64(len(text))))
-			_, _ = h.Write([]byte(text))
-		}
-	}
+	add := func(texts ...string) { write(h, texts) }
 	pairs := func(m map[string]string) {
 		var list []string
 		for _, name := range slices.Sorted(maps.Keys(m)) {
@@ -200,6 +195,24 @@ func (s *Source) fingerprint(key []byte) string {
 		add(c.Run)
 	}
 	return hexText(h.Sum(nil))[:40]
+}
+
+// clientPrint names who asks for tokens, and where.
+func (s *Source) clientPrint(key []byte) string {
+	c := &s.cred
+	h := hmac.New(sha256.New, key)
+	write(h, []string{"stepwell client 1", c.TokenURL, c.Issuer, c.Smart, c.ClientID, c.ClientSecret, c.ClientAuth, c.BasicEncoding,
+		c.Assertion.Key, c.Assertion.Kid, c.Assertion.Alg, c.Assertion.Audience, c.Certificate, c.Identity})
+	return hexText(h.Sum(nil))
+}
+
+// write writes texts so that no others give the same bytes.
+func write(h hash.Hash, texts []string) {
+	_, _ = h.Write(binary.AppendUvarint(nil, uint64(len(texts))))
+	for _, text := range texts {
+		_, _ = h.Write(binary.AppendUvarint(nil, uint64(len(text))))
+		_, _ = h.Write([]byte(text))
+	}
 }
 
 // A Kept is what people may know of a token in the cache.

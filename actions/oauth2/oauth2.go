@@ -68,15 +68,16 @@ type Client struct {
 	lone    atomic.Int64
 	running sync.WaitGroup // flights; added to under mu and never after closed
 
-	mu     sync.Mutex
-	closed bool
-	open   context.Context // until Close; made when it is first asked for
-	shut   context.CancelFunc
-	uses   uint64
-	slots  map[string]*slot
-	nonces map[string]string // of DPoP, by origin
-	known  map[string]metadata
-	key    []byte // of the fingerprints that tokens are kept under
+	mu       sync.Mutex
+	closed   bool
+	open     context.Context // until Close; made when it is first asked for
+	shut     context.CancelFunc
+	uses     uint64
+	slots    map[string]*slot
+	nonces   map[string]string // of DPoP, by origin
+	known    map[string]metadata
+	refusals map[string]refusal // of clients, whatever they asked for
+	key      []byte             // of the fingerprints that tokens are kept under
 }
 
 // Limits of what a Client remembers.
@@ -96,6 +97,12 @@ type slot struct {
 	until   time.Time
 	calm    time.Time     // before it no renewal begins in the background
 	skew    time.Duration // what the server's clock is ahead of this one
+}
+
+// A refusal counts until a time, and the zero refusal never.
+type refusal struct {
+	error *flow.Error
+	until time.Time
 }
 
 // ended is what Token fails with after Close.
@@ -213,6 +220,13 @@ func recall[V any](c *Client, m *map[string]V, key string) (V, bool) {
 	defer c.mu.Unlock()
 	v, ok := (*m)[key]
 	return v, ok
+}
+
+// accepted forgets that a client was refused.
+func (c *Client) accepted(who string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.refusals, who)
 }
 
 // fingerprintKey gives the key that makes the names of cached tokens, so that

@@ -190,6 +190,7 @@ func (s *Source) keep(ctx context.Context, base kept, a answer, begun time.Time)
 	k.life = lifeOf(begun, life, s.cred.Timeout, s.cred.RefreshEarly, rand.Float64())
 	k.run, k.name = s.cred.Run, s.cred.Name
 	_ = s.store(ctx, &k, false)
+	s.client.accepted(s.who)
 	s.slot.mu.Lock()
 	defer s.slot.mu.Unlock()
 	s.slot.refused = nil

@@ -59,6 +59,7 @@ type Source struct {
 	alg    jose.SignatureAlgorithm
 	hidden *datapoints.Redactor
 	id     string // what the token is kept under
+	who    string // names the client, whatever it asks for
 	slot   *slot
 }
 
@@ -86,7 +87,8 @@ func (c *Client) Source(ctx context.Context, cred Credential) (*Source, error) {
 	for _, secret := range cred.secrets() {
 		s.tell(secret[0], secret[1])
 	}
-	s.id = s.fingerprint(c.fingerprintKey(ctx))
+	key := c.fingerprintKey(ctx)
+	s.id, s.who = s.fingerprint(key), s.clientPrint(key)
 	s.slot = c.slot(s.id)
 	return s, nil
 }
@@ -282,11 +284,16 @@ func (s *Source) take(k kept) Token {
 	return s.token(k)
 }
 
-// refused is what the server said last, as long as it counts.
+// refused is what the server said last of this token or of the client, as long as
+// it counts.
 func (s *Source) refused() *flow.Error {
+	now := time.Now()
+	if r, _ := recall(s.client, &s.client.refusals, s.who); now.Before(r.until) {
+		return r.error
+	}
 	s.slot.mu.Lock()
 	defer s.slot.mu.Unlock()
-	if !time.Now().Before(s.slot.until) {
+	if !now.Before(s.slot.until) {
 		return nil
 	}
 	return s.slot.refused
@@ -302,7 +309,11 @@ func (s *Source) remember(f *failure) {
 	if !f.refused || f.code == "temporarily_unavailable" || f.code == "use_dpop_nonce" {
 		return
 	}
+	until := time.Now().Add(memoryOfRefusal)
+	if f.code == "invalid_client" {
+		remember(s.client, &s.client.refusals, s.who, refusal{f.Error, until})
+	}
 	s.slot.mu.Lock()
 	defer s.slot.mu.Unlock()
-	s.slot.refused, s.slot.until = f.Error, time.Now().Add(memoryOfRefusal)
+	s.slot.refused, s.slot.until = f.Error, until
 }

@@ -214,6 +214,30 @@ func TestARefusedClientIsRememberedFor30Seconds(t *testing.T) {
 	})
 }
 
+// TestARefusedClientIsRememberedWhateverItAsksFor: a loop over data may ask for
+// another token each time. Only a refusal of the client itself counts for all.
+func TestARefusedClientIsRememberedWhateverItAsksFor(t *testing.T) {
+	t.Parallel()
+	for code, requests := range map[string]int{"invalid_client": 2, "invalid_scope": 51} {
+		synctest.Test(t, func(t *testing.T) {
+			s := serving(bad(401, `{"error":"`+code+`"}`))
+			c := &oauth2.Client{Carrier: s}
+			for n := range 50 {
+				cred := basic()
+				cred.Scopes = []string{fmt.Sprint("scope-", n)}
+				failed(t, source(t, c, cred))
+			}
+			other := basic()
+			other.ClientSecret = "another-secret"
+			failed(t, source(t, c, other))
+			want(t, "requests", s.count(), requests)
+			s.answers = []any{token("first", "")}
+			time.Sleep(30 * time.Second)
+			want(t, "token", got(t, source(t, c, basic())), "first")
+		})
+	}
+}
+
 func TestAServerThatCannotAnswerIsNotRemembered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
