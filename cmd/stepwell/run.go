@@ -151,14 +151,10 @@ func (s *session) reached() error {
 func (s *session) startOne(ctx context.Context, in flow.Inputs) error {
 	p := s.watch(ctx, nil, false)
 	s.begin(p)
-	runs, err := s.executor.Create(ctx, s.plan, "", in)
-	if err != nil {
-		return s.c.refuse(err, s.plan.Name(), s.flags.json)
-	}
 	began := time.Now()
-	run, err := s.executor.Start(ctx, s.plan, runs[0].ID)
-	if run.ID == "" {
-		run = runs[0]
+	run, err := s.executor.Run(ctx, s.plan, in)
+	if run.ID == "" { // nothing is recorded
+		return s.c.refuse(err, s.plan.Name(), s.flags.json)
 	}
 	return s.finish(ctx, p, s.resultOf(run, err, began))
 }
