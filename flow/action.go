@@ -79,7 +79,7 @@ type Field struct {
 	Default     string   // for documentation
 	Own         bool     // may not stand in defaults
 	PerTry      bool     // may read `request`
-	Destination bool     // decides where the call goes
+	Destination bool     // decides where the call goes, or a credential's secrets
 	Allows      bool     // lists origins that may be told secrets
 	Data        bool     // of a credential: may read data points
 }

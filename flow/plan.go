@@ -166,10 +166,13 @@ func (p *Plan) at(path string) *plan.Node {
 	return p.nodes[b.String()]
 }
 
-// A Kit is what flows may use.
+// A Kit is what flows may use. Untrusted says which inputs of a run are given by
+// people who must not get its secrets: one without `one_of` decides nothing of
+// where they go, as if it came from an answer. nil: none, as on the command line.
 type Kit struct {
 	Actions     Actions
 	Credentials Credentials
+	Untrusted   func(input string) bool
 }
 
 // Compile reads a flow and everything it names and makes a plan of it. fsys is
@@ -253,7 +256,7 @@ func withFlow(files []plan.File, name string, text []byte) []plan.File {
 
 // checkKit tells the checker what the actions are.
 func checkKit(kit Kit) check.Kit {
-	k := check.Kit{Actions: make(map[string]check.Action, len(kit.Actions)), Credentials: checkCredentials(kit.Credentials)}
+	k := check.Kit{Actions: make(map[string]check.Action, len(kit.Actions)), Credentials: checkCredentials(kit.Credentials), Untrusted: kit.Untrusted}
 	for name, a := range kit.Actions {
 		s := a.Spec()
 		action := check.Action{Doc: s.Doc, Fields: checkFields(s.Fields), Web: s.Web, GraphQL: s.GraphQL, Sensitive: s.Sensitive}

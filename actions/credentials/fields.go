@@ -20,8 +20,15 @@ func word(name, doc, preset string, may ...string) flow.Field {
 }
 
 func place(name, doc string) flow.Field {
-	f := text(name, doc)
+	f := destination(name, doc)
 	f.Group = "place"
+	return f
+}
+
+// destination is a URL that secrets are sent to.
+func destination(name, doc string) flow.Field {
+	f := text(name, doc)
+	f.Destination = true
 	return f
 }
 
@@ -70,16 +77,17 @@ func oauthFields() []flow.Field {
 		text("actor_token", "Of the grant token_exchange: the token of who acts."),
 		text("actor_token_type", "Of the grant token_exchange: its type."),
 		text("requested_token_type", "Of the grant token_exchange: the type to ask for."),
-		text("authorization_url", "Of the grant authorization_code: where a person logs in, if it is not discovered."),
+		destination("authorization_url", "Of the grant authorization_code: where a person logs in, if it is not discovered."),
 		pairs("authorization_params", "Of the grant authorization_code: further parameters of that address."),
 		text("redirect_uri", "Of the grant authorization_code: a loopback address that is registered with the server."),
-		text("device_url", "Of the grant device_code: the device authorization endpoint, if it is not discovered."),
+		destination("device_url", "Of the grant device_code: the device authorization endpoint, if it is not discovered."),
 		{Name: "dpop", Type: flow.ChoiceField, Default: "false", Fields: []flow.Field{
 			{Type: flow.BooleanField, Constant: true},
 			{Type: flow.ObjectField, Fields: []flow.Field{{Name: "alg", Type: flow.TextField, Required: true, Constant: true, Doc: "The algorithm of the proofs, such as ES256."}}},
 		}, Doc: "Whether the token is bound to a key that is made for it (RFC 9449)."},
 		duration("timeout", "How long one token request may take.", "60s"),
-		texts("endpoint_origins", "Further origins at which discovered endpoints may be, also over plain http. A URL stands for its origin."),
+		{Name: "endpoint_origins", Type: flow.ListField, Allows: true, Fields: []flow.Field{{Type: flow.TextField}},
+			Doc: "Further origins at which discovered endpoints may be, also over plain http. A URL stands for its origin."},
 	}
 	return slices.Concat(fields, keepingFields(), actions.SecurityFields())
 }

@@ -116,6 +116,9 @@ func (c *checker) ownFields(s *syntax.Credential, kind *CredentialKind, p *plan.
 		}
 		r := rendering{checker: c}
 		v := r.value(a.field, a.node)
+		if a.field.Destination || a.field.Allows {
+			c.decided(a.field.Name, a.node, a.field.Destination)
+		}
 		p.Fields = append(p.Fields, plan.Field{Name: a.field.Name, Rank: i, Value: v, Class: r.class, Options: options(a.field)})
 	}
 	if kind.Check == nil {
@@ -176,6 +179,7 @@ func (c *checker) ownOrigins(s *syntax.Credential, p *plan.Credential) {
 	r := rendering{checker: c}
 	v := r.value(&Field{Name: "origins", Type: ListField, Fields: []Field{{Type: TextField}}}, s.Origins)
 	p.Origins = &v
+	c.decided("origins", s.Origins, false)
 	for _, item := range s.Origins.Items {
 		if item.Kind >= syntax.List || strings.Contains(item.Text, "${{") {
 			continue
@@ -301,13 +305,39 @@ func (c *checker) authorized(args arguments, call *plan.CallSpec, foreign *plan.
 			c.sameOrigin(args, p)
 		case foreign == nil:
 		case !trusted:
-			c.errorAt(args.of(foreign.Name).node.Span, diag.UntrustedOrigin, fmt.Sprintf("list its origin in `origins` of the credential %q", p.Name),
-				"this step sends the credential %q, and only data says where to", p.Name)
+			who, hint := c.sayer(&foreign.Value, fmt.Sprintf("list its origin in `origins` of the credential %q", p.Name))
+			c.errorAt(args.of(foreign.Name).node.Span, diag.UntrustedOrigin, hint, "this step sends the credential %q, and only %s says where to", p.Name, who)
 		default:
 			c.report(diag.Diagnostic{Span: args.of(foreign.Name).node.Span, Severity: diag.Note, Code: diag.UntrustedOrigin,
 				Message: fmt.Sprintf("data says where the credential %q goes: the step fails if that is not a trusted origin", p.Name),
 				Hint:    fmt.Sprintf("list the origins in `origins` of the credential %q", p.Name)})
 		}
+	}
+}
+
+// decided complains of a place that decides who gets secrets and is made of what an
+// answer says, or an input that anybody gives: of its origin, or of all of it.
+func (c *checker) decided(what string, n *syntax.Node, whole bool) {
+	for _, item := range n.Items {
+		c.decided(what, item, whole)
+	}
+	if n.Kind != syntax.String || !strings.Contains(n.Text, "${{") {
+		return
+	}
+	foreign := (*expression.Template).OriginForeign
+	t, _ := expression.CompileURL(n.Text, c)
+	if t == nil {
+		foreign = (*expression.Template).Foreign
+		if t, _ = expression.CompileTemplate(n.Text, c); t == nil { // that was reported
+			return
+		}
+	}
+	stranger := c.stranger(t.Refs())
+	switch {
+	case stranger != "" && (whole || foreign(t)):
+		c.errorAt(n.Span, diag.UntrustedOrigin, ofAnybody, "`%s` decides who gets secrets, and whoever starts a run may give inputs.%s", what, stranger)
+	case foreign(t):
+		c.errorAt(n.Span, diag.UntrustedOrigin, "write the origin out, or make it of an input of the run", "`%s` decides who gets secrets, and an answer must not", what)
 	}
 }
 

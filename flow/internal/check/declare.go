@@ -48,7 +48,8 @@ func (c *checker) inputs() {
 		if g == nil {
 			g = &gift{}
 		}
-		v.foreign, p.Class = g.foreign, v.class(in.Name, g.class)
+		v.stranger = g.stranger || c.outer == nil && c.kit.Untrusted != nil && len(declared.OneOf) == 0 && c.kit.Untrusted(in.Name)
+		v.foreign, p.Class = g.foreign || v.stranger, v.class(in.Name, g.class)
 		v.now = cell{typ: rule.Type, sensitive: p.Class == plan.Sensitive, pii: p.Class == plan.PII}
 		if !p.Required && value == nil && g.pair.Value == nil {
 			v.now.state = expression.Maybe

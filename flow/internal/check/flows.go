@@ -116,6 +116,8 @@ type gift struct {
 	typ     expression.Type
 	class   plan.Class
 	foreign bool
+
+	stranger bool // it is made of an input that anybody may give
 }
 
 // A returned is what a sub-flow gives back, as `response` knows it.
@@ -162,7 +164,10 @@ func (c *checker) giving(s *syntax.Step) map[string]*gift {
 		r := rendering{checker: c}
 		g := &gift{pair: p, value: r.json(p.Value)}
 		g.typ, g.class = typeOf(g.value, p.Value), r.class
-		g.value.References(func(ref *expression.Ref) { g.foreign = g.foreign || c.foreign(ref) })
+		g.value.References(func(ref *expression.Ref) {
+			g.foreign = g.foreign || c.foreign(ref)
+			g.stranger = g.stranger || c.stranger([]expression.Ref{*ref}) != ""
+		})
 		gifts[p.Key] = g
 	}
 	return gifts
@@ -181,6 +186,29 @@ func (c *checker) foreign(ref *expression.Ref) bool {
 		return n.Foreign
 	}
 	return true
+}
+
+const ofAnybody = "list its values in `one_of` of the input"
+
+// stranger finds an input that anybody may give.
+func (c *checker) stranger(refs []expression.Ref) string {
+	for _, ref := range refs {
+		if v := c.inputNames[ref.Name]; ref.Root == "inputs" && v != nil && v.stranger {
+			return ref.Name
+		}
+	}
+	return ""
+}
+
+// sayer says who decides where a call goes, and what helps.
+func (c *checker) sayer(v *plan.Value, or string) (who, hint string) {
+	if name := c.stranger(v.Template.Refs()); name != "" {
+		return fmt.Sprintf("inputs.%s, which whoever starts a run may give,", name), ofAnybody
+	}
+	if c.outer != nil {
+		return "data", or + ", or give the URL from an input of the run"
+	}
+	return "data", or + ", or build the URL from an input"
 }
 
 // give compares what a step gives with the inputs that there are.

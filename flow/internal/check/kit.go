@@ -16,6 +16,7 @@ import (
 type Kit struct {
 	Actions     map[string]Action         // by the name that stands behind `action:`
 	Credentials map[string]CredentialKind // by the name that stands behind `type:`
+	Untrusted   func(input string) bool   // whether anybody may give an input of the run; nil: none
 }
 
 // An Action is an action's specification as the checker needs it; package flow
@@ -64,7 +65,7 @@ type Field struct {
 	Default     string
 	Own         bool // may not stand in defaults
 	PerTry      bool // may read `request`
-	Destination bool // decides where the call goes
+	Destination bool // decides where the call goes, or a credential's secrets
 	Allows      bool // lists origins that may be told secrets
 	Data        bool // of a credential: may read data points
 }

@@ -20,7 +20,8 @@ type variable struct {
 	pii   bool  // declared so
 	typed bool  // a save has told the type
 
-	foreign bool // an input of a sub-flow: it is made of what came from an answer
+	foreign  bool // an input of a sub-flow: it is made of what came from an answer
+	stranger bool // an input that anybody may give: as foreign, and no answer's
 
 	sites []site // the steps that save it, in source order
 	busy  *site  // a branch beside the present place saves it at the same time

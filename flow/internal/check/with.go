@@ -330,6 +330,9 @@ func (c *checker) fields(s *syntax.Step, spec *Action, args arguments, call *pla
 		if t := v.Template; f.Options.URL && t != nil {
 			f.Origin = origin(t)
 		}
+		if f.Options.Allows {
+			c.decided(a.field.Name, a.node, false)
+		}
 		call.Now = call.Now || r.clock
 		call.Fields = append(call.Fields, f)
 		if a.field.Name == "repeatable" && a.node.Kind == syntax.Boolean {
@@ -391,10 +394,7 @@ func (c *checker) trust(args arguments, call *plan.CallSpec) {
 	if foreign == nil || sent == nil || trusted {
 		return
 	}
-	hint := "name the origin in `allow_secrets_to`, or build the URL from an input"
-	if c.outer != nil {
-		hint = "name the origin in `allow_secrets_to`, or give the URL from an input of the run"
-	}
+	who, hint := c.sayer(&foreign.Value, "name the origin in `allow_secrets_to`")
 	c.errorAt(args.of(foreign.Name).node.Span, diag.UntrustedOrigin, hint,
-		"this step sends something sensitive in `%s`, and only data says where to", sent.Name)
+		"this step sends something sensitive in `%s`, and only %s says where to", sent.Name, who)
 }
