@@ -2,10 +2,13 @@ package syntax
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/diag"
+	"gopkg.in/yaml.v3"
 )
 
 // file reads the whole file.
@@ -256,4 +259,128 @@ func (r *reader) with(p Pair, s *Step) *Node {
 	fields := *n
 	fields.Pairs = slices.DeleteFunc(slices.Clone(n.Pairs), func(pair Pair) bool { return strings.HasPrefix(pair.Key, "x-") })
 	return &fields
+}
+
+// A hider finds the secrets that an author has written out, where names tell that
+// they are.
+type hider struct {
+	src *source
+	at  cursor
+}
+
+// hideSecrets takes the secrets that are written out in a document out of excerpts.
+func (s *source) hideSecrets(document *yaml.Node) {
+	h := hider{src: s, at: cursor{src: s}}
+	h.value(document, false, ofFile, 0)
+}
+
+// A region says what names mean in a part of a file.
+type region uint8
+
+const (
+	ofValues      region = iota
+	ofFile               // its own keys
+	ofDeclared           // names with a type or a declaration
+	ofSources            // names of secrets
+	ofCredentials        // names of credentials
+	ofCredential
+)
+
+// mapping looks at the members of a mapping, and of those below.
+func (h *hider) mapping(y *yaml.Node, in region, depth int) {
+	if depth > maxDepth {
+		return
+	}
+	for i := 0; i+1 < len(y.Content); i += 2 {
+		key, value := y.Content[i].Value, y.Content[i+1]
+		secret, below := datapoints.SensitiveName(key) || key == "bearer" || key == "basic", ofValues
+		switch in {
+		case ofFile:
+			below = map[string]region{"inputs": ofDeclared, "data": ofDeclared, "secrets": ofSources, "credentials": ofCredentials}[key]
+		case ofDeclared:
+			h.members(value, secret || isSet(value, "sensitive"), "default", "one_of")
+			continue
+		case ofSources:
+			if secret = true; value.Kind == yaml.MappingNode {
+				h.members(value, true, "value")
+				continue
+			}
+		case ofCredentials:
+			below = ofCredential
+		case ofCredential:
+			if key == "send" || key == "token" && value.Kind == yaml.MappingNode { // names and paths
+				continue
+			}
+			secret = secret || key == "value" || key == "key"
+			if below = ofCredential; key == "steps" {
+				below = ofValues
+			}
+		case ofValues:
+			if key == "save" { // paths
+				continue
+			}
+		}
+		h.value(value, secret, below, depth)
+	}
+}
+
+func (h *hider) value(y *yaml.Node, secret bool, in region, depth int) {
+	switch {
+	case y.Kind == yaml.MappingNode:
+		h.mapping(y, in, depth+1)
+	case y.Kind == yaml.SequenceNode && depth <= maxDepth:
+		for _, item := range y.Content {
+			h.value(item, secret, in, depth+1)
+		}
+	case secret:
+		h.scalar(y)
+	}
+}
+
+// members hides some members of a mapping.
+func (h *hider) members(y *yaml.Node, secret bool, names ...string) {
+	for i := 0; y.Kind == yaml.MappingNode && i+1 < len(y.Content); i += 2 {
+		if slices.Contains(names, y.Content[i].Value) {
+			h.value(y.Content[i+1], secret, ofValues, 0)
+		}
+	}
+}
+
+// isSet says whether a member of a mapping is true.
+func isSet(y *yaml.Node, name string) bool {
+	for i := 0; y.Kind == yaml.MappingNode && i+1 < len(y.Content); i += 2 {
+		if y.Content[i].Value == name && y.Content[i+1].Value == "true" {
+			return true
+		}
+	}
+	return false
+}
+
+// notSecret are texts that say where a value comes from, perhaps in a wrong way.
+var notSecret = regexp.MustCompile(`\$?\{\{|^(\$|data|inputs|secrets|steps|response|run|env|vars|current)[.\[]`)
+
+// scalar hides a text or a number.
+func (h *hider) scalar(y *yaml.Node) {
+	if y.Kind != yaml.ScalarNode || y.Value == "" || y.Tag == "!!null" || y.Tag == "!!bool" || notSecret.MatchString(y.Value) {
+		return
+	}
+	from := h.at.offset(y.Line, y.Column)
+	for rest := h.src.rest(from); strings.HasPrefix(rest, "&") || strings.HasPrefix(rest, "!"); rest = h.src.rest(from) {
+		_, after, _ := strings.Cut(rest, " ")
+		from += len(rest) - len(strings.TrimLeft(after, " "))
+	}
+	h.src.mark(from)
+	w := walk{src: h.src, text: y.Value, at: from, lean: true}
+	if !w.scalar(styleOf(y)) {
+		w.at = from + len(h.src.rest(from))
+	}
+	if s := styleOf(y); s == singleQuoted || s == doubleQuoted {
+		from++
+	}
+	for _, scheme := range []string{"Bearer ", "Basic "} {
+		if strings.HasPrefix(h.src.rest(from), scheme) {
+			from += len(scheme)
+		}
+	}
+	h.src.hide(from, w.at)
 }

@@ -2,11 +2,13 @@ package syntax
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
 
+	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/diag"
 )
 
@@ -102,6 +104,8 @@ type source struct {
 	text  string
 	lines []int // where each line starts
 	ascii bool
+	shown map[int]string // lines with a secret that is written out, as an excerpt may have them
+	plain map[int]bool   // where such secrets begin
 
 	mu       sync.Mutex // guards what placesOf and columnOf found last
 	placed   *Node
@@ -208,7 +212,7 @@ func (s *source) span(from, to int) diag.Span {
 	column := s.columnOf(start, start+from)
 	return diag.Span{
 		File: s.file, Line: n + 1, Column: column,
-		EndColumn: column + s.count(start+from, start+to), Text: text,
+		EndColumn: column + s.count(start+from, start+to), Text: s.excerpt(n),
 	}
 }
 
@@ -242,7 +246,7 @@ func (s *source) upTo(span diag.Span, from, to int) diag.Span {
 	if span.Line == 0 {
 		return span
 	}
-	end := s.lines[span.Line-1] + len(span.Text)
+	end := s.lines[span.Line-1] + len(s.lineText(span.Line-1))
 	span.EndColumn = span.Column + s.count(from, max(from, min(to, end)))
 	return span
 }
@@ -290,5 +294,80 @@ func (c *cursor) span(at int) diag.Span {
 		return s.span(at, at)
 	}
 	column := c.column + s.count(c.at, at)
-	return diag.Span{File: s.file, Line: c.line, Column: column, EndColumn: column, Text: s.lineText(c.line - 1)}
+	return diag.Span{File: s.file, Line: c.line, Column: column, EndColumn: column, Text: s.excerpt(c.line - 1)}
+}
+
+// excerpt is a line, counted from 0, as it may be shown.
+func (s *source) excerpt(n int) string {
+	if text, ok := s.shown[n]; ok {
+		return text
+	}
+	return s.lineText(n)
+}
+
+// discreet is a problem whose words do not have what excerpts do not show.
+func (s *source) discreet(d diag.Diagnostic) diag.List {
+	for n, shown := range s.shown {
+		line, stars := []rune(s.lineText(n)), []rune(shown)
+		for i := 0; i < len(line); i++ {
+			from := i
+			for i < len(line) && stars[i] == '*' {
+				i++
+			}
+			if hidden := string(line[from:i]); i-from > 3 {
+				d.Message, d.Hint = strings.ReplaceAll(d.Message, hidden, "…"), strings.ReplaceAll(d.Hint, hidden, "…")
+			}
+		}
+	}
+	return diag.List{d}
+}
+
+// mark notes where a secret that is written out begins.
+func (s *source) mark(at int) {
+	if s.plain == nil {
+		s.plain = map[int]bool{}
+	}
+	s.plain[at] = true
+}
+
+// hide takes the bytes [from, to) out of excerpts, which keep their columns.
+func (s *source) hide(from, to int) {
+	if s.shown == nil {
+		s.shown = map[int]string{}
+	}
+	for n := s.line(from); n < len(s.lines) && s.lines[n] < to; n++ {
+		at := s.lines[n]
+		line, stars := s.lineText(n), []rune(nil)
+		margin := len(line) - len(strings.TrimLeft(line, " "))
+		for i, r := range line {
+			if i >= margin && at+i >= from && at+i < to {
+				r = '*'
+			}
+			stars = append(stars, r)
+		}
+		before := []rune(s.excerpt(n)) // may hide another part
+		for i := range before {
+			if before[i] == '*' {
+				stars[i] = '*'
+			}
+		}
+		s.shown[n] = string(stars)
+	}
+}
+
+// writtenOut is a line that looks as if it had a secret: of a file that YAML cannot read.
+var writtenOut = regexp.MustCompile(`([A-Za-z0-9_-]+)["']?:[ \t]+([^\s#{\[].*)`)
+
+// hideByLooks hides what looks like a secret in a file without a tree.
+func (s *source) hideByLooks() {
+	for n, at := range s.lines {
+		m := writtenOut.FindStringSubmatchIndex(s.lineText(n))
+		if m == nil {
+			continue
+		}
+		line := s.lineText(n)
+		if name := line[m[2]:m[3]]; (datapoints.SensitiveName(name) || name == "bearer") && !notSecret.MatchString(line[m[4]:]) {
+			s.hide(at+m[4], at+m[5])
+		}
+	}
 }

@@ -110,6 +110,9 @@ func describe(n *Node) string {
 	case Mapping:
 		return "a mapping"
 	}
+	if n.marks.src != nil && n.marks.src.plain[n.marks.start] {
+		return "a text"
+	}
 	return fmt.Sprintf("the text %q", short(n.Text))
 }
 

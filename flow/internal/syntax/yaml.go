@@ -16,8 +16,9 @@ import (
 func decode(src *source) (*Node, diag.List) {
 	document, problem := readYAML(src)
 	if problem != nil {
-		return nil, diag.List{*problem}
+		return nil, src.discreet(*problem)
 	}
+	src.hideSecrets(document.Content[0])
 	c := converter{src: src, at: cursor{src: src}, done: map[*yaml.Node]*Node{}}
 	root := c.node(document.Content[0], 1)
 	if c.stop {
@@ -41,8 +42,7 @@ func readYAML(src *source) (document *yaml.Node, problem *diag.Diagnostic) {
 		}
 	}
 	if err != nil {
-		d := src.syntaxProblem(err)
-		return nil, &d
+		return nil, src.syntaxProblem(err)
 	}
 	var second yaml.Node
 	switch err := decodeNode(decoder, &second); {
@@ -52,8 +52,7 @@ func readYAML(src *source) (document *yaml.Node, problem *diag.Diagnostic) {
 		d := src.secondDocument(&second)
 		return nil, &d
 	default:
-		d := src.syntaxProblem(err)
-		return nil, &d
+		return nil, src.syntaxProblem(err)
 	}
 }
 
@@ -128,21 +127,22 @@ const parseBudget = 2 << 20
 // syntaxProblem turns the library's error into one for the author. Its lines
 // are often those of something larger, and it has no columns: so the text is
 // read again, shorter and shorter.
-func (s *source) syntaxProblem(err error) diag.Diagnostic {
+func (s *source) syntaxProblem(err error) *diag.Diagnostic {
+	s.hideByLooks()
 	if strings.Contains(err.Error(), "exceeded max depth") {
 		d := diag.Diagnostic{Span: s.firstLine(), Code: diag.OverLimit}
 		d.Message = fmt.Sprintf("lists and mappings lie more than %d deep in each other", maxDepth)
-		return d
+		return &d
 	}
 	x := s.refusal(err)
 	for n := x.line; n >= max(0, min(x.context, x.line), x.line-100); n-- {
 		if d, ok := s.swallowedOn(n, x); ok {
-			return d
+			return &d
 		}
 	}
 	d := s.explain(x)
 	d.Code = diag.YAMLSyntax
-	return d
+	return &d
 }
 
 // refusal finds the place of an error.
