@@ -40,7 +40,7 @@ var floors = map[string][]string{
 	"flow/internal/expression/value": {},
 	"flow/internal/expression": {"datapoints", "flow/diag", "flow/internal/expression/value",
 		"github.com/expr-lang/expr/...", "github.com/tidwall/gjson"},
-	"flow/internal/syntax":   {"flow/diag", "gopkg.in/yaml.v3"},
+	"flow/internal/syntax":   {"datapoints", "flow/diag", "gopkg.in/yaml.v3"},
 	"flow/internal/editor":   {"flow/internal/check", "flow/internal/syntax"},
 	"flow/internal/format":   {"flow/diag", "flow/internal/syntax", "gopkg.in/yaml.v3"},
 	"flow/internal/plan":     {"flow/diag", "flow/internal/expression/..."},
