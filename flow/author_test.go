@@ -15,6 +15,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow"
 )
 
@@ -77,6 +78,9 @@ func (a *author) flow() map[string]string {
 		root["callbacks"] = declared
 	}
 	a.files["test.yaml"] = root
+	for _, file := range a.files {
+		file["credentials"] = object{"who": object{"type": "pass", "origins": []any{stageOrigin}, "reject_on": object{"when": "response.body?.expired == true"}}}
+	}
 	texts := map[string]string{}
 	for name, file := range a.files {
 		var b bytes.Buffer
@@ -237,7 +241,13 @@ func (a *author) call(k *known, s object) {
 	}
 	answers = append(answers, a.answer(k, safe, true))
 	s["action"] = "tell"
-	s["with"] = object{"say": []any{s["id"], a.reads(*k)}, "safe": safe, "answers": answers}
+	with := object{"say": []any{s["id"], a.reads(*k)}, "safe": safe}
+	s["with"] = with
+	if a.odds(3) {
+		with["auth"] = "who"
+		answers = a.refusals(k, safe, answers)
+	}
+	with["answers"] = answers
 	s["retry"] = object{"attempts": a.upTo(4), "backoff": object{"initial": "1ms"}}
 	if k.sure {
 		s["retry"].(object)["attempts"] = 4
@@ -268,6 +278,26 @@ func (a *author) answer(k *known, safe, last bool) string {
 		return "lost"
 	}
 	return "ok"
+}
+
+// refusals puts answers among others that refuse the token (401), the proof that
+// goes with it, or, in the body of an answer, the token once more (expired). One of
+// a kind is mended by another try, if the call may be done again then.
+func (a *author) refusals(k *known, safe bool, answers []any) []any {
+	kinds := []string{"401", "proof"}
+	if safe || !k.sure {
+		kinds = append(kinds, "expired")
+	}
+	had := map[bool]bool{}
+	for range a.upTo(3) {
+		kind := rapid.SampledFrom(kinds).Draw(a.t, "refusal")
+		if k.sure && had[kind == "proof"] {
+			continue
+		}
+		had[kind == "proof"] = true
+		answers = slices.Insert(answers, rapid.IntRange(0, len(answers)-1).Draw(a.t, "place"), any(kind))
+	}
+	return answers
 }
 
 // poll makes a call go on until it was answered a few times.
@@ -351,7 +381,7 @@ func (a *author) branches(k *known, s object) {
 func (a *author) clauses(before known, s object, all bool) {
 	var clauses []any
 	for range rapid.IntRange(0, 2).Draw(a.t, "clauses") {
-		when := rapid.SampledFrom([]string{`error.kind == "http"`, `error.status == 404`, `error.kind == "unknown"`, `error.kind in ["network", "failed"]`}).Draw(a.t, "when")
+		when := rapid.SampledFrom([]string{`error.kind == "http"`, `error.status == 404`, `error.kind == "unknown"`, `error.kind in ["network", "failed", "auth"]`}).Draw(a.t, "when")
 		clauses = append(clauses, object{"when": when, "steps": a.few(before, 2)})
 	}
 	if all || len(clauses) == 0 {
@@ -409,6 +439,10 @@ type stage struct {
 	asked []asked
 	times map[string]int // by path, rounds left out; of each attempt which it was there
 	well  bool           // everything is answered ok
+
+	token int             // how many there were; the last one is good
+	wrong map[string]bool // what should not have been
+	stale map[string]int  // by path: the token that was refused there last
 }
 
 // asked is one request as it arrived.
@@ -426,12 +460,46 @@ func (s *stage) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked, s.times, s.well = nil, map[string]int{}, false
+	s.token, s.stale, s.wrong = 1, map[string]int{}, map[string]bool{}
 }
 
 // kit has one action, tell: what it says, whether it may be said twice, and
 // what each telling is answered: ok, a status, lost (sent, and no answer),
-// refused (nothing was sent).
-func (s *stage) kit() flow.Kit { return flow.Kit{Actions: flow.Actions{"tell": stageAction{s}}} }
+// refused (nothing was sent), proof (another one is wanted), expired (the body
+// refuses the token). It has one type of credential, pass.
+func (s *stage) kit() flow.Kit {
+	return flow.Kit{Actions: flow.Actions{"tell": stageAction{s}}, Credentials: flow.Credentials{"pass": pass{s}}}
+}
+
+const stageOrigin = "https://stage.example.test"
+
+// pass gives tokens that all processes share, as if a store kept them.
+type pass struct{ s *stage }
+
+func (pass) Spec() flow.CredentialSpec {
+	return flow.CredentialSpec{Doc: "Lets one onto the stage.", Send: flow.SendNever}
+}
+
+func (k pass) Open(context.Context, flow.CredentialInput) (flow.TokenProvider, error) { return k, nil }
+
+func (k pass) Token(context.Context) (flow.Token, error) {
+	k.s.mu.Lock()
+	defer k.s.mu.Unlock()
+	return flow.Token{Access: datapoints.Text(strconv.Itoa(k.s.token)), Type: "Bearer"}, nil
+}
+
+func (k pass) Reject(_ context.Context, t flow.Token, _ string) bool {
+	k.s.mu.Lock()
+	defer k.s.mu.Unlock()
+	if t.Access.RevealText() == strconv.Itoa(k.s.token) {
+		k.s.token++
+	}
+	return true
+}
+
+func (k pass) Prove(flow.Token, *flow.Outgoing) error { return nil }
+
+func (k pass) Challenged(_ flow.Token, r flow.Result) bool { return r.Headers["Proof"] != nil }
 
 type stageAction struct{ s *stage }
 
@@ -440,6 +508,7 @@ func (stageAction) Spec() flow.Spec {
 		{Name: "say", Type: flow.JSONField, Own: true}, {Name: "safe", Type: flow.BooleanField, Own: true},
 		{Name: "answers", Type: flow.JSONField, Own: true}, {Name: "polls", Type: flow.BooleanField, Own: true},
 		{Name: "pages", Type: flow.IntegerField, Own: true}, {Name: "page", Type: flow.JSONField, Own: true},
+		{Name: "auth", Type: flow.CredentialField},
 	}, Check: func(with flow.Static) flow.Verdict {
 		safe, _, _ := with.Text("safe")
 		return flow.Verdict{Repeatable: safe == "true"}
@@ -471,12 +540,26 @@ func (a stageAction) Plan(in flow.Input) (flow.Call, error) {
 	if in.Page+1 < pages {
 		next = strconv.Itoa(in.Page + 1)
 	}
-	return flow.Call{Repeatable: r.Safe, Fingerprint: func() string { return r.Say }, Do: func(ctx context.Context) (flow.Result, error) { return a.s.tell(ctx, r, answers, next) }}, nil
+	c := flow.Call{Repeatable: r.Safe, Fingerprint: func() string { return r.Say }}
+	if in.Sign != nil {
+		c.Origin = stageOrigin
+	}
+	c.Do = func(ctx context.Context) (flow.Result, error) {
+		out := flow.Outgoing{Method: "POST", URL: stageOrigin + "/"}
+		if in.Sign != nil {
+			if err := in.Sign(ctx, &out); err != nil {
+				return flow.Result{}, err
+			}
+		}
+		with, _ := out.Header("Authorization")
+		return a.s.tell(ctx, r, answers, next, with)
+	}
+	return c, nil
 }
 
 var rounds = regexp.MustCompile(`#\d+`)
 
-func (s *stage) tell(ctx context.Context, r asked, answers []string, next string) (flow.Result, error) {
+func (s *stage) tell(ctx context.Context, r asked, answers []string, next, authorization string) (flow.Result, error) {
 	s.mu.Lock()
 	place, this := rounds.ReplaceAllString(r.Path, ""), fmt.Sprint(r.Path, r.Page, r.Attempt)
 	nth := s.times[this]
@@ -489,6 +572,13 @@ func (s *stage) tell(ctx context.Context, r asked, answers []string, next string
 		r.Answer = answers[min(nth, len(answers))-1]
 	}
 	s.asked = append(s.asked, r)
+	token, _ := strconv.Atoi(strings.TrimPrefix(authorization, "Bearer "))
+	if token > 0 && token == s.stale[r.Path] {
+		s.wrong[fmt.Sprintf("%s came with token %d again, which was refused", r.Path, token)] = true
+	}
+	if r.Answer == "401" || r.Answer == "expired" {
+		s.stale[r.Path] = token
+	}
 	s.mu.Unlock()
 	body := fmt.Sprintf(`{"say":%q,"nth":%d,"next":%s}`, r.Say, nth, next)
 	switch r.Answer {
@@ -503,6 +593,10 @@ func (s *stage) tell(ctx context.Context, r asked, answers []string, next string
 		}
 	case "lost": // with a time to wait, since that between two attempts is a matter of luck else
 		return flow.Result{}, &flow.Error{Kind: flow.KindNetwork, Message: "the connection broke", Sent: true, After: time.Second}
+	case "proof":
+		return status(401, body, "Proof", "another"), nil
+	case "expired":
+		return ok(`{"expired":true}`), nil
 	case "refused":
 		return flow.Result{}, &flow.Error{Kind: flow.KindNetwork, Message: "nobody is there", After: time.Second}
 	}
@@ -514,20 +608,40 @@ func (s *stage) tell(ctx context.Context, r asked, answers []string, next string
 }
 
 // twice finds a call that may not be repeated and was made again although it
-// was not refused before; "" if there is none.
+// was not refused before, one that was made again with the token that was
+// refused, and one that was made again after a second refusal of a kind; "" if
+// there is none.
 func (s *stage) twice() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for wrong := range s.wrong {
+		return wrong
+	}
 	over := map[string]bool{}
+	refusals := map[string]map[int]bool{} // by call and kind: in which attempts
 	for _, r := range s.asked {
-		at := fmt.Sprintf("%s page %d", r.Path, r.Page)
+		call := fmt.Sprintf("%s page %d", r.Path, r.Page)
+		at := call
 		if r.Polls {
 			at += fmt.Sprintf(" attempt %d", r.Attempt)
 		}
 		if over[at] && !r.Safe {
 			return at
 		}
-		over[at] = r.Answer != "429" && r.Answer != "refused"
+		over[at] = !slices.Contains([]string{"429", "refused", "401", "proof"}, r.Answer)
+		for kind, made := range map[string]bool{"token": r.Answer == "401" || r.Answer == "expired", "proof": r.Answer == "proof"} {
+			of := call + " " + kind
+			switch {
+			case len(refusals[of]) == 2 && !refusals[of][r.Attempt]:
+				return of + " was refused twice"
+			case made && refusals[of] == nil:
+				refusals[of] = map[int]bool{r.Attempt: true}
+			case made:
+				refusals[of][r.Attempt] = true
+			case r.Answer == "ok":
+				delete(refusals, of)
+			}
+		}
 	}
 	return ""
 }

@@ -66,7 +66,7 @@ func TestACrashAnywhereChangesNothingAndSendsNothingTwice(t *testing.T) {
 					return fmt.Sprintf("dead after %d commits: %v", n, err)
 				}
 				if path := tr.stage.twice(); path != "" {
-					return fmt.Sprintf("dead after %d commits: %s was sent again", n, path)
+					return fmt.Sprintf("dead after %d commits: sent again: %s", n, path)
 				}
 				if inDoubt(got, want) {
 					continue // the crash left a call in doubt, which is what must be said

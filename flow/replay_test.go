@@ -180,6 +180,9 @@ func replayed(t *testing.T, files map[string]string, seed int) string {
 	if err != nil {
 		return err.Error()
 	}
+	if path := tr.stage.twice(); path != "" {
+		return "sent again: " + path
+	}
 	for n := seed % stride(); n < len(d.history); n += stride() {
 		stops := []int{n}
 		if n%4 == 0 {
