@@ -83,8 +83,7 @@ func (p *process) run(kill time.Duration, args ...string) (stdout, stderr string
 	p.t.Helper()
 	var out, errs bytes.Buffer
 	cmd := exec.Command(p.path, args...)
-	cmd.Dir = p.dir
-	cmd.Env = append(os.Environ(), "HOME="+p.dir, "XDG_STATE_HOME="+p.dir, "XDG_CONFIG_HOME="+p.dir, "NO_COLOR=1")
+	cmd.Dir, cmd.Env = p.dir, p.env()
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Start(); err != nil {
 		p.t.Fatal(err)
@@ -95,6 +94,10 @@ func (p *process) run(kill time.Duration, args ...string) (stdout, stderr string
 	}
 	_ = cmd.Wait()
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+func (p *process) env() []string {
+	return append(os.Environ(), "HOME="+p.dir, "XDG_STATE_HOME="+p.dir, "XDG_CONFIG_HOME="+p.dir, "NO_COLOR=1")
 }
 
 var undecided = regexp.MustCompile(`--assume (post\[(\d+)\])=sent`)
