@@ -106,7 +106,9 @@ func (s *Source) advise(f *failure, r reply, m metadata) {
 			s.hint(f, "the server wants `scopes`, and the credential lists none")
 		}
 	case "unsupported_grant_type":
-		s.hint(f, "the request asked with grant_type %s", s.grantName())
+		s.hint(f, "the request asked with grant_type %s: the server does not know it, or this client may not use it", s.grantName())
+	case "invalid_target":
+		s.hint(f, "the server does not know whom the token is for: %s", s.target())
 	default:
 		if meaning := challenge.Explain(f.code); meaning != "" {
 			s.hint(f, "%s: %s", f.code, meaning)
@@ -115,8 +117,39 @@ func (s *Source) advise(f *failure, r reply, m metadata) {
 	if c.signs() && (f.code == "invalid_client" || f.code == "invalid_grant") || c.ClientAuth == "client_secret_jwt" && f.code == "invalid_client" {
 		s.adviseAssertion(f)
 	}
+	s.adviseGrant(f)
 	s.adviseBody(f, r)
 	s.adviseClock(f)
+}
+
+// target is whom the token is asked for.
+func (s *Source) target() string {
+	var parts []string
+	if s.cred.Audience != "" {
+		parts = append(parts, "`audience` is "+s.cred.Audience)
+	}
+	if len(s.cred.Resource) > 0 {
+		parts = append(parts, "`resource` is "+strings.Join(s.cred.Resource, " "))
+	}
+	if len(parts) == 0 {
+		return "the credential names no `audience` and no `resource`"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// adviseGrant is about what is exchanged for a token, and the key that it is bound to.
+func (s *Source) adviseGrant(f *failure) {
+	c := &s.cred
+	switch name := c.Grant; {
+	case name == "password" && f.code == "invalid_grant":
+		s.hint(f, "the server does not know the user, or `password` is wrong")
+	case name == "token_exchange" && (f.code == "invalid_grant" || f.code == "invalid_request"):
+		kind := c.SubjectTokenType
+		preset(&kind, accessTokenType)
+		s.hint(f, "the subject token was sent as %s: `subject_token_type` says what it is", kind)
+	case c.DPoP != "" && f.code == "invalid_dpop_proof":
+		s.hint(f, "the proof was signed with %s: `dpop: {alg: …}` chooses another algorithm", c.DPoP)
+	}
 }
 
 func (s *Source) grantName() string { return s.grant().kind }
@@ -148,8 +181,12 @@ func (s *Source) adviseClient(f *failure, r reply, m metadata) {
 		s.hint(f, "the credential names no secret and no key: this server wants the client to prove who it is")
 	case c.ClientAuth == "tls" && c.Certificate == "":
 		s.hint(f, "`client_auth: tls` needs a client certificate: `tls: {cert, key}`")
+	case c.ClientAuth == "basic" || c.ClientAuth == "client_secret_jwt":
+		s.hint(f, "the server does not know the client, or its secret is wrong")
+	case c.ClientAuth == "private_key_jwt":
+		s.hint(f, "the server does not know the client, or did not accept what it signed")
 	default:
-		s.hint(f, "check `client_id` and what proves it: the server did not accept them")
+		s.hint(f, "the server does not know the client, or did not accept its certificate")
 	}
 	if c.ClientAuth == "basic" && (url.QueryEscape(c.ClientID) != c.ClientID || url.QueryEscape(c.ClientSecret) != c.ClientSecret) {
 		other := map[string]string{"form": "raw", "raw": "form"}[c.BasicEncoding]
@@ -171,7 +208,11 @@ func (s *Source) adviseAssertion(f *failure) {
 	if s.key.key != nil {
 		kid := a.Kid
 		preset(&kid, s.key.kid)
-		s.hint(f, "the assertion was signed with %s and kid %s: compare both with the key that the server knows of this client", s.alg, wordOr(kid, "none"))
+		named := "names no kid"
+		if kid != "" {
+			named = "has kid " + kid
+		}
+		s.hint(f, "the assertion was signed with %s and %s: compare that with the key that the server knows of this client", s.alg, named)
 	}
 }
 
@@ -202,12 +243,18 @@ func (s *Source) adviseClock(f *failure) {
 	s.slot.mu.Lock()
 	skew := s.slot.skew
 	s.slot.mu.Unlock()
-	switch {
-	case skew >= leastSkew:
-		s.hint(f, "the server's clock is %s ahead of this machine's", skew.Truncate(time.Second))
-	case skew <= -leastSkew:
-		s.hint(f, "the server's clock is %s behind this machine's", -skew.Truncate(time.Second))
+	where := "ahead of"
+	if skew < 0 {
+		where, skew = "behind", -skew
 	}
+	if skew < leastSkew {
+		return
+	}
+	text := "the server's clock is " + skew.Truncate(time.Second).String() + " " + where + " this machine's"
+	if s.cred.signs() || s.cred.ClientAuth == "client_secret_jwt" || s.cred.DPoP != "" {
+		text += ", and what was signed here may be good at another time there: correct the clock that is wrong"
+	}
+	s.hint(f, "%s", text)
 }
 
 // clean makes a text of others fit for a message: one line, not too long,

@@ -16,6 +16,9 @@ import (
 	"github.com/stepwell/stepwell/flow"
 )
 
+// accessTokenType is what a token is called in an exchange (RFC 8693 §3).
+const accessTokenType = "urn:ietf:params:oauth:token-type:access_token"
+
 // fields are the parameters of a token request, in their order.
 type fields [][2]string
 
@@ -91,7 +94,7 @@ func (s *Source) grant() grant {
 		g.kind, g.signed = jwtBearer, true
 	case "token_exchange":
 		g.kind = tokenExchange
-		access := "urn:ietf:params:oauth:token-type:access_token"
+		access := accessTokenType
 		subject, actor := c.SubjectTokenType, c.ActorTokenType
 		preset(&subject, access)
 		g.fields.add("subject_token", c.SubjectToken)
