@@ -2,10 +2,15 @@ package stepwell_test
 
 import (
 	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
 	"database/sql"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -13,6 +18,7 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/stepwell/stepwell/actions"
 	"github.com/stepwell/stepwell/actions/credentials"
@@ -202,6 +208,26 @@ func answering(t *testing.T, e *teller) string {
 	return s.URL
 }
 
+// certify makes a certificate for a private key in PEM. It is no secret.
+func certify(t *testing.T, key string) string {
+	t.Helper()
+	block, _ := pem.Decode([]byte(strings.ReplaceAll(key, `\n`, "\n"))) // it may stand on one line
+	if block == nil {
+		t.Fatal("the key is not in PEM")
+	}
+	read, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer := read.(crypto.Signer)
+	about := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	raw, err := x509.CreateCertificate(rand.Reader, about, about, signer.Public(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw}))
+}
+
 const credentialFlow = `stepwell: 1
 name: evil-credential
 inputs:
@@ -212,10 +238,12 @@ secrets:
   client_secret: { env: EHR_CLIENT_SECRET }
   password: { env: EHR_PASSWORD }
   private_key: { env: EHR_PRIVATE_KEY }
+  certificate: { env: EHR_CERTIFICATE }
 defaults: { http: { base_url: "${{ inputs.url }}", timeout: 5s, retry: false } }
 credentials:
   c: { %s }
 steps:
+  - { id: s, set: { subject: "${{ inputs.pin }}" } }
   - { id: a, action: http, with: { auth: c, %s } }
 `
 
@@ -234,6 +262,11 @@ func TestCredentialsThatFailTellNoSecret(t *testing.T) {
 		"shared":   client + `client_auth: client_secret_jwt, `,
 		"password": client + `grant: password, username: ada, password: "${{ secrets.password }}", `,
 		"refresh":  client + `grant: refresh_token, refresh_token: "${{ secrets.password }}", `,
+		"exchange": client + `grant: token_exchange, subject_token: "${{ secrets.password }}", actor_token: "${{ inputs.pin }}", `,
+		"asserted": `type: oauth2, grant: jwt_bearer, client_id: me, client_auth: none, assertion: { alg: ES384, key: "${{ secrets.private_key }}", subject: ada }, `,
+		"twofold":  client + `grant: jwt_bearer, client_auth: body, assertion: { alg: ES384, key: "${{ secrets.private_key }}", subject: "${{ data.subject }}" }, `,
+		"bound":    client + `dpop: true, `,
+		"tls":      `type: oauth2, client_id: me, client_auth: tls, tls: { cert: "${{ secrets.certificate }}", key: "${{ secrets.private_key }}" }, `,
 		"urn":      client + `grant: "urn:example:grant", params: { pin: "${{ inputs.pin }}", other: "${{ secrets.password }}" }, `,
 	}
 	tests := map[string][2]string{}
@@ -248,6 +281,19 @@ func TestCredentialsThatFailTellNoSecret(t *testing.T) {
 	for _, how := range []string{"error", "no", "twice", "mac", "spaces", "break", "other", "wrapped"} {
 		tests["the answer "+how] = [2]string{client + `token_url: "${{ inputs.id }}/answer/` + how + `"`, "url: /x"}
 	}
+	for name, tls := range map[string]string{ // that cannot be used
+		"a certificate that is none":   `cert: "${{ secrets.password }}", key: "${{ secrets.private_key }}"`,
+		"a key that is none":           `cert: "${{ secrets.certificate }}", key: "${{ secrets.client_secret }}"`,
+		"a key that is no other's":     `cert: "${{ secrets.private_key }}", key: "${{ secrets.certificate }}"`,
+		"a certificate in place of ca": `ca: "${{ secrets.private_key }}", cert: "${{ secrets.certificate }}", key: "${{ secrets.private_key }}"`,
+	} {
+		tests[name] = [2]string{`type: oauth2, client_id: me, client_auth: tls, tls: { ` + tls + ` }, token_url: "${{ inputs.url }}/token"`, "url: /x"}
+	}
+	for name, key := range map[string]string{"a password": "${{ secrets.password }}", "a certificate": "${{ secrets.certificate }}"} {
+		tests["signed with "+name] = [2]string{`type: oauth2, client_id: me, client_auth: private_key_jwt, assertion: { alg: ES384, key: "` + key + `" }, token_url: "${{ inputs.url }}/token"`, "url: /x"}
+	}
+	tests["an exchange of a data point"] = [2]string{client + `grant: token_exchange, subject_token: "${{ data.subject }}", token_url: "${{ inputs.id }}/tell/invalid_grant"`, "url: /x"}
+	tests["a token that is not bound"] = [2]string{client + `dpop: true, token_url: "${{ inputs.url }}/token"`, "url: /x"}
 	fetched := client + `token_url: "${{ inputs.url }}/token"`
 	for name, with := range map[string]string{
 		"401": echo, "403": strings.Replace(echo, "401", "403", 1), "500": strings.Replace(echo, "401", "500", 1), "text": strings.Replace(echo, "json", "text", 1),
@@ -281,12 +327,15 @@ func TestCredentialsThatFailTellNoSecret(t *testing.T) {
 	if err := given.Close(); err != nil {
 		t.Fatal(err)
 	}
+	certificate := certify(t, key)
+	_, unframed, _ := strings.Cut(key, "PRIVATE KEY-----") // messages may tell the frame
+	unframed, _, _ = strings.Cut(unframed, "-----END")
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v, e := newVault(t), &teller{}
-			v.secrets = append(v.secrets, canary{"private_key", key})
-			v.env = append(v.env, "EVIL_URL="+evil(t), "ISSUER_URL="+answering(t, e), "EHR_PRIVATE_KEY="+key)
+			v.secrets = append(v.secrets, canary{"private_key", unframed})
+			v.env = append(v.env, "EVIL_URL="+evil(t), "ISSUER_URL="+answering(t, e), "EHR_PRIVATE_KEY="+key, "EHR_CERTIFICATE="+certificate)
 			v.write("flow.yaml", fmt.Sprintf(credentialFlow, c[0], c[1]))
 			out, errs, code := v.run("run", "-v", "flow.yaml")
 			if code == 0 || code == 1 || code == 2 || code == 5 {
@@ -394,7 +443,7 @@ func TestALibraryThatHoldsATokenTellsNone(t *testing.T) {
 				return flow.Result{}, fmt.Errorf("told %q", in.Say)
 			})
 			text := strings.Replace(fmt.Sprintf(credentialFlow, `type: oauth2, client_id: me, client_secret: "${{ secrets.client_secret }}", token_url: "${{ inputs.url }}/token"`, "url: /echo/200/0/json"),
-				"  private_key: { env: EHR_PRIVATE_KEY }\n", "", 1) + c.steps + "\n"
+				"  private_key: { env: EHR_PRIVATE_KEY }\n  certificate: { env: EHR_CERTIFICATE }\n", "", 1) + c.steps + "\n"
 			p, err := flow.Compile(fstest.MapFS{"test.yaml": {Data: []byte(text)}}, "test.yaml", kit)
 			if err != nil {
 				t.Fatal(err)

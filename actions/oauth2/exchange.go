@@ -167,7 +167,6 @@ func (s *Source) compareClocks(header http.Header, begun time.Time) {
 // receive takes the token out of an answer.
 func (s *Source) receive(r reply, m metadata) (answer, *failure) {
 	if r.status/100 != 2 {
-		s.hide(r)
 		f := s.refusal(r, nil)
 		s.advise(f, r, m)
 		return answer{}, f
@@ -179,7 +178,6 @@ func (s *Source) receive(r reply, m metadata) (answer, *failure) {
 	if bad == nil {
 		return got, nil
 	}
-	s.hide(r)
 	f := s.refusal(r, bad)
 	s.advise(f, r, m)
 	return answer{}, f
@@ -193,13 +191,20 @@ func (s *Source) hide(r reply) {
 		return
 	}
 	for label, path := range map[string]*flow.Path{"access_token": s.paths.access, "refresh_token": s.paths.refresh} {
-		raw, there := path.Find(text)
-		if !there || raw[0] != '"' {
-			continue
+		raw, _ := path.Find(text)
+		s.hideText(label, raw)
+	}
+	members := ordered.Read(text)
+	for name, raw, more := members.Next(); more; name, raw, more = members.Next() {
+		if name == "device_code" || name == "id_token" {
+			s.hideText(name, raw)
 		}
-		if token := ordered.Text(raw); !noToken(token) {
-			s.tell(label, token)
-		}
+	}
+}
+
+func (s *Source) hideText(label, raw string) {
+	if text := ordered.Text(raw); text != raw && !noToken(text) {
+		s.tell(label, text)
 	}
 }
 

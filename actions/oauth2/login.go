@@ -200,6 +200,9 @@ func (s *Source) Login(ctx context.Context, redirect string) (*Login, error) {
 // keeps the token and gives it.
 func (l *Login) Finish(ctx context.Context, query url.Values) (Token, error) {
 	s := l.source
+	for _, name := range []string{"code", "access_token", "id_token", "refresh_token"} { // an error may quote them, too
+		s.tell(name, query.Get(name))
+	}
 	switch {
 	case subtle.ConstantTimeCompare([]byte(query.Get("state")), []byte(l.state)) != 1:
 		return Token{}, s.cred.invalid("the browser came back with another login's state")
@@ -211,9 +214,8 @@ func (l *Login) Finish(ctx context.Context, query url.Values) (Token, error) {
 	case query.Get("code") == "":
 		return Token{}, s.cred.invalid("the browser came back without a code")
 	}
-	code := s.tell("code", query.Get("code"))
 	t, f := s.redeem(ctx, grant{kind: "authorization_code", single: true,
-		fields: fields{{"code", code}, {"redirect_uri", l.redirect}, {"code_verifier", l.verifier}}})
+		fields: fields{{"code", query.Get("code")}, {"redirect_uri", l.redirect}, {"code_verifier", l.verifier}}})
 	if f != nil {
 		return Token{}, f.Error
 	}

@@ -17,6 +17,7 @@ import (
 // refusal makes a failure of an answer without a token. bad is what is wrong
 // with the body of one with status 2xx, nil for others.
 func (s *Source) refusal(r reply, bad *flaw) *failure {
+	s.hide(r)
 	e := &flow.Error{Kind: flow.KindAuth, Status: r.status, After: after(r.header, time.Now())}
 	f := &failure{Error: e, sent: true, waits: r.status == 429 || r.status == 503 && r.header.Get("Retry-After") != ""}
 	said := challenge.Error{}
