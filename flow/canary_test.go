@@ -28,7 +28,7 @@ const canaryFlow = `{"stepwell": 1, "name": "test",
  {"id": "late", "parallel": {"one": [{"id": "bad", "fail": "canary-fail ${{ data.kept }}"}]}, "catch": [{"when": "error.message != \"canary-message\"", "steps": [
    {"id": "see", "set": {"why": "canary-why ${{ error.message }}"}}]}]},
  {"id": "again", "retry": {"attempts": 2, "on": ["http"], "backoff": {"initial": "1s", "max": "1s"}}, "steps": [{"id": "never", "action": "tell", "with": {"say": "canary-round", "answers": ["404"]}}]}],
-"finally": [{"id": "last", "set": {"end": "canary-end ${{ run.error.message }}"}}],
+"finally": [{"id": "last", "set": {"end": "canary-end ${{ run.error?.message ?? 0 }}"}}],
 "outputs": {"all": "canary-output"}}`
 
 const canarySub = `{"stepwell": 1, "name": "sub", "inputs": {"x": {"type": "any"}},

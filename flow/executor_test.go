@@ -94,7 +94,7 @@ steps:
   - { id: b, action: call, with: { safe: true } }
   - { id: c, action: call }
 finally:
-  - { id: tell, action: call, with: { say: "${{ run.status }} ${{ run.error.step }} ${{ run.error.status }}" }, save: { told: say } }
+  - { id: tell, action: call, with: { say: "${{ run.status }} ${{ run.error?.step ?? 0 }} ${{ run.error?.status ?? 0 }}" }, save: { told: say } }
 `)
 	s := &datapoints.Memory{}
 	run, err := (&flow.Executor{Store: s}).Run(t.Context(), p, nil)

@@ -322,8 +322,8 @@ func (w *work) became(path string) (datapoints.State, *fault) {
 	case cause != "":
 	case over:
 		return datapoints.Succeeded, nil
-	case !broke: // it was stopped
-		return datapoints.Cancelled, nil
+	case !broke:
+		return datapoints.Cancelled, &fault{Kind: KindCancelled, Message: "it was stopped before its end", Step: at}
 	}
 	f := w.faultAt(cause) // of the run, whose path is empty, too
 	return stateOf(f.Kind), f

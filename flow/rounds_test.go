@@ -342,7 +342,7 @@ steps:
     steps:
       - id: in
         steps: [ { id: a2, action: web } ]
-        finally: [ { id: f2, set: { failed: "${{ run.status }} ${{ run.error.kind }} ${{ run.error.step }} ${{ steps.a2.outcome }}" } } ]
+        finally: [ { id: f2, if: run.status == "failed", set: { failed: "${{ run.status }} ${{ run.error.kind }} ${{ run.error.step }} ${{ steps.a2.outcome }}" } } ]
     finally: [ { id: f3, set: { outer: "${{ run.status }}" } } ]
 outputs: { told: "${{ data.told ?? '' }}", inner: "${{ data.inner ?? '' }}", still: "${{ data.still ?? 0 }}", after: "${{ data.after }}", failed: "${{ data.failed ?? '' }}", outer: "${{ data.outer }}" }
 `)
@@ -401,14 +401,14 @@ steps:
         - id: slow
           steps: [ { id: x, action: web }, { id: x2, action: web } ]
           catch: [ { steps: [ { id: c, action: web } ] } ]
-          finally: [ { id: f, action: web, with: { say: "${{ run.status }} ${{ steps.x.outcome }} ${{ steps.x2.outcome }}" } } ]
+          finally: [ { id: f, action: web, with: { say: "${{ run.status }} ${{ run.error?.kind ?? 0 }} ${{ run.error?.step ?? 0 }} ${{ steps.x.outcome }} ${{ steps.x2.outcome }}" } } ]
       two: [ { id: y, action: web } ]
 `), nil)
 		if got := end(run, err); got != "failed http at b.two.y" {
 			t.Error(got, err)
 		}
 		last := w.hits[len(w.hits)-1]
-		if last.Path != "b.one.slow.finally.f" || last.Say != `"cancelled done skipped"` || len(w.hits) != 3 {
+		if last.Path != "b.one.slow.finally.f" || last.Say != `"cancelled cancelled b.one.slow done skipped"` || len(w.hits) != 3 {
 			t.Errorf("last asked %s with %s, of %s", last.Path, last.Say, w.asked())
 		}
 	})

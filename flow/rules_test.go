@@ -199,7 +199,7 @@ func TestWhateverElseFailedAnUnknownCallIsWhatTheRunSays(t *testing.T) {
 		}
 		return status(404, ""), nil
 	}}
-	p := compileWeb(t, w, "steps:\n  - { id: each, for_each: { in: '1..2', concurrency: 2 }, action: web }\nfinally:\n  - { id: tell, action: web, with: { say: '${{ run.status }} ${{ run.error.kind }}' } }\n")
+	p := compileWeb(t, w, "steps:\n  - { id: each, for_each: { in: '1..2', concurrency: 2 }, action: web }\nfinally:\n  - { id: tell, action: web, with: { say: '${{ run.status }} ${{ need(run.error?.kind) }}' } }\n")
 	run, err := (&flow.Executor{}).Run(t.Context(), p, nil)
 	if got := end(run, err); got != "unknown unknown at each[1]" {
 		t.Error(got, err)

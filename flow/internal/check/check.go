@@ -104,10 +104,10 @@ func newChecker(f *syntax.Flow, p *project) *checker {
 // the place is.
 type place struct {
 	step     *syntax.Step
-	response bool // expect, save, poll, pages, retry.when
-	failure  bool // retry.when, catch
-	request  bool // fields that are rendered in each attempt
-	finally  bool
+	response bool      // expect, save, poll, pages, retry.when
+	failure  bool      // retry.when, catch
+	request  bool      // fields that are rendered in each attempt
+	why      *variable // finally: `run.error`
 	graphql  bool      // an answer of GraphQL: its body has a member data
 	returns  *returned // a sub-flow's: what `response` is
 
@@ -145,7 +145,7 @@ func (c *checker) compile(node *plan.Node) {
 	node.Work.Outputs = c.outs
 	if len(c.file.Finally) > 0 {
 		c.failing(0)
-		c.at = place{finally: true}
+		c.at = place{why: c.failure()}
 		node.Finally = &plan.Node{Kind: plan.Block, Scope: root.scope, Span: c.file.Spaces.Finally}
 		node.Finally.Steps = c.list(c.file.Finally)
 	}

@@ -285,7 +285,7 @@ func (c *checker) catch(s *syntax.Step, node *plan.Node, start int) {
 		from := c.mark()
 		c.apply(failed)
 		c.dead = false
-		c.at = place{step: s, failure: true, finally: outer.finally}
+		c.at = place{step: s, failure: true, why: outer.why}
 		block := &plan.Node{Kind: plan.Block, Bare: true, Scope: c.space.scope, Span: clause.Span, Work: plan.Work{Clause: &plan.Clause{}}}
 		if clause.When != nil {
 			block.Work.Clause.When = c.condition(clause.When)
@@ -317,7 +317,7 @@ func (c *checker) finally(s *syntax.Step, node *plan.Node, start int) {
 	from := c.mark()
 	c.failing(start)
 	outer := c.at
-	c.at = place{step: s, failure: outer.failure, finally: true}
+	c.at = place{step: s, failure: outer.failure, why: c.failure()}
 	node.Finally = &plan.Node{Kind: plan.Block, Scope: c.space.scope, Span: s.FinallySpan}
 	begin := c.mark()
 	node.Finally.Steps = c.list(s.Finally)

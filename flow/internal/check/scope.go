@@ -229,14 +229,23 @@ func (c *checker) runMember(name string) (expression.Name, bool) {
 	case "started_at":
 		n.Type.Kind = expression.Time
 		return n, true
-	case "status":
-		n.Type.Kind = expression.String
-		return n, c.at.finally
+	}
+	if c.at.why == nil {
+		return expression.Name{}, false
+	}
+	switch name {
+	case "status": // its handle is that of the error, which it tells of
+		n.Type.Kind, n.Ref = expression.String, &c.at.why.ref
+		return n, true
 	case "error":
-		n.Foreign = true
-		return n, c.at.finally
+		return c.at.why.info(), true
 	}
 	return expression.Name{}, false
+}
+
+// failure is `run.error` of a finally: null if nothing failed.
+func (c *checker) failure() *variable {
+	return &variable{ref: plan.Ref{Flow: c.node}, now: cell{state: expression.Maybe, typ: expression.Type{Kind: expression.Object}}, foreign: true}
 }
 
 // back is a member of `response` after a sub-flow: its outputs are the body.
@@ -298,6 +307,8 @@ func (c *checker) narrow(handles []any) {
 
 func (c *checker) variableOf(ref *plan.Ref) *variable {
 	switch {
+	case c.at.why != nil && ref == &c.at.why.ref:
+		return c.at.why
 	case ref.Point != nil:
 		return c.points[ref.Point]
 	case ref.Input != nil:

@@ -176,13 +176,13 @@ func unbalanced(s string) (closed, opened int) {
 }
 
 // narrowed says whether a condition around this place has found the name set.
-func (c *compiler) narrowed(root, name string) bool { return slices.Contains(c.set, root+"."+name) }
+func (c *compiler) narrowed(r *Ref) bool { return slices.Contains(c.set, r.narrows()) }
 
 // given builds a node for which some names are set.
 func (c *compiler) given(refs []*reference, n ast.Node, safe bool) node {
 	before := len(c.set)
 	for _, r := range refs {
-		c.set = append(c.set, r.ref.Root+"."+r.ref.Name)
+		c.set = append(c.set, r.ref.narrows())
 	}
 	built := c.build(n, safe)
 	c.set = c.set[:before]

@@ -218,7 +218,8 @@ func setIf(n node, outcome bool) []*reference {
 			return []*reference{r}
 		}
 	}
-	if r, equal := comparedWithNil(n); r != nil && equal != outcome {
+	if b, ok := n.(*binary); ok && b.setsIf(outcome) {
+		r, _ := b.compared()
 		return []*reference{r}
 	}
 	return nil
@@ -234,7 +235,7 @@ func constantBool(n *constant, ok bool) (value, isBool bool) {
 
 func inBoth(a, b []*reference) (both []*reference) {
 	for _, r := range a {
-		if slices.ContainsFunc(b, func(s *reference) bool { return s.ref.Root == r.ref.Root && s.ref.Name == r.ref.Name }) {
+		if slices.ContainsFunc(b, func(s *reference) bool { return s.ref.narrows() == r.ref.narrows() }) {
 			both = append(both, r)
 		}
 	}
@@ -244,23 +245,14 @@ func inBoth(a, b []*reference) (both []*reference) {
 // comparedWithNil gives the reference of x == nil and x != nil.
 func comparedWithNil(n node) (r *reference, equal bool) {
 	b, ok := n.(*binary)
-	if !ok || b.op != "==" && b.op != "!=" {
+	if !ok {
 		return nil, false
 	}
-	of, other := b.left, b.right
-	if isNil(of) {
-		of, other = other, of
-	}
-	if !isNil(other) {
+	r, with := b.compared()
+	if r == nil || with.v != nil {
 		return nil, false
 	}
-	r, _ = of.(*reference)
 	return r, b.op == "=="
-}
-
-func isNil(n node) bool {
-	k, ok := n.(*constant)
-	return ok && k.v == nil
 }
 
 // A Part is a part of an expression and its value, for people.

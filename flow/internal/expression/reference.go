@@ -198,6 +198,9 @@ func (c *compiler) fixedMember(r *reference, root, at step, info *Name) bool {
 			return false
 		}
 		info.Foreign, r.ref.Handle = n.Foreign, n.Ref
+		if n.State == Maybe {
+			c.mayBeNull(r)
+		}
 	}
 	if i < 0 || loopOnly && info.Type.Kind != List && info.Type.Kind != Any {
 		c.unknownMember(root.name, r.ref.Name, at, i >= 0)
@@ -274,23 +277,6 @@ func (c *compiler) look(r *reference, info Name) {
 	}
 }
 
-// noMember is the problem of a step into something that has no such members.
-func noMember(from, at int, what string, t Type, s step) Problem {
-	p := Problem{From: s.from, To: s.to, Code: diag.TypeMismatch, Message: fmt.Sprintf("`%s` is %s, which has no members", what, t.Kind.Phrase())}
-	switch {
-	case t.Kind == List && (s.name == "length" || s.name == "size"), t.IsString() && s.name == "length":
-		p.Code, p.Hint = diag.ForeignSpelling, fmt.Sprintf("write len(%s)", what)
-	case t.Kind == List:
-		p.Message = fmt.Sprintf("`%s` is a list, whose items have numbers", what)
-		if s.name != "" && word(s.name, 0) == len(s.name) {
-			p.Hint = fmt.Sprintf("write %s[0].%s for the first, or map(%s, .%s) for all", what, s.name, what, s.name)
-		}
-	case t.Kind == Object:
-		p.Message = fmt.Sprintf("`%s` is an object, whose members have names", what)
-	}
-	return p
-}
-
 // available reports a name that has, or may have, no value here.
 func (c *compiler) available(r *reference, at step, info Name, safe bool) bool {
 	switch info.State {
@@ -303,7 +289,7 @@ func (c *compiler) available(r *reference, at step, info Name, safe bool) bool {
 		return false
 	case Maybe:
 		what := c.slice(r.from, at.to)
-		if c.narrowed(r.ref.Root, at.name) {
+		if c.narrowed(r.ref) {
 			return true
 		}
 		into := len(r.steps) > 0 && !r.steps[0].optional

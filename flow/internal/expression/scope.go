@@ -206,3 +206,74 @@ func (c *compiler) neverSaid(b *binary) {
 		c.report(Problem{From: k.from, To: k.to, Code: diag.WrongValue, Severity: diag.Warning, Message: fmt.Sprintf("`%s` is never %q", c.slice(r.from, r.to), text), Hint: hint})
 	}
 }
+
+// noMember is the problem of a step into something that has no such members.
+func noMember(from, at int, what string, t Type, s step) Problem {
+	p := Problem{From: s.from, To: s.to, Code: diag.TypeMismatch, Message: fmt.Sprintf("`%s` is %s, which has no members", what, t.Kind.Phrase())}
+	switch {
+	case t.Kind == List && (s.name == "length" || s.name == "size"), t.IsString() && s.name == "length":
+		p.Code, p.Hint = diag.ForeignSpelling, fmt.Sprintf("write len(%s)", what)
+	case t.Kind == List:
+		p.Message = fmt.Sprintf("`%s` is a list, whose items have numbers", what)
+		if s.name != "" && word(s.name, 0) == len(s.name) {
+			p.Hint = fmt.Sprintf("write %s[0].%s for the first, or map(%s, .%s) for all", what, s.name, what, s.name)
+		}
+	case t.Kind == Object:
+		p.Message = fmt.Sprintf("`%s` is an object, whose members have names", what)
+	}
+	return p
+}
+
+// compared gives the sides of x == constant and x != constant, or nil.
+func (b *binary) compared() (*reference, *constant) {
+	if b.op != "==" && b.op != "!=" {
+		return nil, nil
+	}
+	of, other := b.left, b.right
+	with, ok := other.(*constant)
+	if !ok {
+		of = other
+		with, ok = b.left.(*constant)
+	}
+	r, is := of.(*reference)
+	if !ok || !is {
+		return nil, nil
+	}
+	return r, with
+}
+
+// setsIf says whether what a comparison compares is set if it has an outcome.
+// What became of the run says whether there is a run.error.
+func (b *binary) setsIf(outcome bool) bool {
+	r, with := b.compared()
+	if r == nil {
+		return false
+	}
+	equal := (b.op == "==") == outcome
+	if r.ref.Root == "run" && r.ref.Member == "status" {
+		return equal != (with.v == "succeeded")
+	}
+	return equal != (with.v == nil)
+}
+
+// narrows is what a condition about a reference tells something of.
+func (r *Ref) narrows() string {
+	switch {
+	case r.Root != "run":
+		return r.Root + "." + r.Name
+	case r.Member == "status":
+		return "run.error"
+	}
+	return "run." + r.Member
+}
+
+// mayBeNull reports a look into run.error where it may be null.
+func (c *compiler) mayBeNull(r *reference) {
+	into := len(r.steps) > 0 && !r.steps[0].optional
+	if !into || r.ref.Member != "error" || c.narrowed(r.ref) {
+		return
+	}
+	c.report(Problem{From: r.from, To: r.head, Code: diag.MayBeUnset, Message: "`run.error` is null here if nothing failed",
+		Hint:  fmt.Sprintf("write `run.error?.%s ?? other` for another value then", strings.TrimPrefix(c.slice(r.head, r.to), ".")),
+		Notes: []string{"or `run.error != nil`, or `run.status != \"succeeded\"`, in an `if`"}})
+}
