@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -142,23 +143,16 @@ func (w *work) attend(ctx context.Context, n *plan.Node, r datapoints.Row, t Tas
 // come in time if that was before the deadline, whenever somebody looks.
 func (w *work) receive(ctx context.Context, n *plan.Node, r datapoints.Row, t Task, now time.Time) (Outcome, error) {
 	spec, deadline := n.Work.Message, earlier(r.Deadline, t.Deadline)
-	got, err := w.x.store().Read(ctx, w.run.ID, datapoints.Query{Mail: true, Open: spec.Name})
-	if err != nil {
+	m, came, err := inbox.Newest(ctx, w.x.store(), w.run.ID, spec.Name)
+	switch {
+	case err != nil:
 		return Outcome{}, storeError("the message cannot be read", err)
-	}
-	came := time.Time{}
-	for _, m := range got.Mail {
-		if m.Name != spec.Name {
-			continue
-		}
-		if came = m.At; !late(deadline, came) {
-			return w.take(ctx, n, r, t, m)
-		}
-	}
-	if late(deadline, now) {
+	case came > 0 && !late(deadline, m.At):
+		return w.take(ctx, n, r, t, m, came)
+	case late(deadline, now):
 		e := &Error{Kind: KindTimeout, Message: "no message of callback " + spec.Name + " came in time"}
-		if !came.IsZero() {
-			e.Facts = []Fact{{"came", clock(came)}, {"in time", "before " + clock(deadline)}}
+		if came > 0 {
+			e.Facts = []Fact{{"came", clock(m.At)}, {"in time", "before " + clock(deadline)}}
 		}
 		return w.fail(ctx, n, r, t, e)
 	}
@@ -169,8 +163,9 @@ func (w *work) receive(ctx context.Context, n *plan.Node, r datapoints.Row, t Ta
 	return r.Last, w.add(datapoints.Record{Path: t.Path, Row: r, At: now}, false)
 }
 
-// take makes a message the step's answer.
-func (w *work) take(ctx context.Context, n *plan.Node, r datapoints.Row, t Task, m datapoints.Message) (Outcome, error) {
+// take makes a message the step's answer. If it is not what the step expects,
+// how many there were is recorded: the next one takes its place.
+func (w *work) take(ctx context.Context, n *plan.Node, r datapoints.Row, t Task, m datapoints.Message, came int) (Outcome, error) {
 	spec := n.Work.Message
 	e := &env{w: w, ctx: ctx, path: t.Path, answer: &answer.Answer{Body: []byte(m.Body.Reveal())}, now: m.At.UTC().Truncate(time.Millisecond)}
 	err := w.expect(&spec.Expect, e)
@@ -180,7 +175,12 @@ func (w *work) take(ctx context.Context, n *plan.Node, r datapoints.Row, t Task,
 	}
 	if err != nil {
 		e.answer.Secrets(spec.Save, e, w.redactor.Add)
-		return w.fail(ctx, n, r, t, err)
+		h := unseal(r.Hidden)
+		h.Heard = came
+		r.Hidden = h.seal()
+		failed := *asError(err)
+		failed.Hints = append(slices.Clone(failed.Hints), "another message takes its place: stepwell signal "+w.run.ID+" "+spec.Name+" --json …, then resume")
+		return w.fail(ctx, n, r, t, &failed)
 	}
 	return w.done(ctx, r, t, points, nil, false)
 }

@@ -240,12 +240,13 @@ type hidden struct {
 	Outputs  json.RawMessage   `json:"outputs,omitempty"`  // of the run
 	Inputs   json.RawMessage   `json:"inputs,omitempty"`   // of a sub-flow
 	Until    *time.Time        `json:"until,omitempty"`    // to which a step waits
+	Heard    int               `json:"heard,omitempty"`    // messages that had come when the last was not as expected
 	Address  *inbox.Address    `json:"address,omitempty"`  // of the run, for callbacks
 }
 
 // seal makes the value that a row keeps.
 func (h *hidden) seal() datapoints.Value {
-	if h.Items == nil && h.Now == nil && h.Uploads == nil && h.Page == nil && h.Seen == nil && h.Tried == 0 && h.Fault == nil && h.Failures == nil && h.Outputs == nil && h.Inputs == nil && h.Until == nil && h.Address == nil {
+	if h.Items == nil && h.Now == nil && h.Uploads == nil && h.Page == nil && h.Seen == nil && h.Tried == 0 && h.Fault == nil && h.Failures == nil && h.Outputs == nil && h.Inputs == nil && h.Until == nil && h.Heard == 0 && h.Address == nil {
 		return datapoints.Value{}
 	}
 	v, err := datapoints.Of(h)

@@ -261,26 +261,12 @@ func isStep(path string) bool {
 }
 
 // A Path is a compiled gjson path. It may be used by many goroutines.
-type Path struct{ compiled *expression.Path }
+type Path = evaluate.Path
 
 // CompilePath reads a gjson path as `save` takes it: what gjson would take for
 // a path without complaint but cannot find, and modifiers that may not be used,
 // are errors. The error is a diag.List whose columns count within text.
-func CompilePath(text string) (*Path, error) {
-	p, problems := expression.CompilePath(text)
-	if list := evaluate.Problems("path", text, problems); list.HasErrors() {
-		return nil, list
-	}
-	return &Path{p}, nil
-}
-
-// Find gives the JSON of the value at the path, with the digits it came with.
-// null is there. The text must be valid JSON; nothing looks at it.
-func (p *Path) Find(json string) (value string, there bool) { return p.compiled.Get(json) }
-
-// Nearest gives at most n paths that the JSON text has and that are most like
-// this one, for whoever mistyped it.
-func (p *Path) Nearest(json string, n int) []string { return p.compiled.Nearest(json, n) }
+func CompilePath(text string) (*Path, error) { return evaluate.CompilePath(text) }
 
 // CheckJSON says whether a text is one JSON value that is not nested deeper
 // than answers may be. The error says where it stops being one.
@@ -322,7 +308,8 @@ const MaxMessage = inbox.MaxMessage
 
 // Signal delivers the message of a callback to a run; "" is null. p is the
 // run's own plan, see PlanOf. The first message counts, a later one is refused
-// with an *Error that wraps datapoints.ErrDelivered; one for a run that has
+// with an *Error that wraps datapoints.ErrDelivered, unless the run has failed
+// because the step found the last one to be not as it expects; one for a run that has
 // succeeded or was cancelled wraps datapoints.ErrOver. What is not JSON, is
 // larger than MaxMessage, or does not fit the callback's schema is an *Error of
 // kind input or limit. A run that waits in this process, or in another one,
@@ -332,17 +319,31 @@ func (x *Executor) Signal(ctx context.Context, p *Plan, run, name, body string) 
 	if err != nil {
 		return datapoints.Run{}, asError(err)
 	}
-	err = x.leave(ctx, run, m)
-	switch {
-	case errors.Is(err, datapoints.ErrDelivered):
-		return datapoints.Run{}, &Error{Kind: KindInput, Message: "callback " + name + " of this run has its message already: the first one counts", Err: err}
-	case err != nil:
+	if err = x.leave(ctx, run, m); errors.Is(err, datapoints.ErrDelivered) {
+		err = x.leaveInstead(ctx, p, run, m)
+	}
+	if errors.Is(err, datapoints.ErrDelivered) {
+		err = &Error{Kind: KindInput, Message: "callback " + name + " of this run has its message already: the first one counts", Err: err}
+	}
+	if err != nil {
 		return datapoints.Run{}, err
 	}
 	if ear := x.defaults().open.Of(run); ear != nil {
 		ear.Journal.Deliver()
 	}
 	return x.load(ctx, run)
+}
+
+// leaveInstead leaves a message in the place of one that has failed the run.
+func (x *Executor) leaveInstead(ctx context.Context, p *Plan, run string, m datapoints.Message) error {
+	r, err := x.load(ctx, run)
+	if err == nil {
+		m.Name, err = inbox.Instead(ctx, x.store(), p.at(r.At), r, m.Name, func(row datapoints.Row) int { return unseal(row.Hidden).Heard })
+	}
+	if err != nil {
+		return err
+	}
+	return x.leave(ctx, run, m)
 }
 
 // Cancel ends a run for good: nothing new begins, calls in flight end and are
@@ -368,7 +369,7 @@ func (x *Executor) Cancel(ctx context.Context, p *Plan, run string) (datapoints.
 	case errors.As(err, &claimed):
 		return x.load(ctx, run)
 	case errors.Is(err, ErrNotResumable): // it ended meanwhile
-		return r, over(datapoints.ErrOver)
+		return r, x.over(ctx, run, datapoints.ErrOver)
 	}
 	return r, err
 }
@@ -380,13 +381,21 @@ func (x *Executor) leave(ctx context.Context, run string, m datapoints.Message) 
 	case err == nil, errors.Is(err, datapoints.ErrDelivered):
 		return err
 	case errors.Is(err, datapoints.ErrOver):
-		return over(err)
+		return x.over(ctx, run, err)
 	}
 	return storeError("the message cannot be recorded", err)
 }
 
-func over(err error) error {
-	return &Error{Kind: KindInput, Message: "the run is over", Err: err}
+// over says how a run ended that takes no messages any more.
+func (x *Executor) over(ctx context.Context, run string, err error) error {
+	e := &Error{Kind: KindInput, Message: "the run is over", Err: err, Hints: []string{"look at it with stepwell runs show " + run + ", or start another run of the flow"}}
+	if r, err := x.load(ctx, run); err == nil {
+		e.Message = fmt.Sprintf("the run is over: it has %s (%s)", r.State, clock(r.Ended))
+		if r.State == datapoints.Cancelled {
+			e.Message = fmt.Sprintf("the run is over: it was %s (%s)", r.State, clock(r.Ended))
+		}
+	}
+	return e
 }
 
 func (x *Executor) load(ctx context.Context, run string) (datapoints.Run, error) {

@@ -495,3 +495,75 @@ func (m *mortal) only(ctx context.Context) string {
 	}
 	return runs[0].ID
 }
+
+func TestAMessageTakesThePlaceOfOneThatFailedTheRun(t *testing.T) {
+	t.Parallel()
+	const waits = `callbacks: { m: , other: }
+steps:
+  - id: a
+    callback: m
+    timeout: 1h
+    expect: { that: [ response.body.n != 1 ] }
+    save: { n: n }
+    %MORE%
+  - { id: b, callback: other, on_error: continue, expect: { that: [ false ] } }
+  - { id: c, callback: m, save: { again: n } }
+outputs: { n: "${{ data.n ?? 0 }} ${{ data.again }}" }
+`
+	for _, tt := range []struct {
+		name, wrong, more string
+		kind              flow.Kind // of the first end; "": the message may not be replaced
+	}{
+		{"not as expected", `{"n":1}`, "", flow.KindExpect},
+		{"without what is saved", `{"m":1}`, "", flow.KindExtract},
+		{"caught", `{"n":1}`, "on_error: continue", ""},
+		{"right", `{"n":2}`, "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				x := &flow.Executor{Store: immortal()}
+				p := compileWeb(t, &web{}, strings.ReplaceAll(waits, "%MORE%", tt.more))
+				run, _ := x.Run(t.Context(), p, nil)
+				signal := func(body string) error {
+					_, err := x.Signal(t.Context(), p, run.ID, "m", body)
+					return err
+				}
+				if err := signal(tt.wrong); err != nil {
+					t.Fatal(err)
+				}
+				if err := signal(`{"n":2}`); !errors.Is(err, datapoints.ErrDelivered) {
+					t.Errorf("another message before anybody looked: %v", err)
+				}
+				run, err := x.Resume(t.Context(), p, run.ID, nil)
+				if tt.kind == "" {
+					if err := signal(`{"n":2}`); run.State != datapoints.Paused || !errors.Is(err, datapoints.ErrDelivered) {
+						t.Errorf("%s; another message: %v", run.State, err)
+					}
+					return
+				}
+				if e := failureOf(t, err); e.Kind != tt.kind || !strings.Contains(strings.Join(e.Hints, " "), "another message takes its place: stepwell signal "+run.ID+" m ") {
+					t.Fatalf("%s %v", e.Kind, e.Hints)
+				}
+				time.Sleep(2 * time.Hour) // its time counts anew
+				for i, body := range []string{`{"n":1}`, `{"n":3}`} {
+					if err := signal(body); err != nil {
+						t.Fatal(err)
+					}
+					if err := signal(`{"n":4}`); !errors.Is(err, datapoints.ErrDelivered) {
+						t.Errorf("one that nobody has looked at yet is replaced: %v", err)
+					}
+					if run, err = x.Resume(t.Context(), p, run.ID, nil); i == 0 && flowKind(err) != flow.KindExpect {
+						t.Fatalf("%s %v", run.State, err)
+					}
+				}
+				if _, err := x.Signal(t.Context(), p, run.ID, "other", "1"); err != nil {
+					t.Fatal(err)
+				}
+				if run, err = x.Resume(t.Context(), p, run.ID, nil); run.Outputs.Reveal() != `{"n":"3 3"}` {
+					t.Errorf("%s %s %v", run.State, run.Outputs.Reveal(), err)
+				}
+			})
+		})
+	}
+}

@@ -14,7 +14,9 @@ import (
 
 const signalHelp = `Delivers the message of a callback to a run, as the one would do it who was given
 callbacks.NAME.url. It is JSON and is checked against the callback's schema; the
-first message counts. One that comes before the run waits for it is kept.
+first message counts. One that comes before the run waits for it is kept. If the
+run has failed since the message was not what its step expects, another one
+takes its place.
 
 A run that waits (run --wait) goes on by itself; one that has paused is resumed.`
 

@@ -136,3 +136,24 @@ func (e *evaluation) UUID() string {
 	_, _ = rand.Read(b[:]) // never fails
 	return record.UUID(b, 4)
 }
+
+// A Path is a compiled gjson path. It may be used by many goroutines.
+type Path struct{ compiled *expression.Path }
+
+// CompilePath reads a gjson path. The error is a diag.List whose columns count
+// within text.
+func CompilePath(text string) (*Path, error) {
+	p, problems := expression.CompilePath(text)
+	if list := Problems("path", text, problems); list.HasErrors() {
+		return nil, list
+	}
+	return &Path{p}, nil
+}
+
+// Find gives the JSON of the value at the path, with the digits it came with.
+// null is there. The text must be valid JSON; nothing looks at it.
+func (p *Path) Find(json string) (value string, there bool) { return p.compiled.Get(json) }
+
+// Nearest gives at most n paths that the JSON text has and that are most like
+// this one, for whoever mistyped it.
+func (p *Path) Nearest(json string, n int) []string { return p.compiled.Nearest(json, n) }
