@@ -63,12 +63,9 @@ func (c *Command) format(names []string, job *fmtJob) error {
 		}
 		c.formatStdin(job)
 	} else {
-		files, err := c.flowFiles(names)
+		files, err := c.flowFiles(names, isFlow)
 		if err != nil {
 			return err
-		}
-		if len(files) == 0 { // a check of the wrong folder must not pass
-			return wrong("there are no flows in "+strings.Join(names, ", "), "flows of a folder are files called *.yaml with a key stepwell")
 		}
 		for _, file := range files {
 			c.formatFile(file, job)
@@ -82,8 +79,9 @@ func (c *Command) format(names []string, job *fmtJob) error {
 	return said(job.code)
 }
 
-// flowFiles lists the files that are meant, each once.
-func (c *Command) flowFiles(names []string) ([]string, error) {
+// flowFiles lists the files that are meant, each once: those that are named, and
+// of a folder all *.yaml that count. What is not there is left to who reads it.
+func (c *Command) flowFiles(names []string, counts func(path string) bool) ([]string, error) {
 	files := []string{}
 	add := func(path string) {
 		if !slices.Contains(files, path) {
@@ -92,21 +90,17 @@ func (c *Command) flowFiles(names []string) ([]string, error) {
 	}
 	for _, name := range names {
 		path := c.path(name)
-		info, err := os.Stat(path)
-		switch {
-		case err != nil:
-			return nil, wrong(fmt.Sprintf("%s cannot be read: %s", name, reason(err)))
-		case !info.IsDir():
+		if info, err := os.Stat(path); err != nil || !info.IsDir() {
 			add(path)
 			continue
 		}
-		err = filepath.WalkDir(path, func(at string, d fs.DirEntry, err error) error {
+		err := filepath.WalkDir(path, func(at string, d fs.DirEntry, err error) error {
 			switch {
 			case err != nil:
 				return wrong(fmt.Sprintf("%s cannot be read: %s", c.shown(at), reason(err)))
 			case at != path && strings.HasPrefix(d.Name(), ".") && d.IsDir():
 				return filepath.SkipDir
-			case d.Type().IsRegular() && filepath.Ext(at) == ".yaml" && !strings.HasPrefix(d.Name(), ".") && isFlow(at):
+			case d.Type().IsRegular() && filepath.Ext(at) == ".yaml" && !strings.HasPrefix(d.Name(), ".") && counts(at):
 				add(at)
 			}
 			return nil
@@ -114,6 +108,9 @@ func (c *Command) flowFiles(names []string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
+	}
+	if len(files) == 0 { // a check of the wrong folder must not pass
+		return nil, wrong("there are no flows in "+strings.Join(names, ", "), "flows of a folder are files called *.yaml with a key stepwell")
 	}
 	return files, nil
 }

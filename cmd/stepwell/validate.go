@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -14,20 +16,38 @@ import (
 
 const validateHelp = `Checks flows and sends nothing. Every problem of every file is reported, in the
 order of the files. With --format text they go to stderr; json prints a list on
-stdout, github prints annotations for GitHub Actions on stdout.`
+stdout, github prints annotations for GitHub Actions on stdout.
+
+In a folder, all flows in it and below are checked: files called *.yaml with a
+key stepwell; what begins with a dot is left out. Files without name and steps,
+which others include, are checked with the flows that include them.`
+
+// stepsKey is a key at the top of a file that only a flow has.
+var stepsKey = regexp.MustCompile(`(?m)^(\{|["']?(name|steps)["']?\s*:)`)
+
+// runs says whether a file of a folder is a flow that may run, and not only
+// what others include.
+func runs(path string) bool {
+	text, err := os.ReadFile(path)
+	return err == nil && isFlow(path) && stepsKey.Match(text)
+}
 
 func (c *Command) validateVerb() *cobra.Command {
 	var format string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "validate FILE...", Short: "Check flows, send nothing", Long: validateHelp,
-		Args: arguments(1, -1, "one FILE or more"),
-		RunE: func(_ *cobra.Command, files []string) error {
+		Args: arguments(1, -1, "one FILE or folder or more"),
+		RunE: func(_ *cobra.Command, names []string) error {
 			if asJSON {
 				format = "json"
 			}
 			if !slices.Contains([]string{"text", "json", "github"}, format) {
 				return wrong(fmt.Sprintf("--format %s: it must be text, json or github", clean(format)))
+			}
+			files, err := c.flowFiles(names, runs)
+			if err != nil {
+				return err
 			}
 			return c.validate(files, format)
 		},
