@@ -70,7 +70,7 @@ func (c *Command) open(ctx context.Context, f storeFlags, p purpose) (*keeping, 
 		}
 	}
 	keys.Halves = halves{file}
-	k, err := openFile(ctx, file)
+	k, err := openFile(ctx, file, p == toRead || p == toList)
 	if err != nil {
 		return nil, c.storeTrouble(file, err)
 	}
@@ -157,12 +157,16 @@ func withoutPassword(text string) string {
 	return "this"
 }
 
-// openFile opens a database, and makes it if it is not there.
-func openFile(ctx context.Context, file string) (*keeping, error) {
-	if err := sqlstore.PrepareSQLite(file); err != nil {
+// openFile opens a database, and makes it if it is not there. To be read it may
+// lie where nothing can be written.
+func openFile(ctx context.Context, file string, reads bool) (*keeping, error) {
+	dsn := sqlstore.SQLiteDSN(file)
+	if err := sqlstore.PrepareSQLite(file); reads && errors.Is(err, sqlstore.ErrNotWritable) {
+		dsn = sqlstore.SQLiteReadDSN(file)
+	} else if err != nil {
 		return nil, err
 	}
-	db, err := sql.Open("sqlite", sqlstore.SQLiteDSN(file))
+	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, err
 	}
@@ -181,6 +185,9 @@ func (c *Command) storeTrouble(file string, err error) error {
 		s.help = []string{"give the key that it was made with: --key-file, STEPWELL_KEY_FILE or STEPWELL_KEY", "stepwell keys list shows which keys are needed; --old-key-file FILE reads with an older one, too"}
 	case errors.Is(err, datapoints.ErrDestroyed):
 		s.help = []string{"the run was removed; this is an old copy of it: stepwell runs rm removes that, too"}
+	case errors.Is(err, sqlstore.ErrNotWritable):
+		s.text = "the store " + c.shown(file) + " can only be read: nothing can be written beside it, which its log needs (" + reason(err) + ")"
+		s.help = []string{"runs list, runs show, data and the like read it there; give another with --store"}
 	case errors.Is(err, datapoints.ErrNewer):
 		s.help = []string{"use a stepwell that is at least as new as the one that wrote it"}
 	default:

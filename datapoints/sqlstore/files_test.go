@@ -281,3 +281,37 @@ func TestASealedStoreWritesNoSecret(t *testing.T) {
 		}
 	}
 }
+
+func TestAStoreIsReadWhereNothingCanBeWritten(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	path := filepath.Join(t.TempDir(), "runs.db")
+	s, db, err := openFile(t, path)
+	must(t, err)
+	must(t, s.Create(ctx, datapoints.Run{ID: "r", Flow: "flow"}))
+	read := func(id string) {
+		t.Helper()
+		db, err := sql.Open("sqlite", sqlstore.SQLiteReadDSN(path))
+		must(t, err)
+		reader, err := sqlstore.Open(ctx, db, sqlstore.SQLite())
+		must(t, err)
+		if r, err := reader.Load(ctx, id); err != nil || r.Flow != "flow" {
+			t.Errorf("%+v %v", r, err)
+		}
+		if err := reader.Create(ctx, datapoints.Run{ID: "other"}); err == nil {
+			t.Error("a store that is only read was written")
+		}
+		must(t, errors.Join(reader.Close(), db.Close()))
+	}
+	must(t, s.Create(ctx, datapoints.Run{ID: "s", Flow: "flow"}))
+	read("s") // which is in the log only
+	must(t, errors.Join(s.Close(), db.Close()))
+	before, err := filepath.Glob(path + "*")
+	must(t, err)
+	read("r")
+	after, err := filepath.Glob(path + "*")
+	must(t, err)
+	if len(before) != 1 || len(after) != 1 {
+		t.Errorf("files before %v, after %v", before, after)
+	}
+}

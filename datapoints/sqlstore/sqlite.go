@@ -17,10 +17,24 @@ import (
 // cut, no shared transactions, and deleted content overwritten (see Scrub). The file should
 // have gone through PrepareSQLite.
 func SQLiteDSN(path string) string {
-	settings := url.Values{
+	return dsn(path, url.Values{
 		"_txlock": {"immediate"},
 		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "secure_delete(ON)", "trusted_schema(OFF)"},
+	})
+}
+
+// SQLiteReadDSN is SQLiteDSN for a file that is only read, where nothing can be
+// written beside it (ErrNotWritable): every writing method of the Store fails.
+// What another process is writing is seen if the files of its log can be read.
+func SQLiteReadDSN(path string) string {
+	settings := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(10000)", "query_only(ON)", "trusted_schema(OFF)"}}
+	if _, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) { // else the log would be overlooked
+		settings.Set("immutable", "1")
 	}
+	return dsn(path, settings)
+}
+
+func dsn(path string, settings url.Values) string {
 	path = filepath.ToSlash(path)
 	if filepath.VolumeName(path) != "" {
 		path = "/" + path
@@ -28,10 +42,14 @@ func SQLiteDSN(path string) string {
 	return "file:" + strings.ReplaceAll(url.PathEscape(path), "%2F", "/") + "?" + settings.Encode()
 }
 
+// ErrNotWritable is what PrepareSQLite fails with, wrapped, if a database is
+// there, but nothing can be written beside it.
+var ErrNotWritable = errors.New("the folder of the store cannot be written, which its log needs")
+
 // PrepareSQLite makes sure that there is a file for a store at path: a new one
 // can be read and written by its owner alone (mode 0600), and so can a folder
 // that has to be made (0700). The modes of what is there stay. It fails if path
-// is a folder, or if nothing can be written beside it.
+// is a folder, or if nothing can be written beside it (ErrNotWritable).
 func PrepareSQLite(path string) error {
 	if path == "" {
 		return errors.New("the store has no path")
@@ -70,7 +88,7 @@ func PrepareSQLite(path string) error {
 func writableFolder(folder string) error {
 	f, err := os.CreateTemp(folder, ".stepwell-*")
 	if err != nil {
-		return fmt.Errorf("the folder of the store cannot be written, which its log needs: %w", err)
+		return fmt.Errorf("%w: %w", ErrNotWritable, err)
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
