@@ -2,6 +2,8 @@ package datapoints
 
 import (
 	"iter"
+	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -218,4 +220,41 @@ func scalarEnd(text string, i int) int {
 		i++
 	}
 	return i
+}
+
+// MaskURL gives the text of a URL with the segments of its path that are one of
+// the secrets, and the values of its query that hold one, replaced by
+// "[secret]", or by "[secret NAME]" with the name of the query's parameter. A
+// secret may be short: only whole parts are replaced. A URL without any comes
+// back as it is.
+func MaskURL(text string, secrets []string) string {
+	if len(secrets) == 0 {
+		return text
+	}
+	head, query, asks := strings.Cut(text, "?")
+	segments := strings.Split(head, "/")
+	for i, s := range segments {
+		if plain, err := url.PathUnescape(s); i > 2 && err == nil && plain != "" && slices.Contains(secrets, plain) {
+			segments[i] = "[secret]"
+		}
+	}
+	masked := strings.Join(segments, "/")
+	if !asks {
+		return masked
+	}
+	pairs := strings.Split(query, "&")
+	for i, pair := range pairs {
+		name, value, _ := strings.Cut(pair, "=")
+		plain, err := url.QueryUnescape(value)
+		if err != nil {
+			plain = value
+		}
+		if slices.ContainsFunc(secrets, func(s string) bool { return s != "" && strings.Contains(plain, s) }) {
+			if known, err := url.QueryUnescape(name); err == nil {
+				name = known
+			}
+			pairs[i] = name + "=[secret " + name + "]"
+		}
+	}
+	return masked + "?" + strings.Join(pairs, "&")
 }

@@ -35,6 +35,7 @@ type calling struct {
 	tried    int               // of the same call before: with what else than the first time
 	print    string            // of a page: what makes its request equal to another, short
 	hints    []string          // for the failure, if it is one
+	secrets  []string          // in parts of the URL: masked there, however short they are
 	taken    bool              // the answer was taken: what fails now is no attempt's
 }
 
@@ -188,9 +189,15 @@ func (c *calling) plan() error {
 		return err
 	}
 	known := len(c.uploads)
-	c.call, err = planned(c.w.plan.actions[c.spec.Action], in)
-	if err != nil {
+	if c.call, err = planned(c.w.plan.actions[c.spec.Action], in); err != nil {
 		return err
+	}
+	if shown := c.call.Shown; len(c.secrets) > 0 && shown != nil {
+		c.call.Shown = func() Request {
+			r := shown()
+			r.URL = datapoints.MaskURL(r.URL, c.secrets)
+			return r
+		}
 	}
 	if len(c.uploads) > known {
 		h := unseal(c.r.Hidden)
@@ -342,6 +349,7 @@ func (c *calling) end(end End, result *Result) {
 		}
 		if result != nil {
 			end.Answer = c.w.shownAnswer(*result)
+			end.Answer.URL = datapoints.MaskURL(end.Answer.URL, c.secrets)
 		}
 	}
 	c.ended(end)

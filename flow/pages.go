@@ -186,6 +186,9 @@ func (c *calling) further(in *Input) (sensitive string, err error) {
 		}
 		own := slices.IndexFunc(c.spec.Fields, func(o plan.Field) bool { return o.Name == f.Name })
 		v := marked(text, f.Class, f.Name)
+		if v.Class() == datapoints.Sensitive {
+			c.mask(f, v)
+		}
 		if own < 0 {
 			if v = c.turned(f, datapoints.Value{}); v.Class() == datapoints.Sensitive {
 				sensitive = f.Name
@@ -198,6 +201,14 @@ func (c *calling) further(in *Input) (sensitive string, err error) {
 	}
 	slices.SortStableFunc(in.Args, func(a, b Arg) int { return c.rank(a.Name) - c.rank(b.Name) })
 	return sensitive, nil
+}
+
+// mask notes what is sensitive in a field that the URL is made of.
+func (c *calling) mask(f *plan.Field, v datapoints.Value) {
+	if f.Options.Destination || f.Name == "query" {
+		e := *c.env
+		c.secrets = append(c.secrets, answer.SecretTexts(&f.Value, &e, v.Reveal())...)
+	}
 }
 
 // rank is the place of a field in the action's Spec.

@@ -66,17 +66,17 @@ func (w *work) input(c *calling) (in Input, sensitive string, err error) {
 		}
 		if v.Class() == datapoints.Sensitive {
 			sensitive = f.Name
+			c.mask(f, v)
 		}
 		in.Args = append(in.Args, Arg{Name: f.Name, Value: v})
 	}
 	if c.over == nil {
 		return in, sensitive, nil
 	}
-	more, err := c.further(&in)
-	if more != "" {
-		sensitive = more
+	if more, err := c.further(&in); more != "" || err != nil {
+		return in, more, err
 	}
-	return in, sensitive, err
+	return in, sensitive, nil
 }
 
 // late renders a field that reads `request`.

@@ -231,3 +231,17 @@ func (s *segment) hostError(text string) *Error {
 	}
 	return nil
 }
+
+// Secrets gives the texts of the sensitive expressions in a text or a URL, as
+// they are before they are escaped.
+func (t *Template) Secrets(env Env) (texts []string) {
+	for _, s := range t.segments {
+		if s.program == nil || !s.program.Sensitive() {
+			continue
+		}
+		if text, err := s.program.text(env); err == nil {
+			texts = append(texts, text)
+		}
+	}
+	return texts
+}
