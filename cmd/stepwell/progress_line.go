@@ -220,10 +220,11 @@ func (p *progress) retrying(r *row) string {
 	return text + ")"
 }
 
-// soon is a time that is left: "2s", "0.3s", "12ms".
+// soon is a time that is left: "2s", "0.3s", "12ms". What is due by now has
+// the shortest, for it was not at once.
 func soon(d time.Duration) string {
 	if d < 50*time.Millisecond {
-		return short(d)
+		return short(max(d, time.Millisecond))
 	}
 	return strings.Replace(tenths(d.Round(100*time.Millisecond)), ".0s", "s", 1)
 }

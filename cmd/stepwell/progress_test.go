@@ -311,3 +311,12 @@ func TestDurationsAreShort(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsDueByNowIsNotInNoTime(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{-time.Second: "1ms", 0: "1ms", 40 * time.Microsecond: "1ms", 12 * time.Millisecond: "12ms", 250 * time.Millisecond: "0.3s", 2 * time.Second: "2s"} {
+		if got := soon(d); got != want {
+			t.Errorf("%s is in %s, want %s", d, got, want)
+		}
+	}
+}
