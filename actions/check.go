@@ -264,6 +264,13 @@ func (c *checker) limits() {
 	if text, constant, there := c.with.Text("max_response"); there && constant {
 		if n, ok := parseSize(text); ok && n > maxResponseMost {
 			c.complain(diag.OverLimit, []string{"max_response"}, "`max_response` may be 256MiB at most", "")
+		} else if ok && n == 0 {
+			c.complain(diag.WrongValue, []string{"max_response"}, "`max_response` must be greater than 0: no answer fits", "")
+		}
+	}
+	if text, constant, there := c.with.Text("timeout"); there && constant {
+		if d, ok := parseDuration(text); ok && d == 0 {
+			c.complain(diag.BadDuration, []string{"timeout"}, "`timeout` must be longer than nothing", "")
 		}
 	}
 	if text, constant, there := c.with.Text("proxy"); there && constant {

@@ -170,6 +170,8 @@ func TestMistakesAreFoundBeforeTheRun(t *testing.T) {
 		{"a form that says JSON", append(with{"form", with{}, "headers", with{"content-type", "application/JSON"}}, u...), "bad-header headers.Content-Type 0-0 warning: the body is a form, and this says JSON (`json` in place of `form`)"},
 		{"follow_redirects: true", append(with{"follow_redirects", "true"}, u...), "wrong-value follow_redirects 0-0 error: `follow_redirects` is false, same_origin, or how many: a number from 0 to 50 (same_origin follows those that stay on the server)"},
 		{"max_response", append(with{"max_response", "1GiB"}, u...), "over-limit max_response 0-0 error: `max_response` may be 256MiB at most ()"},
+		{"max_response of nothing", append(with{"max_response", "0"}, u...), "wrong-value max_response 0-0 error: `max_response` must be greater than 0: no answer fits ()"},
+		{"timeout of nothing", append(with{"timeout", "0s"}, u...), "bad-duration timeout 0-0 error: `timeout` must be longer than nothing ()"},
 		{"a key without its certificate", append(with{"tls", with{"key", "x"}}, u...), "missing-key tls 0-0 error: `cert` and `key` belong together, and one of them is missing ()"},
 		{"a part without content", append(with{"multipart", with{"a", with{"filename", "x"}, "b", "text"}}, u...), "missing-key multipart.a 0-0 error: the part `a` has nothing in it (give it `text`, `json`, `base64` or `file`)"},
 		{"a proxy", append(with{"proxy", "h:1"}, u...), "bad-url proxy 0-0 error: `proxy` is not a URL such as http://proxy.example.test:3128 ()"},

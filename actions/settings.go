@@ -141,7 +141,7 @@ func (s *settings) setTransfer(name, raw string) (err error) {
 		s.redirects, err = parseRedirects(raw)
 	case "max_response":
 		var ok bool
-		if s.limit, ok = parseSize(raw); !ok || s.limit < 0 {
+		if s.limit, ok = parseSize(raw); !ok || s.limit <= 0 {
 			return dataError("`max_response` is not a size such as 10MiB: %s", raw)
 		}
 		if s.limit > maxResponseMost {

@@ -199,7 +199,7 @@ func (c *checker) pattern(what string, id syntax.ID, r *syntax.Rule, rule *plan.
 	}
 	switch rule.Type.Kind {
 	case expression.Integer, expression.Number, expression.Boolean, expression.Object, expression.List:
-		c.errorAt(id.Span, diag.KeyNotAllowed, "", "the %s %q is of the type %s: a `pattern` is for text", what, id.Name, rule.Type)
+		c.errorAt(r.PatternSpan, diag.KeyNotAllowed, "", "the %s %q is of the type %s: a `pattern` is for text", what, id.Name, rule.Type)
 		return
 	}
 	rule.Pattern, rule.PatternText = re, r.Pattern

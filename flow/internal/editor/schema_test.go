@@ -169,6 +169,8 @@ var exceptions = map[string]string{
 	"pages-into-one-file":             "it follows from a key in another mapping",
 	"swallowed-tag-on-condition":      "what YAML makes of it is nothing",
 	"yaml-merge-of-a-text":            "merges are resolved before",
+	"limits-of-nothing":               "a size and a duration of nothing have the form of others",
+	"rules-of-another-type":           "which rules a declaration may have depends on its type",
 	"constant-expressions":            "what an expression gives is not known to a schema",
 	"swallowed-comma-in-flow-mapping": "what YAML makes of it is a key that does not exist",
 }

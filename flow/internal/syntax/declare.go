@@ -94,7 +94,9 @@ func (r *reader) declaration(p Pair, t *Table, rule *Rule) (*fields, bool) {
 		rule.Default = dp.Value
 	}
 	rule.OneOf = g.constantList("one_of")
-	rule.Pattern = g.pattern("pattern")
+	if pp, has := g.get("pattern"); has {
+		rule.Pattern, rule.PatternSpan = g.pattern("pattern"), pp.KeySpan
+	}
 	rule.Min, rule.Max = g.bound("min", rule.Type), g.bound("max", rule.Type)
 	if above(rule.Min, rule.Max) {
 		g.reversed("min", "max")

@@ -26,6 +26,7 @@ type marks struct {
 	start, end int // bytes of the value, without anchor and tag; end is start for a block scalar
 	style      style
 	flow       bool   // inside { } or [ ]
+	holes      bool   // a key was wrong, and that was reported
 	cut        bool   // a comment begins inside of an expression; that is reported
 	tag        string // as written, or ""
 	tagAt      int
@@ -196,6 +197,7 @@ func (c *converter) mapping(y *yaml.Node, n *Node, depth int) {
 		value := c.node(y.Content[i+1], depth+1)
 		n.holds(value)
 		if !ok {
+			n.marks.holes = true
 			continue
 		}
 		if line, twice := seen[key]; twice {
@@ -248,7 +250,7 @@ func (c *converter) key(y *yaml.Node) (string, diag.Span, bool) {
 	}
 	switch {
 	case y.Kind != yaml.ScalarNode:
-		c.report(span, diag.WrongShape, "", "a key must be text, not a list or a mapping")
+		c.report(span, diag.WrongShape, "a key is a name, or text in quotes", "a key must be text, not a list or a mapping")
 		return "", span, false
 	case strings.Contains(y.Value, "${{"):
 		c.report(span, diag.ExpressionInKey, "an expression may stand in a value only", "a key cannot hold an expression")
@@ -268,6 +270,11 @@ func (c *converter) keyLength(y *yaml.Node, at int) int {
 	w := walk{src: c.src, text: y.Value, at: at, lean: true}
 	s := styleOf(y)
 	if y.Kind != yaml.ScalarNode || !w.scalar(s) {
+		line := c.src.rest(at)
+		if y.Kind != yaml.ScalarNode && y.Style&yaml.FlowStyle != 0 {
+			end, _ := scanExpression(line[1:], map[byte]string{'[': "]", '{': "}"}[line[0]])
+			return end + 1
+		}
 		return 1
 	}
 	end := w.at
@@ -322,6 +329,9 @@ func (c *converter) braces(y *yaml.Node, n *Node) bool {
 	}
 	start := n.marks.start
 	line := c.src.rest(start)
+	if !strings.HasPrefix(line, "{{") { // a key that is a mapping
+		return false
+	}
 	length := strings.Index(line, "}}") + 2
 	if length < 2 {
 		length = len(line)

@@ -371,3 +371,26 @@ func (s *source) hideByLooks() {
 		}
 	}
 }
+
+// nothingBefore is the place of the first comma of a line that stands behind
+// another one or a bracket, outside of quotes; -1 if there is none.
+func (s *source) nothingBefore(n int) int {
+	line := s.rest(s.lines[n])
+	before := byte(' ')
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; c {
+		case ' ', '\t':
+			continue
+		case '"', '\'':
+			if length := stringLength(line[i:]); length > 0 && strings.IndexByte(",:[{ ", before) >= 0 {
+				i += length - 1
+			}
+		case ',':
+			if before == ',' || before == '[' || before == '{' {
+				return s.lines[n] + i
+			}
+		}
+		before = line[i]
+	}
+	return -1
+}

@@ -215,7 +215,7 @@ func (f *fields) readVerb(s *Step) {
 	case Set:
 		p, _ := f.get("set")
 		s.Set = f.r.names(p)
-		if p.Value.Kind == Mapping && len(p.Value.Pairs) == 0 {
+		if p.Value.Kind == Mapping && len(p.Value.Pairs) == 0 && !p.Value.marks.holes {
 			f.r.report(p.Value.Span, diag.WrongShape, "write `set: { NAME: value }`", "`set` sets nothing")
 		}
 	case Fail:

@@ -87,6 +87,7 @@ type Rule struct {
 	Default              *Node // constant
 	OneOf                []*Node
 	Pattern              string
+	PatternSpan          diag.Span // of the key
 	Min, Max             *Node
 	MinLength, MaxLength *int
 	Sensitive            *bool // nil: by the name rule

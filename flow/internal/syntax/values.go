@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stepwell/stepwell/flow/diag"
 	"gopkg.in/yaml.v3"
@@ -375,4 +376,9 @@ func (s *source) skipBlank(at int) int {
 		}
 	}
 	return at
+}
+
+// isWord says whether a byte is of a letter or digit.
+func isWord(c byte) bool {
+	return c >= utf8.RuneSelf || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }

@@ -199,11 +199,6 @@ func (s *source) refusal(err error) refusal {
 	return x
 }
 
-// isWord says whether a byte is of a letter or digit.
-func isWord(c byte) bool {
-	return c >= utf8.RuneSelf || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-}
-
 // tryPrefix reads the beginning of the text and gives how the library refuses
 // it, or "".
 func (s *source) tryPrefix(end int) string {
@@ -293,7 +288,10 @@ func (s *source) explainToken(x refusal, d diag.Diagnostic) diag.Diagnostic {
 	case has("expected key"), has("expected '-'"), has("expected node content"):
 		d.Span = s.wholeLine(x.line)
 		d.Message, d.Hint = "this does not belong to what stands above", "keys of one mapping, and dashes of one list, begin in the same column"
-		if s.quotedBefore(x) {
+		if at := s.nothingBefore(x.line); at > 0 {
+			d.Span = s.span(at, at+1)
+			d.Message, d.Hint = "nothing stands before this comma", "remove it, or write what is missing"
+		} else if s.quotedBefore(x) {
 			d.Span = s.span(x.at, x.at+len(strings.TrimRight(s.rest(x.at), " \t")))
 			d.Message, d.Hint = "text after a quoted value", "put the whole value into quotes"
 		}
