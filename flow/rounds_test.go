@@ -331,7 +331,7 @@ steps:
     steps: [ { id: a, action: web } ]
     catch:
       - steps:
-          - { id: c, set: { told: "${{ error.kind }} ${{ error.status }} ${{ error.step }} ${{ error.body.at }}" } }
+          - { id: c, set: { told: "${{ error.kind }} ${{ error.status ?? 0 }} ${{ error.step }} ${{ error.body.at }}" } }
           - id: inner
             fail: again
             catch: [ { steps: [ { id: ci, set: { inner: "${{ error.message }}" } } ] } ]

@@ -108,6 +108,7 @@ type place struct {
 	failure  bool      // retry.when, catch
 	request  bool      // fields that are rendered in each attempt
 	why      *variable // finally: `run.error`
+	status   *variable // catch: `error.status`
 	graphql  bool      // an answer of GraphQL: its body has a member data
 	returns  *returned // a sub-flow's: what `response` is
 
@@ -145,7 +146,7 @@ func (c *checker) compile(node *plan.Node) {
 	node.Work.Outputs = c.outs
 	if len(c.file.Finally) > 0 {
 		c.failing(0)
-		c.at = place{why: c.failure()}
+		c.at = place{why: c.nullable(expression.Object)}
 		node.Finally = &plan.Node{Kind: plan.Block, Scope: root.scope, Span: c.file.Spaces.Finally}
 		node.Finally.Steps = c.list(c.file.Finally)
 	}

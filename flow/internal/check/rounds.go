@@ -285,10 +285,12 @@ func (c *checker) catch(s *syntax.Step, node *plan.Node, start int) {
 		from := c.mark()
 		c.apply(failed)
 		c.dead = false
-		c.at = place{step: s, failure: true, why: outer.why}
+		c.at = place{step: s, failure: true, status: c.nullable(expression.Integer), why: outer.why}
 		block := &plan.Node{Kind: plan.Block, Bare: true, Scope: c.space.scope, Span: clause.Span, Work: plan.Work{Clause: &plan.Clause{}}}
 		if clause.When != nil {
-			block.Work.Clause.When = c.condition(clause.When)
+			if block.Work.Clause.When = c.condition(clause.When); block.Work.Clause.When != nil {
+				c.narrow(block.Work.Clause.When.WhenTrue())
+			}
 		}
 		if all && (clause.When == nil || !strings.Contains(clause.When.Text, "unknown")) {
 			c.warnAt(clause.Span, diag.Unreachable, "", "this never takes a failure: the clause without `when` before it takes them all")
@@ -317,7 +319,7 @@ func (c *checker) finally(s *syntax.Step, node *plan.Node, start int) {
 	from := c.mark()
 	c.failing(start)
 	outer := c.at
-	c.at = place{step: s, failure: outer.failure, why: c.failure()}
+	c.at = place{step: s, failure: outer.failure, status: outer.status, why: c.nullable(expression.Object)}
 	node.Finally = &plan.Node{Kind: plan.Block, Scope: c.space.scope, Span: s.FinallySpan}
 	begin := c.mark()
 	node.Finally.Steps = c.list(s.Finally)

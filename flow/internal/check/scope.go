@@ -99,6 +99,15 @@ func (c *checker) Name(root, name string) (expression.Name, bool) {
 		return c.stopped(name)
 	case "run":
 		return c.runMember(name)
+	case "error": // the kind tells of the status, and has its handle
+		if c.at.status == nil || name != "status" && name != "kind" {
+			return expression.Name{}, false
+		}
+		n := c.at.status.info()
+		if name == "kind" {
+			n.State = expression.Set
+		}
+		return n, true
 	case "response":
 		return c.back(name)
 	case "":
@@ -243,9 +252,10 @@ func (c *checker) runMember(name string) (expression.Name, bool) {
 	return expression.Name{}, false
 }
 
-// failure is `run.error` of a finally: null if nothing failed.
-func (c *checker) failure() *variable {
-	return &variable{ref: plan.Ref{Flow: c.node}, now: cell{state: expression.Maybe, typ: expression.Type{Kind: expression.Object}}, foreign: true}
+// nullable is what a failure tells that may not be there: `run.error` in finally,
+// `error.status` in catch.
+func (c *checker) nullable(kind expression.Kind) *variable {
+	return &variable{ref: plan.Ref{Flow: c.node}, now: cell{state: expression.Maybe, typ: expression.Type{Kind: kind}}, foreign: true}
 }
 
 // back is a member of `response` after a sub-flow: its outputs are the body.
@@ -309,6 +319,8 @@ func (c *checker) variableOf(ref *plan.Ref) *variable {
 	switch {
 	case c.at.why != nil && ref == &c.at.why.ref:
 		return c.at.why
+	case c.at.status != nil && ref == &c.at.status.ref:
+		return c.at.status
 	case ref.Point != nil:
 		return c.points[ref.Point]
 	case ref.Input != nil:

@@ -197,10 +197,11 @@ func (c *compiler) fixedMember(r *reference, root, at step, info *Name) bool {
 			r.typ = Type{}
 			return false
 		}
-		info.Foreign, r.ref.Handle = n.Foreign, n.Ref
-		if n.State == Maybe {
-			c.mayBeNull(r)
-		}
+		info.Foreign = n.Foreign
+		c.known(r, n)
+	}
+	if n, ok := c.scope.Name(root.name, at.name); ok && root.name == "error" {
+		c.known(r, n)
 	}
 	if i < 0 || loopOnly && info.Type.Kind != List && info.Type.Kind != Any {
 		c.unknownMember(root.name, r.ref.Name, at, i >= 0)

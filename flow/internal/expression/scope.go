@@ -243,15 +243,19 @@ func (b *binary) compared() (*reference, *constant) {
 }
 
 // setsIf says whether what a comparison compares is set if it has an outcome.
-// What became of the run says whether there is a run.error.
+// What became of the run says whether there is a run.error, and a failure of
+// the kind http has a status.
 func (b *binary) setsIf(outcome bool) bool {
 	r, with := b.compared()
 	if r == nil {
 		return false
 	}
 	equal := (b.op == "==") == outcome
-	if r.ref.Root == "run" && r.ref.Member == "status" {
+	switch {
+	case r.ref.Root == "run" && r.ref.Member == "status":
 		return equal != (with.v == "succeeded")
+	case r.ref.Root == "error" && r.ref.Member == "kind":
+		return equal && with.v == "http"
 	}
 	return equal != (with.v == nil)
 }
@@ -259,16 +263,29 @@ func (b *binary) setsIf(outcome bool) bool {
 // narrows is what a condition about a reference tells something of.
 func (r *Ref) narrows() string {
 	switch {
-	case r.Root != "run":
-		return r.Root + "." + r.Name
-	case r.Member == "status":
+	case r.Root == "error" && r.Member == "kind":
+		return "error.status"
+	case r.Root == "run" && r.Member == "status":
 		return "run.error"
+	case named(r.Root) || r.Root == "":
+		return r.Root + "." + r.Name
 	}
-	return "run." + r.Member
+	return r.Root + "." + r.Member
 }
 
-// mayBeNull reports a look into run.error where it may be null.
-func (c *compiler) mayBeNull(r *reference) {
+// known takes over what the scope knows of a member of run or error. A look into
+// run.error where it may be null is reported; of error.status, which may be
+// null, too, it is when it becomes text.
+func (c *compiler) known(r *reference, n Name) {
+	if r.ref.Handle = n.Ref; n.State != Maybe {
+		return
+	}
+	if r.ref.Root == "error" {
+		if !c.narrowed(r.ref) {
+			r.state = Maybe
+		}
+		return
+	}
 	into := len(r.steps) > 0 && !r.steps[0].optional
 	if !into || r.ref.Member != "error" || c.narrowed(r.ref) {
 		return

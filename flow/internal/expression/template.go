@@ -112,6 +112,10 @@ func (t *Template) textProblems() (problems []Problem) {
 			continue
 		}
 		about := s.program.root.about()
+		if r, ok := s.program.root.(*reference); ok && r.state == Maybe && r.ref.Root == "error" {
+			problems = append(problems, Problem{From: about.from, To: about.to, Code: diag.MayBeUnset, Message: "`error.status` is null here if no answer came",
+				Hint: "write `error.status ?? 0` for another value then", Notes: []string{"or ask in the clause's `when`, or in an `if`: `error.status != nil`"}})
+		}
 		var example any
 		switch about.typ.Kind {
 		case Null:
