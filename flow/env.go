@@ -387,3 +387,6 @@ func (w *work) failures(path string, count int) (json.RawMessage, error) {
 	}
 	return json.Marshal(list)
 }
+
+// Nearest gives the candidate that is most like a name that is not there, or "".
+func Nearest(name string, candidates []string) string { return expression.Suggest(name, candidates) }

@@ -83,16 +83,15 @@ func (e *Error) Unwrap() error { return e.Err }
 // what people are shown. Its texts are redacted, but for Body, which
 // expressions may read.
 type fault struct {
-	Kind    Kind      `json:"kind"`
-	Message string    `json:"message"`
-	Hints   []string  `json:"hints,omitempty"`
-	Facts   []Fact    `json:"facts,omitempty"`
-	Step    string    `json:"step"`
-	Status  int       `json:"status,omitempty"`
-	Body    string    `json:"body,omitempty"`
-	Place   diag.Span `json:"place"`
-
-	After *time.Duration `json:"after,omitempty"` // counted from the end of the step; nil: nobody asked to wait
+	Kind    Kind           `json:"kind"`
+	Message string         `json:"message"`
+	Hints   []string       `json:"hints,omitempty"`
+	Facts   []Fact         `json:"facts,omitempty"`
+	Step    string         `json:"step"`
+	Status  int            `json:"status,omitempty"`
+	Body    string         `json:"body,omitempty"`
+	Place   diag.Span      `json:"place"`
+	After   *time.Duration `json:"after,omitempty"` // counted from the end of the step; nil: nobody asked to wait
 }
 
 // maxErrorBody is how much of a failed answer is recorded.

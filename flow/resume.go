@@ -294,9 +294,6 @@ func Eval(source string, known Known) (datapoints.Value, error) {
 	return datapoints.Value{}, &Error{Kind: KindExpression, Message: err.Error(), Err: err}
 }
 
-// Nearest gives the candidate that is most like a name that is not there, or "".
-func Nearest(name string, candidates []string) string { return expression.Suggest(name, candidates) }
-
 // CredentialKeys are the keys that the language gives to credentials of a type,
 // beside `type` and the Fields of the type's own Spec.
 func CredentialKeys(name string, s CredentialSpec) []Field {
@@ -322,10 +319,10 @@ func (x *Executor) Signal(ctx context.Context, p *Plan, run, name, body string) 
 	if err = x.leave(ctx, run, m); errors.Is(err, datapoints.ErrDelivered) {
 		err = x.leaveInstead(ctx, p, run, m)
 	}
-	if errors.Is(err, datapoints.ErrDelivered) {
-		err = &Error{Kind: KindInput, Message: "callback " + name + " of this run has its message already: the first one counts", Err: err}
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, datapoints.ErrDelivered):
+		return datapoints.Run{}, &Error{Kind: KindInput, Message: "callback " + name + " of this run has its message already: the first one counts", Err: err}
+	case err != nil:
 		return datapoints.Run{}, err
 	}
 	if ear := x.defaults().open.Of(run); ear != nil {
@@ -388,14 +385,8 @@ func (x *Executor) leave(ctx context.Context, run string, m datapoints.Message) 
 
 // over says how a run ended that takes no messages any more.
 func (x *Executor) over(ctx context.Context, run string, err error) error {
-	e := &Error{Kind: KindInput, Message: "the run is over", Err: err, Hints: []string{"look at it with stepwell runs show " + run + ", or start another run of the flow"}}
-	if r, err := x.load(ctx, run); err == nil {
-		e.Message = fmt.Sprintf("the run is over: it has %s (%s)", r.State, clock(r.Ended))
-		if r.State == datapoints.Cancelled {
-			e.Message = fmt.Sprintf("the run is over: it was %s (%s)", r.State, clock(r.Ended))
-		}
-	}
-	return e
+	r, _ := x.load(ctx, run) // or it is said without
+	return &Error{Kind: KindInput, Message: inbox.Over(r), Err: err, Hints: []string{"look at it with stepwell runs show " + run + ", or start another run of the flow"}}
 }
 
 func (x *Executor) load(ctx context.Context, run string) (datapoints.Run, error) {

@@ -99,15 +99,8 @@ func (c *checker) Name(root, name string) (expression.Name, bool) {
 		return c.stopped(name)
 	case "run":
 		return c.runMember(name)
-	case "error": // the kind tells of the status, and has its handle
-		if c.at.status == nil || name != "status" && name != "kind" {
-			return expression.Name{}, false
-		}
-		n := c.at.status.info()
-		if name == "kind" {
-			n.State = expression.Set
-		}
-		return n, true
+	case "error":
+		return c.errorMember(name)
 	case "response":
 		return c.back(name)
 	case "":
@@ -250,6 +243,19 @@ func (c *checker) runMember(name string) (expression.Name, bool) {
 		return c.at.why.info(), true
 	}
 	return expression.Name{}, false
+}
+
+// errorMember says more of error.status than is known anyway. The kind tells of
+// the status, and has its handle.
+func (c *checker) errorMember(name string) (expression.Name, bool) {
+	if c.at.status == nil || name != "status" && name != "kind" {
+		return expression.Name{}, false
+	}
+	n := c.at.status.info()
+	if name == "kind" {
+		n.State = expression.Set
+	}
+	return n, true
 }
 
 // nullable is what a failure tells that may not be there: `run.error` in finally,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/plan"
@@ -44,6 +45,18 @@ func Newest(ctx context.Context, s datapoints.Store, run, name string) (m datapo
 		}
 	}
 	return m, n, nil
+}
+
+// Over says of a run how it ended.
+func Over(r datapoints.Run) string {
+	word := "has"
+	switch r.State {
+	case "":
+		return "the run is over"
+	case datapoints.Cancelled:
+		word = "was"
+	}
+	return "the run is over: it " + word + " " + string(r.State) + " (" + r.Ended.UTC().Truncate(time.Second).Format(time.RFC3339) + ")"
 }
 
 // Instead gives the name under which a message takes the place of those that
