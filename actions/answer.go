@@ -185,7 +185,7 @@ func (r *request) asSent() *request {
 func (r *request) challenge(answer flow.Result) (code string, inBody bool) {
 	for _, c := range challenge.Parse(answer.Headers["Www-Authenticate"]) {
 		switch code := c.Param("error"); {
-		case code == "insufficient_scope", code == "invalid_token" && answer.Status/100 == 4:
+		case code == "insufficient_scope", code == "invalid_dpop_proof", code == "use_dpop_nonce", code == "invalid_token" && answer.Status/100 == 4:
 			return code, false
 		}
 	}

@@ -177,7 +177,7 @@ type Call struct {
 	Shown       func() Request                             // for people, before Sign; the executor redacts it
 	Do          func(ctx context.Context) (Result, error)  // an error should be an *Error
 	Refused     func(r Result) (kind Kind, hints []string) // the answer's status was not expected; nil: kind http
-	Challenge   func(r Result) (code string, inBody bool)  // what an answer has against the token: an error code of RFC 6750 §3.1; nil: nothing is known
+	Challenge   func(r Result) (code string, inBody bool)  // what an answer has against the token: an error code of RFC 6750 §3.1, RFC 9449 §7.1; nil: nothing is known
 }
 
 // A Result is an answer.

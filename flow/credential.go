@@ -345,7 +345,7 @@ func (c *calling) rejected(result *Result) (mends int, untouched bool, hints []s
 	}
 	of := &c.auth.of.Reject
 	switch {
-	case code == "insufficient_scope": // another token would not have it either
+	case code == "insufficient_scope", code == "invalid_dpop_proof", code == "use_dpop_nonce": // another token would not help
 		return 0, false, nil
 	case result.Status == 401, len(of.Status) > 0 && answer.StatusIn(of.Status, result.Status), code == "invalid_token" && !inBody:
 		class := result.Status / 100

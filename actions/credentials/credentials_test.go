@@ -614,8 +614,8 @@ func TestATokenMayBeMadeOfADataPoint(t *testing.T) {
 
 // bound is a ward whose tokens are bound to a key, and which wants one of its
 // nonces in each proof: nonce-0, and after answer n nonce-n. asked has the URL
-// and the nonce of each proof.
-func bound(t *testing.T, content bool) *ward {
+// and the nonce of each proof. With an error code it is content with none.
+func bound(t *testing.T, code string) *ward {
 	t.Helper()
 	var s *ward
 	s = newWard(t, func(nth int, w http.ResponseWriter, r *http.Request) bool {
@@ -632,7 +632,10 @@ func bound(t *testing.T, content bool) *ward {
 		s.asked[nth-1] = fmt.Sprintf("%s %s proves %s %s with %s", r.Method, r.URL.RequestURI(), proof.HTM, strings.TrimPrefix(proof.HTU, s.URL), proof.Nonce)
 		w.Header().Set("DPoP-Nonce", fmt.Sprintf("nonce-%d", nth))
 		switch {
-		case !content || proof.Nonce != fmt.Sprintf("nonce-%d", nth-1):
+		case code != "":
+			w.Header().Set("WWW-Authenticate", `DPoP error="`+code+`"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		case proof.Nonce != fmt.Sprintf("nonce-%d", nth-1):
 			w.Header().Set("WWW-Authenticate", `DPoP error="use_dpop_nonce"`)
 			w.WriteHeader(http.StatusUnauthorized)
 		case r.URL.Path == "/moved":
@@ -651,7 +654,7 @@ func bound(t *testing.T, content bool) *ward {
 
 func TestEachRequestProvesItsKeyWithTheNonceThatTheServerGaveLast(t *testing.T) {
 	t.Parallel()
-	s := bound(t, true)
+	s := bound(t, "")
 	c := s.run(t, `, dpop: true`, `  - { id: a, action: http, with: { method: POST, url: "${{ inputs.url }}/moved?x=1", auth: ehr, follow_redirects: same_origin } }`)
 	s.want(t, c, "", "1 401, 2 200",
 		"POST /moved?x=1 proves POST /moved with ",
@@ -664,10 +667,20 @@ func TestEachRequestProvesItsKeyWithTheNonceThatTheServerGaveLast(t *testing.T) 
 
 func TestAProofThatIsNeverAcceptedIsSentTwice(t *testing.T) {
 	t.Parallel()
-	s := bound(t, false)
+	s := bound(t, "use_dpop_nonce")
 	c := s.run(t, `, dpop: true`, `  - { id: a, action: http, with: { method: POST, url: "${{ inputs.url }}/a", auth: ehr } }`)
 	s.want(t, c, flow.KindAuth, "1 401, 2 401", "POST /a proves POST /a with ", "POST /a proves POST /a with nonce-1")
 	if !strings.Contains(c.text, "refused the proof for the token of credential ehr") || !strings.Contains(c.text, "the nonce that it gave last") || len(s.grants) != 1 {
+		t.Errorf("%s, %q", c.text, s.grants)
+	}
+}
+
+func TestAProofThatIsRefusedThrowsNoTokenAway(t *testing.T) {
+	t.Parallel()
+	s := bound(t, "invalid_dpop_proof")
+	c := s.run(t, `, dpop: true`, `  - { id: a, action: http, with: { url: "${{ inputs.url }}/a", auth: ehr } }`)
+	s.want(t, c, flow.KindAuth, "1 401", "GET /a proves GET /a with ")
+	if !strings.Contains(c.text, "did not accept the proof") || len(s.grants) != 1 {
 		t.Errorf("%s, %q", c.text, s.grants)
 	}
 }

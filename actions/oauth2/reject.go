@@ -30,6 +30,8 @@ func Judge(status int, header http.Header, reject []int) (v Verdict, scope strin
 			return Insufficient, printable(c.Param("scope"), 300)
 		case code == "invalid_token" && status/100 == 4:
 			v = Rejected
+		case code == "use_dpop_nonce" || code == "invalid_dpop_proof": // that is no fault of the token (RFC 9449 §7.1)
+			return Accepted, ""
 		}
 	}
 	if status == http.StatusUnauthorized || slices.Contains(reject, status) {

@@ -36,6 +36,8 @@ func TestWhatAnAnswerSaysOfItsToken(t *testing.T) {
 		{401, `Bearer error="insufficient_scope", scope="a"`, nil, oauth2.Insufficient, "a"},
 		{403, `Bearer error="insufficient_scope"`, []int{403}, oauth2.Insufficient, ""},
 		{401, `DPoP error="invalid_token", algs="ES256"`, nil, oauth2.Rejected, ""},
+		{401, `DPoP error="use_dpop_nonce"`, nil, oauth2.Accepted, ""},
+		{401, `DPoP error="invalid_dpop_proof"`, nil, oauth2.Accepted, ""},
 		{403, "", []int{403}, oauth2.Rejected, ""},
 		{419, "", []int{403, 419}, oauth2.Rejected, ""},
 		{401, "", []int{403}, oauth2.Rejected, ""},
