@@ -74,7 +74,9 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch how := r.PathValue("how"); how {
 	case "device":
 		answer = map[string]any{"device_code": evilCode, "user_code": "AB-CD", "verification_uri": "https://" + r.Host + "/enter", "expires_in": 600, "interval": 1}
-	case "broken", "spaces": // a token that cannot be used
+	case "good":
+		answer = map[string]any{"access_token": evilToken, "refresh_token": evilRefresh, "id_token": evilKey, "token_type": "Bearer", "scope": evilToken}
+	case "spaces": // a token that cannot be used
 		answer = map[string]any{"access_token": evilToken + " " + evilRefresh, "refresh_token": evilRefresh, "token_type": "Bearer"}
 	case "page":
 		w.Header().Set("Content-Type", "text/html")
@@ -106,7 +108,7 @@ func TestLoginsThatFailTellNoSecret(t *testing.T) {
 		"a browser with DPoP":     `grant: authorization_code, dpop: true, authorization_url: "${{ inputs.gate }}/login", token_url: "${{ inputs.gate }}/no"`,
 		"a device, refused":       `grant: device_code, device_url: "${{ inputs.gate }}/device", token_url: "${{ inputs.gate }}/no"`,
 		"a device, a page":        `grant: device_code, client_auth: body, device_url: "${{ inputs.gate }}/device", token_url: "${{ inputs.gate }}/page"`,
-		"a device, a bad token":   `grant: device_code, device_url: "${{ inputs.gate }}/device", token_url: "${{ inputs.gate }}/broken"`,
+		"a device, a bad token":   `grant: device_code, device_url: "${{ inputs.gate }}/device", token_url: "${{ inputs.gate }}/spaces"`,
 		"a device without a code": `grant: device_code, device_url: "${{ inputs.gate }}/no", token_url: "${{ inputs.gate }}/no"`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -140,6 +142,44 @@ func TestLoginsThatFailTellNoSecret(t *testing.T) {
 			if g.calls == 0 {
 				t.Error("nobody was asked: the test has no use")
 			}
+			v.secrets = append(v.secrets, g.told...)
+			v.search()
+		})
+	}
+}
+
+// TestALoginThatCannotBeKeptTellsNoToken has a store that takes no tokens.
+func TestALoginThatCannotBeKeptTellsNoToken(t *testing.T) {
+	t.Parallel()
+	for name, fields := range map[string]string{
+		"a browser": `grant: authorization_code, authorization_url: "${{ inputs.gate }}/login", token_url: "${{ inputs.gate }}/good"`,
+		"a device":  `grant: device_code, device_url: "${{ inputs.gate }}/device", token_url: "${{ inputs.gate }}/good"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v, g := newVault(t), &gate{}
+			m := http.NewServeMux()
+			m.Handle("/{how}", g)
+			s := httptest.NewServer(m)
+			t.Cleanup(s.Close)
+			v.write("flow.yaml", fmt.Sprintf(loginFlow, fields))
+			v.write("first.yaml", "stepwell: 1\nname: f\nsteps: [ { id: a, set: { x: 1 } } ]\n")
+			v.secrets = append(v.secrets, canary{"the evil code", evilCode})
+			if _, errs, code := v.run("run", "first.yaml"); code != 0 { // makes the store
+				t.Fatal(errs)
+			}
+			v.fill("stepwell_tokens")
+			for _, more := range [][]string{nil, {"--json"}} {
+				code := v.login(func(address string) { comeBack(t, address, url.Values{"code": {evilCode}}) },
+					append([]string{"token", "login", "flow.yaml", "c", "-i", "gate=" + s.URL}, more...)...)
+				if code != 7 {
+					t.Errorf("token login %v: exit %d", more, code)
+				}
+			}
+			v.look()
+			v.lookAtTokens()
+			g.mu.Lock()
+			defer g.mu.Unlock()
 			v.secrets = append(v.secrets, g.told...)
 			v.search()
 		})

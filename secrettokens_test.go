@@ -357,6 +357,22 @@ func TestCredentialsThatFailTellNoSecret(t *testing.T) {
 	}
 }
 
+// fill leaves no place in a table of the store.
+func (v *vault) fill(table string) {
+	v.t.Helper()
+	db, err := sql.Open("sqlite", v.store())
+	if err == nil {
+		for _, when := range []string{"INSERT", "UPDATE"} {
+			_, e := db.Exec("CREATE TRIGGER full_" + when + " BEFORE " + when + " ON " + table + " BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
+			err = errors.Join(err, e)
+		}
+		err = errors.Join(err, db.Close())
+	}
+	if err != nil {
+		v.t.Fatal(err)
+	}
+}
+
 // A store in which no token can be kept.
 func TestAStoreThatFailsToKeepATokenTellsNone(t *testing.T) {
 	t.Parallel()
@@ -369,17 +385,7 @@ func TestAStoreThatFailsToKeepATokenTellsNone(t *testing.T) {
 			if _, errs, code := v.run("run", "first.yaml"); code != 0 { // makes the store
 				t.Fatal(errs)
 			}
-			db, err := sql.Open("sqlite", v.store())
-			if err == nil {
-				for _, when := range []string{"INSERT", "UPDATE"} {
-					_, e := db.Exec("CREATE TRIGGER full_" + when + " BEFORE " + when + " ON " + table + " BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
-					err = errors.Join(err, e)
-				}
-				err = errors.Join(err, db.Close())
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			v.fill(table)
 			warned := false
 			for _, example := range []string{"managed-token", "session-login", "backend-services", "reuse", "pre-request"} {
 				file, err := filepath.Abs("examples/" + example + ".yaml")
