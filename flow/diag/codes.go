@@ -26,7 +26,6 @@ const (
 	DuplicateName   Code = "duplicate-name"
 	OneVerb         Code = "one-verb"
 	LanguageVersion Code = "language-version"
-	NotInThisBuild  Code = "not-in-this-version"
 	BadDuration     Code = "bad-duration"
 	BadSize         Code = "bad-size"
 	BadPattern      Code = "bad-pattern"
@@ -78,7 +77,7 @@ func Codes() []Code {
 		UnreadableFile, NotUTF8, EmptyFile, YAMLSyntax, SecondDocument, DuplicateKey,
 		AliasCycle, CustomTag, ExpressionInKey, OverLimit, SwallowedByYAML, UnknownKey,
 		MissingKey, WrongShape, WrongValue, KeyNotAllowed, KeysExclude, BadName,
-		DuplicateName, OneVerb, LanguageVersion, NotInThisBuild, BadDuration, BadSize,
+		DuplicateName, OneVerb, LanguageVersion, BadDuration, BadSize,
 		BadPattern, OutsideProject, BadSchema, FlowCycle, BadExpression, UnclosedBraces, ForeignSpelling,
 		UnknownName, UnknownFunction, NotHere, WholeRoot, UsedBeforeSaved, MayBeUnset,
 		TypeMismatch, NotACondition, ConstantRequired, TextOfObject, AlwaysFails, BadPath, BadURL,

@@ -138,9 +138,6 @@ func (m *maker) table(t *syntax.Table) object {
 	var rules []any
 	for i := range t.Keys {
 		k := &t.Keys[i]
-		if k.Later != "" {
-			continue
-		}
 		properties = append(properties, member{k.Name, m.key(t, k)})
 		if k.Required {
 			required = append(required, k.Name)
@@ -201,7 +198,7 @@ func inclusion(flow, included *syntax.Table) object {
 			required = append(required, k.Name)
 		}
 		switch {
-		case k.Later != "" || k.Name == "stepwell":
+		case k.Name == "stepwell":
 		case included.Key(k.Name) != nil:
 			declares = append(declares, k.Name)
 		default:
@@ -266,13 +263,13 @@ func (m *maker) shapes(shapes []syntax.Shape) object {
 // step lists the verbs, of which a step has one, and what goes with each.
 func (m *maker) step(t *syntax.Table) (verbs []string, rules []any) {
 	for _, verb := range t.Keys {
-		if verb.Verb == syntax.NoVerb || verb.Later != "" {
+		if verb.Verb == syntax.NoVerb {
 			continue
 		}
 		verbs = append(verbs, verb.Name)
 		var not object
 		for _, k := range t.Keys {
-			if k.Verb == syntax.NoVerb && k.Later == "" && !k.On.Has(verb.Verb) {
+			if k.Verb == syntax.NoVerb && !k.On.Has(verb.Verb) {
 				not = append(not, member{k.Name, false})
 			}
 		}

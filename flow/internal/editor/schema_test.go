@@ -153,7 +153,7 @@ var expressed = map[diag.Code]reach{
 	diag.WrongShape: always, diag.UnknownKey: always, diag.MissingKey: always, diag.OneVerb: always,
 	diag.KeyNotAllowed: always, diag.BadName: always, diag.BadDuration: always, diag.BadSize: always,
 	diag.KeysExclude: always, diag.WrongValue: always, diag.LanguageVersion: always, diag.ConstantRequired: always,
-	diag.ExpressionInKey: always, diag.UnknownAction: always, diag.UnknownCredentialType: always, diag.NotInThisBuild: always,
+	diag.ExpressionInKey: always, diag.UnknownAction: always, diag.UnknownCredentialType: always,
 	diag.TypeMismatch: partly, diag.ForeignSpelling: partly,
 }
 
@@ -217,7 +217,7 @@ func TestFlowsThatASchemaCanRefuseDoNotFit(t *testing.T) {
 		}
 	}
 	for code, r := range expressed {
-		if r != never && refused[code] == 0 && code != diag.NotInThisBuild { // which no key is for the moment
+		if r != never && refused[code] == 0 {
 			t.Errorf("no golden flow shows that %s is refused", code)
 		}
 	}
@@ -236,9 +236,7 @@ func TestTheSchemaKnowsEverythingThatTheTablesName(t *testing.T) {
 	defs := document["$defs"].(map[string]any)
 	for _, table := range syntax.Tables() {
 		for _, k := range table.Keys {
-			if k.Later == "" {
-				known(t, defs, table.Name+"."+k.Name, syntax.Shapes(k.Takes))
-			}
+			known(t, defs, table.Name+"."+k.Name, syntax.Shapes(k.Takes))
 		}
 	}
 }

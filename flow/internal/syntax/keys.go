@@ -34,8 +34,6 @@ type Key struct {
 	Not      string // the key beside which it may not stand
 	Least    int    // of a number; with Most 0 there is no upper bound
 	Most     int
-	Later    string // not "": comes with a later version; what it will do
-	Instead  string // what to write until then
 }
 
 // A Table is the keys of one sort of mapping.

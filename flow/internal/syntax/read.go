@@ -67,18 +67,11 @@ func (r *reader) open(n *Node, t *Table, what string) (*fields, bool) {
 		if strings.HasPrefix(p.Key, "x-") || strings.Contains(p.Key, "${{") {
 			continue
 		}
-		if key := t.Key(p.Key); key == nil {
+		if t.Key(p.Key) == nil {
 			f.unknown(p)
-		} else if key.Later != "" && t != &stepKeys {
-			r.later(p.KeySpan, key)
 		}
 	}
 	return f, true
-}
-
-// later reports a key of a version to come.
-func (r *reader) later(span diag.Span, key *Key) {
-	r.report(span, diag.NotInThisBuild, key.Instead, "%q is not in this version; it will %s", key.Name, key.Later)
 }
 
 // get is the pair of a key of the table.

@@ -23,9 +23,7 @@ func (f *fields) unknown(p Pair) {
 	}
 	names := make([]string, 0, len(f.table.Keys))
 	for _, key := range f.table.Keys {
-		if key.Later == "" {
-			names = append(names, key.Name)
-		}
+		names = append(names, key.Name)
 	}
 	d := f.r.report(p.KeySpan, diag.UnknownKey, "", "%s has no key %q", article(f.table.Name), p.Key)
 	if near := nearest(p.Key, names); near != "" {
@@ -237,7 +235,7 @@ var foreignKeys = map[string]map[string]foreign{
 		"graphql":           {"action", "write `action: graphql` and `with`"},
 		"operationId":       {"action", "write `action: http` and `with: { method: …, url: … }`"},
 		"operationPath":     {"action", "write `action: http` and `with: { method: …, url: … }`"},
-		"workflowId":        {"", "calling another flow is not in this version"},
+		"workflowId":        {"flow", "write `flow: FILE` and `with`"},
 		"parameters":        {"", "write `with`"},
 		"requestBody":       {"", "write `with: { json: … }`"},
 	},

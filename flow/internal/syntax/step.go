@@ -99,8 +99,7 @@ func (f *fields) stepID(s *Step) {
 	f.r.ids[id.Name] = id.Span
 }
 
-// verb finds the one verb of a step. A verb of a later version is reported and
-// leaves NoVerb.
+// verb finds the one verb of a step.
 func (f *fields) verb(s *Step) {
 	var first *Key
 	for _, p := range f.node.Pairs {
@@ -108,18 +107,12 @@ func (f *fields) verb(s *Step) {
 		if key == nil || key.Verb == NoVerb {
 			continue
 		}
-		if key.Later != "" {
-			f.r.later(p.KeySpan, key)
-		}
 		if first != nil {
 			f.r.report(p.KeySpan, diag.OneVerb, "make two steps of it", "a step does one thing, this one has %q and %q", first.Name, key.Name)
 			continue
 		}
 		first = key
-		s.VerbSpan = p.KeySpan
-		if key.Later == "" {
-			s.Verb = key.Verb
-		}
+		s.Verb, s.VerbSpan = key.Verb, p.KeySpan
 	}
 	if first != nil {
 		return
@@ -129,7 +122,7 @@ func (f *fields) verb(s *Step) {
 			return
 		}
 	}
-	hint := "write `action: http` with its `with`, or one of set, steps, parallel, fail"
+	hint := "write `action: http` with its `with`, or one of set, steps, parallel, flow, wait, callback, fail"
 	if hasKey(f, "with") {
 		hint = "write `action: http`"
 	}
@@ -151,7 +144,7 @@ func (f *fields) on(key string, s *Step) bool {
 	return s.Verb == NoVerb || stepKeys.Key(key).On.Has(s.Verb)
 }
 
-// allowed reports keys that do not go with the verb, and those of later versions.
+// allowed reports keys that do not go with the verb.
 func (f *fields) allowed(s *Step) {
 	for _, p := range f.node.Pairs {
 		key := stepKeys.Key(p.Key)
@@ -163,19 +156,15 @@ func (f *fields) allowed(s *Step) {
 			if names := verbNames(key.On); names != "" {
 				d.Message += "; it goes with " + names
 			}
-			continue
-		}
-		if key.Later != "" {
-			f.r.later(p.KeySpan, key)
 		}
 	}
 }
 
-// verbNames lists the verbs of this version that are in the set.
+// verbNames lists the verbs that are in the set.
 func verbNames(s Verbs) string {
 	var names []string
 	for _, key := range stepKeys.Keys {
-		if key.Verb != NoVerb && key.Later == "" && s.Has(key.Verb) {
+		if key.Verb != NoVerb && s.Has(key.Verb) {
 			names = append(names, key.Name)
 		}
 	}

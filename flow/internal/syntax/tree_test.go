@@ -103,9 +103,6 @@ func TestTheTablesNameEachKeyOnceAndDescribeIt(t *testing.T) {
 			if seen[key.Name] || key.Doc == "" || key.Takes == "" {
 				t.Errorf("%s.%s stands twice, or has no description", table.Name, key.Name)
 			}
-			if (key.Later == "") != (key.Instead == "") {
-				t.Errorf("%s.%s: what a later version does and what to write now go together", table.Name, key.Name)
-			}
 			seen[key.Name] = true
 		}
 		for word := range foreignKeys[table.Name] {
