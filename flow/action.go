@@ -263,8 +263,8 @@ type Prover interface {
 
 // A Token is what a credential puts on a request.
 type Token struct {
-	Access  datapoints.Value // a text; taken as sensitive
-	Type    string           // the word before it in Authorization
+	Access  datapoints.Value // a text that is not empty; taken as sensitive
+	Type    string           // the word before it in Authorization; "": Bearer
 	Scope   string           // as granted, or ""
 	Expires time.Time        // zero: it is not known
 	Own     any              // the provider's own

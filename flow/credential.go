@@ -1,8 +1,10 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -205,6 +207,9 @@ func (a *authorization) get(ctx context.Context) error {
 	within, cancel := context.WithDeadline(ctx, a.c.deadline)
 	defer cancel()
 	t, err := a.provider.Token(within)
+	if err == nil && t.Access.RevealText() == "" {
+		err = errors.New("its token is empty")
+	}
 	if err != nil {
 		return a.blamed(err)
 	}
@@ -302,7 +307,7 @@ func (a *authorization) put(r *Outgoing, token string) error {
 			value = others + "; " + value
 		}
 	case a.of.Send == nil:
-		value = a.token.Type + " " + token
+		value = cmp.Or(a.token.Type, "Bearer") + " " + token
 	case s.Value != nil:
 		e := *a.c.env
 		e.token = token
@@ -323,12 +328,6 @@ func (a *authorization) put(r *Outgoing, token string) error {
 	r.SetHeader(where, value)
 	return nil
 }
-
-// Which extra tries of a call there were.
-const (
-	triedToken = 1 << iota // with another token
-	triedProof             // with another proof
-)
 
 // rejected says whether an answer refuses the credential, and how: what is
 // another try's to mend, and whether the call was not looked at.

@@ -556,6 +556,43 @@ func TestAProgramBringsTokensAndHeadersOfItsOwn(t *testing.T) {
 	}
 }
 
+// plain is a kind of credential, and its provider, that says no more than it must.
+type plain struct{ token flow.Token }
+
+func (p plain) Spec() flow.CredentialSpec { return flow.CredentialSpec{Doc: "Ours."} }
+func (p plain) Open(context.Context, flow.CredentialInput) (flow.TokenProvider, error) {
+	return p, nil
+}
+func (p plain) Token(context.Context) (flow.Token, error)       { return p.token, nil }
+func (p plain) Reject(context.Context, flow.Token, string) bool { return false }
+
+func TestATokenOfAProgramIsABearerTokenAndNotEmpty(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		token flow.Token
+		asked string
+	}{
+		{flow.Token{Access: datapoints.Text("abc")}, "GET /a Authorization=Bearer abc"},
+		{flow.Token{}, ""},
+		{flow.Token{Access: datapoints.Text("")}, ""},
+	} {
+		s := newWard(t, nil)
+		calls := new(actions.Client)
+		t.Cleanup(calls.CloseIdle)
+		text := "stepwell: 1\nname: plain\ninputs: { url: string }\ncredentials: { vault: { type: ours } }\nsteps: [ { id: a, action: http, with: { url: \"${{ inputs.url }}/a\", auth: vault } } ]\n"
+		p, err := flow.Compile(fstest.MapFS{"plain.yaml": {Data: []byte(text)}}, "plain.yaml", flow.Kit{Actions: calls.Actions(), Credentials: flow.Credentials{"ours": plain{c.token}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = new(flow.Executor).Run(t.Context(), p, flow.Inputs{"url": s.URL})
+		var failed *flow.Error
+		errors.As(err, &failed)
+		if strings.Join(s.asked, " ") != c.asked || (failed == nil) != (c.asked != "") || failed != nil && (failed.Kind != flow.KindAuth || !strings.Contains(failed.Message, "credential vault: ")) {
+			t.Errorf("asked %q, %v", s.asked, err)
+		}
+	}
+}
+
 func TestASubFlowHasCredentialsOfItsOwnMadeOfItsOwnInputs(t *testing.T) {
 	t.Parallel()
 	s := newWard(t, func(_ int, w http.ResponseWriter, _ *http.Request) bool {

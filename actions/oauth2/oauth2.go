@@ -38,8 +38,9 @@ type Carrier interface {
 
 // Locks keep other processes from fetching a token that this one is fetching.
 type Locks interface {
-	// Lock waits until nobody else holds the lock of a key, which is a file name.
-	// An error means that there is no lock to be had: the token is fetched without.
+	// Lock waits until nobody else holds the lock of a key, which may be a file's
+	// name, or until ctx is done, which it is when the Client is closed. Any other
+	// error means that there is no lock to be had: the token is fetched without.
 	Lock(ctx context.Context, key string) (unlock func(), err error)
 }
 
@@ -57,7 +58,8 @@ type Client struct {
 	// Secret is told every secret before it is used: those of credentials, and
 	// tokens, codes and assertions. nil: nobody is.
 	Secret func(label, secret string)
-	// Warn is told, in one line, what went wrong without failing a call. nil: nobody is.
+	// Warn is told, in one line without secrets, what went wrong without failing a
+	// call. nil: nobody is.
 	Warn func(text string)
 	// Agent is the User-Agent. "": stepwell.
 	Agent string

@@ -97,8 +97,8 @@ func (c *Client) Source(ctx context.Context, cred Credential) (*Source, error) {
 // cache, by a refresh token or by a new grant; callers that wait for the same one
 // wait for one request. When ctx is done a caller leaves, and the request goes
 // on for the others. From some time before a token's end on it is renewed in the
-// background. The error is a *flow.Error of kind auth, network, timeout, http,
-// data or cancelled, without any secret in it.
+// background. The error is a *flow.Error without any secret in it, of kind auth,
+// network, timeout, http or data; cancelled if ctx was, interrupted after Close.
 func (s *Source) Token(ctx context.Context) (Token, error) {
 	if s.cred.Keep == "none" {
 		return s.wait(ctx, s.id+"#"+strconv.FormatInt(s.client.lone.Add(1), 10), s.fetchAlone)
