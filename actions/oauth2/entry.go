@@ -58,9 +58,6 @@ func (s *Source) cached() bool { return s.client.Cache != nil && s.cred.Keep == 
 
 // load reads the cache. What cannot be read is a warning.
 func (s *Source) load(ctx context.Context) kept {
-	if !s.cached() {
-		return kept{}
-	}
 	e, err := s.client.Cache.Token(ctx, s.id)
 	if errors.Is(err, datapoints.ErrNoToken) {
 		return kept{}
@@ -92,11 +89,16 @@ func (s *Source) load(ctx context.Context) kept {
 // nobody wrote there since this process could not, or what is there cannot be
 // read. The cache may not yet know that the token was rejected.
 func (s *Source) newest(ctx context.Context) kept {
-	stored, memory := s.load(ctx), s.memory()
+	memory := s.memory()
+	if !s.cached() {
+		return memory
+	}
+	stored := s.load(ctx)
 	switch {
-	case stored.generation == 0,
-		stored.generation < memory.generation && !stored.obtained.After(memory.obtained), // after a purge they begin anew
-		stored.generation == memory.generation && (memory.loose || stored.unread):
+	case stored.unread && stored.generation <= memory.generation, memory.loose && stored.generation == memory.generation:
+		return memory
+	case stored.generation < memory.generation && !stored.obtained.After(memory.obtained): // it was purged
+		memory.generation = stored.generation
 		return memory
 	case memory.rejected && stored.Access == memory.Access:
 		stored.rejected = true

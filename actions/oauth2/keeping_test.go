@@ -156,6 +156,65 @@ func TestMachinesThatShareNoLockSendARefreshTokenOnce(t *testing.T) {
 	}
 }
 
+// TestAPurgeElsewhereTakesNothingFromMemory, and what is obtained then is kept again.
+func TestAPurgeElsewhereTakesNothingFromMemory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		world := &shared{cache: sealed(), server: rotating(t)}
+		cred := basic()
+		cred.Grant, cred.RefreshToken = "refresh_token", "seed"
+		src := source(t, world.process(), cred)
+		for range 3 {
+			got(t, src)
+			time.Sleep(time.Hour)
+		}
+		if err := world.cache.DeleteToken(t.Context(), src.ID()); err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		want(t, "token", got(t, src), "t4")
+		want(t, "waited", time.Since(begun), time.Duration(0))
+		want(t, "sent", grants(world.server.requests()), "seed r1 r2 r3")
+		want(t, "token of the next process", got(t, source(t, world.process(), cred)), "t4")
+	})
+}
+
+// moving is a cache in which another process is always faster.
+type moving struct {
+	datapoints.TokenCache
+	key string // "": not yet
+}
+
+func (m *moving) PutToken(ctx context.Context, e datapoints.TokenEntry) error {
+	if e.Key == m.key {
+		return datapoints.ErrTokenChanged
+	}
+	return m.TokenCache.PutToken(ctx, e)
+}
+
+// TestACacheThatNeverTakesATokenEndsNoCall: after the time of one request nobody can
+// still be at it.
+func TestACacheThatNeverTakesATokenEndsNoCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cache := &moving{TokenCache: new(datapoints.MemoryTokens)}
+		world := &shared{cache: cache, server: rotating(t)}
+		cred := basic()
+		cred.Grant, cred.RefreshToken, cred.Timeout = "refresh_token", "seed", 5*time.Second
+		c := world.process()
+		c.Locks = nil
+		src := source(t, c, cred)
+		got(t, src)
+		time.Sleep(time.Hour)
+		cache.key = src.ID()
+		begun := time.Now()
+		want(t, "token", got(t, src), "t2")
+		if waited := time.Since(begun); waited < 5*time.Second || waited > 6*time.Second {
+			t.Errorf("waited %s", waited)
+		}
+	})
+}
+
 // unreadable is a cache that was damaged, or sealed with another key.
 type unreadable struct {
 	datapoints.TokenCache

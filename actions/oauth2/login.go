@@ -135,7 +135,10 @@ func (s *Source) redeem(ctx context.Context, g grant) (Token, *failure) {
 		return Token{}, &failure{Error: ended()}
 	}
 	defer s.client.running.Done()
-	base := kept{generation: s.load(ctx).generation}
+	var base kept
+	if s.cached() {
+		base.generation = s.load(ctx).generation
+	}
 	if s.cred.DPoP != "" {
 		key, err := s.newProofKey()
 		if err != nil {

@@ -14,8 +14,9 @@ import (
 // obtain gets a new token: with the refresh token, if there is one; by a new
 // grant if there is none or it is refused. base is what is known of the token
 // before. What is obtained is kept before anybody uses it. raced says that
-// another process uses the refresh token, and that nothing was sent.
-func (s *Source) obtain(ctx context.Context, base kept) (_ kept, _ *flow.Error, raced bool) {
+// another process uses the refresh token, and that nothing was sent; without
+// strict that is not asked.
+func (s *Source) obtain(ctx context.Context, base kept, strict bool) (_ kept, _ *flow.Error, raced bool) {
 	if s.cred.Make != nil {
 		got, failed := s.made(ctx, base)
 		return got, failed, false
@@ -31,7 +32,7 @@ func (s *Source) obtain(ctx context.Context, base kept) (_ kept, _ *flow.Error, 
 	}
 	base.key = proof
 	if token, seed := s.refreshToken(base); token != "" {
-		taken, written := s.withdraw(ctx, base, seed)
+		taken, written := s.withdraw(ctx, base, seed, strict)
 		switch {
 		case !written:
 			return kept{}, nil, true
@@ -87,14 +88,14 @@ func (s *Source) made(ctx context.Context, base kept) (kept, *flow.Error) {
 // withdraw takes the refresh token out of what is kept, before it is sent: neither
 // another process nor one that comes after a crash may send it again, since a
 // server that sees one twice may withdraw everything (RFC 9700 §4.14.2). It is
-// false if something else was there.
-func (s *Source) withdraw(ctx context.Context, base kept, seed bool) (taken kept, written bool) {
+// false if strict and something else was there.
+func (s *Source) withdraw(ctx context.Context, base kept, seed, strict bool) (taken kept, written bool) {
 	taken = base
 	taken.Refresh, taken.Spent = "", base.Spent || seed
 	if !s.alone() {
 		taken.Lost = "the program ended before there was an answer"
 	}
-	if s.store(ctx, &taken, true) != nil {
+	if s.store(ctx, &taken, strict) != nil {
 		return base, false
 	}
 	s.replaceMemory(taken)

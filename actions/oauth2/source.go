@@ -226,15 +226,16 @@ func (s *Source) fetch(ctx context.Context, renew bool) (Token, *flow.Error) {
 			s.warn("there is no lock for its token: %s; other processes may fetch it too", err)
 		}
 	}
-	got, failed, raced := s.obtain(ctx, known)
+	until := time.Now().Add(s.cred.Timeout)
+	got, failed, raced := s.obtain(ctx, known, true)
 	for raced {
-		if known, failed = s.others(ctx, renew); failed != nil {
+		if known, failed = s.others(ctx, renew, until); failed != nil {
 			return Token{}, failed
 		}
 		if known.fits(time.Now(), renew) {
 			return s.take(known), nil
 		}
-		got, failed, raced = s.obtain(ctx, known)
+		got, failed, raced = s.obtain(ctx, known, time.Now().Before(until))
 	}
 	if failed != nil {
 		return Token{}, failed
@@ -252,9 +253,10 @@ func (s *Source) lock(ctx context.Context) (unlock func(), err error) {
 }
 
 // others waits for a process that uses the refresh token right now, which only
-// happens without locks: until there is a token, or nobody can be at it any more.
-func (s *Source) others(ctx context.Context, renew bool) (kept, *flow.Error) {
-	for until := time.Now().Add(s.cred.Timeout); ; {
+// happens without locks: until there is a token, the refresh token is free, or
+// nobody can be at it any more.
+func (s *Source) others(ctx context.Context, renew bool, until time.Time) (kept, *flow.Error) {
+	for {
 		select {
 		case <-s.client.alive().Done():
 			return kept{}, ended()
@@ -274,7 +276,7 @@ func (s *Source) fetchAlone(ctx context.Context) (Token, *flow.Error) {
 	if refused := s.refused(); refused != nil {
 		return Token{}, refused
 	}
-	k, failed, _ := s.obtain(ctx, kept{})
+	k, failed, _ := s.obtain(ctx, kept{}, true)
 	return s.token(k), failed
 }
 
