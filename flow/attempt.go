@@ -39,12 +39,6 @@ type calling struct {
 	taken    bool              // the answer was taken: what fails now is no attempt's
 }
 
-// Which extra tries of a call there were.
-const (
-	triedToken = 1 << iota // with another token
-	triedProof             // with another proof
-)
-
 func (c *calling) attempt(ctx context.Context) (Outcome, error) {
 	c.freeze(ctx)
 	err := c.plan()

@@ -20,6 +20,12 @@ import (
 // maxCall is how long one call may take with its retries, if its step has no timeout.
 const maxCall = 10 * time.Minute
 
+// Which extra tries of a call there were.
+const (
+	triedToken = 1 << iota // with another token
+	triedProof             // with another proof
+)
+
 // maxSteps is how many steps a run may do, each iteration's counted.
 const maxSteps = 100_000
 
