@@ -99,10 +99,14 @@ func (c *checker) ownFields(s *syntax.Credential, kind *CredentialKind, p *plan.
 	}
 	before := len(c.problems)
 	where := fmt.Sprintf("a credential of type %s", s.Type.Name)
+	keys := append(fieldNames(kind.Fields), "origins", "reject_on")
+	if kind.Send != SendNever {
+		keys = append(keys, "send")
+	}
 	for _, pair := range s.Fields.Pairs {
 		if a := args.of(pair.Key); a != nil {
 			c.argument(args, a, pair)
-		} else if a := args.of(c.unknownKey(pair, fieldNames(kind.Fields), where)); a != nil {
+		} else if a := args.of(c.unknownKey(pair, keys, where)); a != nil {
 			a.meant = true
 		}
 	}
