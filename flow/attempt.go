@@ -343,7 +343,7 @@ func (c *calling) end(end End, result *Result) {
 	}
 	end.Took = time.Since(c.began)
 	if c.w.spans.watched() {
-		if c.call.Shown != nil {
+		if c.call.Shown != nil && !c.unsent() {
 			r := c.w.shown(c.call.Shown())
 			end.Request = &r
 		}
@@ -386,6 +386,9 @@ func (a *authorization) onto(r Request) Request {
 	}
 	return r
 }
+
+// unsent says that the request did not go, for want of a token.
+func (c *calling) unsent() bool { return c.auth != nil && c.auth.lacking }
 
 // facts says what is known of the token that was sent.
 func (a *authorization) facts() []Fact {

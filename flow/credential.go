@@ -37,6 +37,7 @@ type authorization struct {
 	token    Token
 	trust    trust.Trust // where it may go
 	proofs   [][2]string // headers that go with the token
+	lacking  bool        // nothing was sent, for want of a token
 }
 
 // authorize finds the credential of a call, if it has one, and opens it.
@@ -227,7 +228,7 @@ func (a *authorization) blamed(err error) error {
 	if e.Place.Line == 0 {
 		e.Place = a.of.Span
 	}
-	e.Sent = false // of the call itself nothing was
+	e.Sent, a.lacking = false, true // of the call itself nothing was
 	return &e
 }
 

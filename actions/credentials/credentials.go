@@ -97,6 +97,12 @@ func bearerSpec() flow.CredentialSpec {
 	return flow.CredentialSpec{
 		Doc:    "A token that does not change, in the header Authorization (RFC 6750).",
 		Fields: []flow.Field{{Name: "token", Type: flow.TextField, Required: true, Doc: "The token, without the word Bearer."}},
+		Check: func(with flow.Static) []flow.Complaint {
+			if text, _, _ := with.Text("token"); hasBearer(text) {
+				return []flow.Complaint{{Path: []string{"token"}, Code: diag.BadBearer, Message: "`token` begins with the word Bearer, which is added", Hint: "leave it away"}}
+			}
+			return nil
+		},
 	}
 }
 
@@ -105,11 +111,14 @@ func bearer(f fields) (flow.Token, error) {
 	switch {
 	case strings.TrimSpace(text) == "":
 		return flow.Token{}, authError("`token` is empty")
-	case len(text) > 7 && strings.EqualFold(text[:7], "bearer "):
+	case hasBearer(text):
 		return flow.Token{}, authError("`token` begins with the word Bearer, which is added")
 	}
 	return token("Bearer", text), nil
 }
+
+// hasBearer says whether a token has the scheme before it.
+func hasBearer(text string) bool { return len(text) > 7 && strings.EqualFold(text[:7], "bearer ") }
 
 func keySpec() flow.CredentialSpec {
 	return flow.CredentialSpec{

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stepwell/stepwell/actions"
 	"github.com/stepwell/stepwell/flow"
@@ -162,6 +163,7 @@ func checkOAuth(with flow.Static) []flow.Complaint {
 		c.complain(diag.KeysExclude, "cache", "leave it away", "a refresh token may be good for one use, so what replaces it must be kept")
 	}
 	c.client(grant)
+	c.assertion()
 	c.places()
 	return c.found
 }
@@ -242,6 +244,24 @@ func (c *finder) client(grant string) {
 	}
 	if c.has("basic_encoding") && auth != "basic" {
 		c.complain(diag.KeyNotAllowed, "basic_encoding", "remove it", "`basic_encoding` goes with `client_auth: basic`, and this one is %s", auth)
+	}
+}
+
+// algorithms are those of RFC 7518 §3.1 and RFC 8037 that assertions are signed with.
+var algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "HS256", "HS384", "HS512"}
+
+// assertion checks what is constant of it.
+func (c *finder) assertion() {
+	if alg, constant, there := c.with.Text("assertion", "alg"); there && constant && !slices.Contains(algorithms, alg) {
+		hint := "it is one of " + strings.Join(algorithms, ", ")
+		if near := flow.Nearest(alg, algorithms); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		c.complain(diag.WrongValue, "assertion.alg", hint, "there is no algorithm %q for assertions", alg)
+	}
+	text, constant, there := c.with.Text("assertion", "lifetime")
+	if life, err := flow.ParseDuration(text); there && constant && err == nil && life > 5*time.Minute {
+		c.complain(diag.WrongValue, "assertion.lifetime", "write 5m, or leave it away", "an assertion is good for 5 minutes at most: servers refuse those that live longer")
 	}
 }
 

@@ -47,7 +47,7 @@ func (s *Source) refusal(r reply, bad *flaw) *failure {
 	e.Message = s.cred.called() + ": " + s.refusedAs(r, bad, said, html)
 	e.Facts = []flow.Fact{{Name: "sent", Text: r.request.Method + " " + s.clean(shown(r.request))}, {Name: "answered", Text: answered(r)}}
 	for _, v := range r.header.Values("Www-Authenticate") {
-		e.Facts = append(e.Facts, flow.Fact{Text: "www-authenticate: " + s.clean(v)})
+		e.Facts = append(e.Facts, flow.Fact{Text: "WWW-Authenticate: " + s.clean(v)})
 	}
 	if bad != nil {
 		for _, h := range bad.hints {
@@ -95,7 +95,10 @@ func (s *Source) hint(f *failure, format string, a ...any) {
 // advise says what may be the reason for a refused token request, and what to do.
 func (s *Source) advise(f *failure, r reply, m metadata) {
 	c := &s.cred
-	if f.refused && (f.code == "" || f.code == "invalid_client" || f.code == "unauthorized_client" || f.code == "invalid_request" || r.status == 401) {
+	switch {
+	case !f.refused:
+	case r.status == 401, f.code == "invalid_client", f.code == "unauthorized_client", f.code == "invalid_request",
+		f.code == "" && (r.status == 400 || r.status == 403): // others are about the address or the body
 		s.adviseClient(f, r, m)
 	}
 	switch f.code {
@@ -173,7 +176,10 @@ func (s *Source) adviseClient(f *failure, r reply, m metadata) {
 		s.hint(f, "the server says that clients name themselves by %s; `client_auth: %s` is none of them", printable(strings.Join(m.Methods, ", "), 300), c.ClientAuth)
 	case wantsBasic && c.ClientAuth == "body":
 		s.hint(f, "the server asks for Basic, and `client_auth: body` sends the secret in the body: `client_auth: basic`")
+	case f.code == "invalid_request" && c.ClientAuth == "basic" && !wantsBasic:
+		s.hint(f, "if it misses client_id or client_secret: some servers look for both in the body only: `client_auth: body`")
 	case f.code != "" && f.code != "invalid_client":
+	case f.code == "" && r.status == 400: // nobody says that it is the client
 	case c.ClientAuth == "basic" && f.code == "invalid_client" && !wantsBasic:
 		s.hint(f, "the server does not know the client, or its secret is wrong; some servers take both in the body only: `client_auth: body`")
 	case c.ClientAuth == "body":
@@ -236,6 +242,8 @@ func (s *Source) adviseBody(f *failure, r reply) {
 		s.hint(f, "the request was JSON, which RFC 6749 does not know: `request_encoding: form`")
 	case code == http.StatusUnsupportedMediaType:
 		s.hint(f, "the server does not take a form: `request_encoding: json`")
+	case code == http.StatusBadRequest && f.code == "" && s.cred.RequestEncoding == "form":
+		s.hint(f, "the answer is not one of an OAuth server; if it wants JSON: `request_encoding: json`")
 	}
 }
 

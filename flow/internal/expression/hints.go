@@ -76,7 +76,7 @@ var foreignNames = map[string]string{
 	"status":    "write response.status",
 	"headers":   "write response.headers",
 	"JSON":      "write toJSON(…) or fromJSON(…)",
-	"this":      "in a predicate `#` is the item",
+	"this":      "in a predicate `#` is the item", "credentials": "write `auth: NAME` to send a token, or save one with the action oauth2",
 }
 
 // foreignRoot answers roots of other tools with our spelling.

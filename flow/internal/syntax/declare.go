@@ -365,6 +365,10 @@ func (f *fields) login() *Login {
 
 // send reads where a token stands; nil if that was wrong.
 func (r *reader) send(p Pair) *Send {
+	if p.Value.Kind == String {
+		r.report(p.Value.Span, diag.WrongShape, "write { header: NAME }", "`send` is a mapping that says where the token stands")
+		return nil
+	}
 	g, ok := r.open(p.Value, &sendKeys, "`send`")
 	if !ok {
 		return nil

@@ -220,7 +220,7 @@ var (
 
 	// What a credential takes beside the keys that all have is its kind's to say.
 	credentialKeys = Table{"credential", slices.Concat([]Key{
-		{Name: "type", Takes: "text", Required: true, Doc: "the kind of credential"},
+		{Name: "type", Takes: "text", Required: true, Doc: "the kind of credential: oauth2, basic, bearer, api_key, steps, or one of the program's own"},
 	}, ofKind("token_url", "issuer", "smart", "grant", "client_id", "client_secret", "client_auth", "basic_encoding", "request_encoding",
 		"scopes", "params", "audience", "resource", "assertion", "username", "password", "refresh_token", "subject_token", "subject_token_type",
 		"actor_token", "actor_token_type", "requested_token_type", "authorization_url", "authorization_params", "redirect_uri", "device_url",
