@@ -337,21 +337,22 @@ type Outline = outline.Outline
 
 // The parts of an Outline; package outline says what is in each.
 type (
-	Range         = outline.Range
-	OutlineInput  = outline.Input
-	OutlineSecret = outline.Secret
-	OutlineStep   = outline.Step
-	OutlineBranch = outline.Branch
-	OutlineClause = outline.Clause
-	OutlineRetry  = outline.Retry
-	OutlinePoll   = outline.Poll
-	OutlinePages  = outline.Pages
-	OutlineWait   = outline.Wait
-	OutlineLoop   = outline.Loop
-	OutlineField  = outline.Field
-	OutlineRead   = outline.Read
-	OutlineSave   = outline.Save
-	OutlineOutput = outline.Output
+	Range             = outline.Range
+	OutlineInput      = outline.Input
+	OutlineSecret     = outline.Secret
+	OutlineStep       = outline.Step
+	OutlineCredential = outline.Credential
+	OutlineBranch     = outline.Branch
+	OutlineClause     = outline.Clause
+	OutlineRetry      = outline.Retry
+	OutlinePoll       = outline.Poll
+	OutlinePages      = outline.Pages
+	OutlineWait       = outline.Wait
+	OutlineLoop       = outline.Loop
+	OutlineField      = outline.Field
+	OutlineRead       = outline.Read
+	OutlineSave       = outline.Save
+	OutlineOutput     = outline.Output
 )
 
 // An Engine drives a walk. It sees control information only, so that a durable
@@ -393,8 +394,7 @@ var (
 // over the same records gives the same tasks in the same order, which is what
 // resume and durable engines rest on.
 //
-// It returns nil, a *Failure, ErrStopped, ErrPaused, ErrInterrupted, or the
-// engine's own error.
+// It returns nil, a *Failure, one of the errors above, or the engine's own.
 func Walk(ctx context.Context, p *Plan, run string, e Engine) error {
 	return walk.Walk(ctx, p.compiled, run, e)
 }

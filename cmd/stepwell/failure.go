@@ -167,8 +167,13 @@ func thousands(n int) string {
 // printFailure shows why a run failed: the step in the author's file, what was
 // sent, what came back, and what to do.
 func (c *Command) printFailure(e *flow.Error) {
-	d := diag.Diagnostic{Span: e.Place, Code: diag.Code(e.Kind), Message: clean(e.Message), Notes: c.errLook().notes(e)}
 	fmt.Fprintln(c.Stderr)
+	c.printFrame(e)
+}
+
+// printFrame is printFailure where nothing stands above it.
+func (c *Command) printFrame(e *flow.Error) {
+	d := diag.Diagnostic{Span: e.Place, Code: diag.Code(e.Kind), Message: clean(e.Message), Notes: c.errLook().notes(e)}
 	c.printList(diag.List{d})
 }
 

@@ -98,6 +98,7 @@ func (w *planWriter) outline(o flow.Outline, sources []flow.SecretSource) {
 	}
 	w.names("inputs", inputs)
 	w.names("secrets", secrets)
+	w.names("auth", w.credentials(o.Credentials))
 	w.line("")
 	w.steps(o.Steps, 0)
 	if len(o.Finally) > 0 {
@@ -114,6 +115,24 @@ func (w *planWriter) outline(o flow.Outline, sources []flow.SecretSource) {
 			w.line("  %s %s", pad(label, 9), w.cut(clean(out.Name+" = "+out.Text), w.width()-13))
 		}
 	}
+}
+
+// credentials says of each what it is and who gives its token.
+func (w *planWriter) credentials(list []flow.OutlineCredential) []string {
+	texts := make([]string, len(list))
+	for i, c := range list {
+		grant, from := "", ""
+		for _, f := range c.Fields {
+			switch f.Name {
+			case "grant":
+				grant = " " + f.Text
+			case "token_url", "issuer", "smart":
+				from = " from " + f.Text
+			}
+		}
+		texts[i] = w.cut(clean(c.Name+" ("+c.Type+grant+from+")"), w.width()-13)
+	}
+	return texts
 }
 
 // names writes names behind a label, over several lines if need be.

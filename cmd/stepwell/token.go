@@ -16,9 +16,9 @@ import (
 	"github.com/stepwell/stepwell/flow"
 )
 
-const tokenHelp = `Tokens that credentials of type oauth2 have fetched are kept in the store, sealed, and
-used by later runs. These verbs show and remove them, try a credential of a flow, and
-log a person in. None of them prints a token.`
+const tokenHelp = `Tokens that credentials of type oauth2 and steps have fetched are kept in the store,
+sealed, and used by later runs. These verbs show and remove them, try a credential of
+a flow, and log a person in. None of them prints a token.`
 
 func (c *Command) tokenVerb() *cobra.Command {
 	cmd := &cobra.Command{
@@ -158,7 +158,7 @@ func (t *trial) failed(ctx context.Context, err error, o tokenFlags) error {
 	case e.Kind == flow.KindInterrupted:
 		t.c.note("stopped", "%s", shown.Message)
 	case shown.Place.Line > 0:
-		t.c.printFailure(&shown)
+		t.c.printFrame(&shown)
 	default:
 		t.c.complain(shown.Message, factLines(&shown)...)
 		for _, h := range shown.Hints {

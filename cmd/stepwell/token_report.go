@@ -18,10 +18,12 @@ import (
 // Nothing in it tells the token.
 type tokenReport struct {
 	Credential  string          `json:"credential"`
-	Type        string          `json:"type"`       // of the credential
-	TokenType   string          `json:"token_type"` // "" if it stands alone
-	Scopes      []string        `json:"scopes"`     // as granted; empty if the server does not say
-	Expires     *time.Time      `json:"expires"`    // null: it is not known
+	Type        string          `json:"type"`                  // of the credential
+	TokenType   string          `json:"token_type"`            // "" if it stands alone
+	Sent        string          `json:"sent,omitempty"`        // "header X-Session"; "": in Authorization, behind its type
+	Scopes      []string        `json:"scopes"`                // as granted; empty if the server does not say
+	NotGranted  []string        `json:"not_granted,omitempty"` // scopes that were asked for, where the server says which it granted
+	Expires     *time.Time      `json:"expires"`               // null: it is not known
 	Fingerprint string          `json:"fingerprint,omitempty"`
 	From        string          `json:"from,omitempty"` // store, fetched or login
 	TookMS      float64         `json:"took_ms,omitempty"`
@@ -36,6 +38,10 @@ type tokenReport struct {
 // report says what a token is.
 func (t *trial) report(token flow.Token) *tokenReport {
 	r := &tokenReport{Credential: t.name, Type: t.cred.Type, TokenType: token.Type, Scopes: scopesOf(t.redactor.Text(token.Scope)), Expires: moment(token.Expires)}
+	r.NotGranted = t.notGranted(r.Scopes)
+	if r.Sent = t.sent(); r.Sent != "" {
+		r.TokenType = ""
+	}
 	if t.cred.Type == "basic" || t.cred.Type == "api_key" {
 		return r // what people choose could be guessed from a fingerprint
 	}
@@ -47,6 +53,42 @@ func (t *trial) report(token flow.Token) *tokenReport {
 		r.Claims = json.RawMessage(t.redactor.JSON(string(claims)))
 	}
 	return r
+}
+
+// notGranted are the scopes that the flow asks for in so many words and that the
+// server left out of those that it granted.
+func (t *trial) notGranted(granted []string) (missing []string) {
+	if len(granted) == 0 { // the server does not say
+		return nil
+	}
+	for _, c := range t.plan.Outline().Credentials {
+		for _, f := range c.Fields {
+			var asked []string
+			if c.Name != t.name || f.Name != "scopes" || json.Unmarshal([]byte(f.Text), &asked) != nil {
+				continue
+			}
+			missing = slices.DeleteFunc(asked, func(s string) bool { return slices.Contains(granted, s) })
+		}
+	}
+	return missing
+}
+
+// sent says where the flow puts the token, if not where its type has it.
+func (t *trial) sent() string {
+	var text string
+	for _, c := range t.plan.Outline().Credentials {
+		for _, f := range c.Fields {
+			place, found := strings.CutPrefix(f.Name, "send.")
+			switch {
+			case c.Name != t.name || !found:
+			case place == "value":
+				text += ": " + f.Text
+			default:
+				text = place + " " + f.Text
+			}
+		}
+	}
+	return text
 }
 
 // fingerprintOf names a token without telling it.
@@ -104,14 +146,16 @@ func until(t, now time.Time) string {
 func (l look) tokenReport(r *tokenReport) string {
 	var f facts
 	kind := r.TokenType
-	if kind == "" {
+	if kind == "" && r.Sent == "" {
 		kind = "sent by itself"
 	}
 	f.add("type", kind)
+	f.add("sent in", r.Sent)
 	if r.Expires != nil {
 		f.add("expires", clock(*r.Expires)+", "+until(*r.Expires, time.Now()))
 	}
 	f.add("scope", strings.Join(r.Scopes, " "))
+	f.add("not granted", strings.Join(r.NotGranted, " "))
 	f.add("fingerprint", r.Fingerprint)
 	switch r.From {
 	case "store":

@@ -79,6 +79,7 @@ credentials:
   device: { type: oauth2, grant: device_code, token_url: "${{ inputs.issuer }}/token", device_url: "${{ inputs.issuer }}/device", client_id: me, client_secret: "${{ secrets.client_secret }}" }
   passing: { type: oauth2, grant: device_code, token_url: "${{ inputs.issuer }}/token", device_url: "${{ inputs.issuer }}/device", client_id: me, client_secret: "${{ secrets.client_secret }}", cache: process }
   refused: { type: oauth2, token_url: "${{ inputs.issuer }}/refuse", client_id: me, client_secret: "${{ secrets.client_secret }}", client_auth: body }
+  wants: { type: oauth2, token_url: "${{ inputs.issuer }}/token", client_id: me, client_secret: "${{ secrets.client_secret }}", scopes: [ write, read, admin ] }
 steps:
   - { id: one, set: { x: 1 } }
 `
@@ -265,6 +266,18 @@ func TestARefusalIsToldWithoutTheSecret(t *testing.T) {
 	}
 }
 
+func TestScopesThatWereLeftOutAreNamed(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	_, end := d.stepwell(t, nil, "token", "test", "login.yaml", "wants", "-i", "issuer="+d.URL)
+	if code, stdout := end(); code != exitOK || !strings.Contains(words(stdout), "scope read not granted write admin") {
+		t.Errorf("exit code %d\n%s", code, stdout)
+	}
+}
+
+// words are those of a text, a blank between them.
+func words(text string) string { return strings.Join(strings.Fields(text), " ") }
+
 func TestATokenIsTakenApartIfItIsAJWT(t *testing.T) {
 	t.Parallel()
 	for token, want := range map[string]string{
@@ -290,14 +303,14 @@ func TestEveryKindOfCredentialCanBeTried(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for credential, from := range map[[2]string]string{
-		{"managed-token.yaml", "ehr"}:        "the token endpoint, in ",
-		{"backend-services.yaml", "backend"}: "the token endpoint, in ",
-		{"session-login.yaml", "legacy"}:     "the credential's steps, in ",
-		{"api-key.yaml", "lab"}:              "the flow: nobody was asked for it",
+	for credential, says := range map[[2]string]string{
+		{"managed-token.yaml", "ehr"}:        "from the token endpoint, in ",
+		{"backend-services.yaml", "backend"}: "from the token endpoint, in ",
+		{"session-login.yaml", "legacy"}:     "sent in header X-Session expires",
+		{"api-key.yaml", "lab"}:              "sent in header X-Api-Key from the flow: nobody was asked for it",
 	} {
 		c, stdout, stderr := at(dir, map[string]string{"LC_ALL": "C.UTF-8"}, "token", "test", "--sandbox", "--store", "memory", credential[0], credential[1])
-		if code := c.Main(t.Context()); code != 0 || !strings.Contains(stdout.String(), "from         "+from) && !strings.Contains(stdout.String(), "from  "+from) {
+		if code := c.Main(t.Context()); code != 0 || !strings.Contains(words(stdout.String()), says) {
 			t.Errorf("%v: exit code %d\n%s%s", credential, code, stdout, stderr)
 		}
 	}

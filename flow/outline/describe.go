@@ -23,6 +23,11 @@ func Of(c *plan.Plan) Outline {
 		o.Secrets = append(o.Secrets, Secret{s.Name, sourceOf(s), s.Optional})
 	}
 	w := &outliner{*survey.Of(c.Root)}
+	for _, cred := range c.Credentials {
+		if cred.Flow == nil {
+			o.Credentials = append(o.Credentials, w.credential(cred, len(c.Nodes)))
+		}
+	}
 	o.Steps = w.steps(c.Root.Steps, "")
 	o.Calls = Range(survey.StepCalls(c.Root))
 	if c.Root.Finally != nil {
@@ -207,6 +212,32 @@ func (w *outliner) assign(s *Step, a *plan.Assign) {
 	s.Fields = append(s.Fields, Field{name, text, reads})
 	s.Saves = append(s.Saves, Save{Name: name, From: text, Type: a.Point.Type.String(),
 		Class: className(max(a.Class, a.Point.Class)), List: s.Loop != nil})
+}
+
+// credential describes a credential. What is written out of it may be a secret
+// under any name.
+func (w *outliner) credential(c *plan.Credential, after int) Credential {
+	s := Step{Number: after}
+	for i := range c.Fields {
+		w.field(&s, c.Fields[i].Name, c.Fields[i].Name, &c.Fields[i].Value)
+	}
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		if name := f.Name[strings.LastIndexByte(f.Name, '.')+1:]; (name == "key" || name == "value") && !strings.Contains(f.Text, "{") {
+			f.Text = "[secret " + name + "]"
+		}
+	}
+	if p := c.Send; p != nil {
+		for _, f := range []Field{{Name: "send.header", Text: p.Header}, {Name: "send.cookie", Text: p.Cookie}, {Name: "send.query", Text: p.Query}} {
+			if f.Text != "" {
+				s.Fields = append(s.Fields, f)
+			}
+		}
+		if p.Value != nil {
+			s.Fields = append(s.Fields, Field{Name: "send.value", Text: plan.Placeholders(p.Value.Source())})
+		}
+	}
+	return Credential{c.Name, c.Kind, s.Fields, c.Span.Line}
 }
 
 // field adds the leaves of a field, each under its own name.

@@ -12,15 +12,16 @@ import (
 // which answer feeds which field. Nothing is sent to make it and no value of a
 // secret is in it. Its JSON form is stable: members are only ever added.
 type Outline struct {
-	Name        string   `json:"name"`
-	Description string   `json:"description,omitempty"`
-	File        string   `json:"file"`
-	Calls       Range    `json:"calls"`
-	Inputs      []Input  `json:"inputs"`
-	Secrets     []Secret `json:"secrets"`
-	Steps       []Step   `json:"steps"`
-	Finally     []Step   `json:"finally,omitempty"`
-	Outputs     []Output `json:"outputs"`
+	Name        string       `json:"name"`
+	Description string       `json:"description,omitempty"`
+	File        string       `json:"file"`
+	Calls       Range        `json:"calls"`
+	Inputs      []Input      `json:"inputs"`
+	Secrets     []Secret     `json:"secrets"`
+	Credentials []Credential `json:"credentials,omitempty"` // of this file
+	Steps       []Step       `json:"steps"`
+	Finally     []Step       `json:"finally,omitempty"`
+	Outputs     []Output     `json:"outputs"`
 }
 
 // A Range is how many calls a run makes that succeeds: with loops of none up to
@@ -48,6 +49,14 @@ type Secret struct {
 	Name     string `json:"name"`
 	Source   string `json:"source"` // "env NAME", "file PATH", "command PROG", "keyring SERVICE"
 	Optional bool   `json:"optional"`
+}
+
+// A Credential says who asks. Its Fields have what its type takes.
+type Credential struct {
+	Name   string  `json:"name"`
+	Type   string  `json:"type"`
+	Fields []Field `json:"fields,omitempty"`
+	Line   int     `json:"line"`
 }
 
 // A Step is one step of the file. What it does stands in the members
