@@ -176,7 +176,7 @@ func (s *Source) adviseClient(f *failure, r reply, m metadata) {
 		s.hint(f, "the server says that clients name themselves by %s; `client_auth: %s` is none of them", printable(strings.Join(m.Methods, ", "), 300), c.ClientAuth)
 	case wantsBasic && c.ClientAuth == "body":
 		s.hint(f, "the server asks for Basic, and `client_auth: body` sends the secret in the body: `client_auth: basic`")
-	case f.code == "invalid_request" && c.ClientAuth == "basic" && !wantsBasic:
+	case f.code == "invalid_request" && c.ClientAuth == "basic" && c.Grant == "client_credentials" && !wantsBasic:
 		s.hint(f, "if it misses client_id or client_secret: some servers look for both in the body only: `client_auth: body`")
 	case f.code != "" && f.code != "invalid_client":
 	case f.code == "" && r.status == 400: // nobody says that it is the client
