@@ -387,9 +387,6 @@ func (a *authorization) onto(r Request) Request {
 	return r
 }
 
-// unsent says that the request did not go, for want of a token.
-func (c *calling) unsent() bool { return c.auth != nil && c.auth.lacking }
-
 // facts says what is known of the token that was sent.
 func (a *authorization) facts() []Fact {
 	text := fmt.Sprintf("[secret %s]", a.of.Name)
