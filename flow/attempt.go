@@ -343,7 +343,7 @@ func (c *calling) end(end End, result *Result) {
 	}
 	end.Took = time.Since(c.began)
 	if c.w.spans.watched() {
-		if c.call.Shown != nil && !c.unsent() {
+		if c.call.Shown != nil && (c.auth == nil || !c.auth.lacking) {
 			r := c.w.shown(c.call.Shown())
 			end.Request = &r
 		}

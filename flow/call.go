@@ -397,6 +397,3 @@ func (w *work) answersAt(a inbox.Address) {
 		w.redactor.Add(label, a.Token(m.Name))
 	}
 }
-
-// unsent says that the request did not go, for want of a token.
-func (c *calling) unsent() bool { return c.auth != nil && c.auth.lacking }

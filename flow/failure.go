@@ -343,7 +343,7 @@ func proper(e *Error) *Error {
 // facts are the lines below an error: what was sent, and what came back.
 func (c *calling) facts(e *Error, result *Result) []Fact {
 	var facts []Fact
-	if c.call.Shown != nil && !c.unsent() {
+	if c.call.Shown != nil && (c.auth == nil || !c.auth.lacking) {
 		r := c.call.Shown()
 		facts = append(facts, Fact{"sent", r.Method + " " + r.URL})
 	}
