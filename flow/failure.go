@@ -343,9 +343,9 @@ func proper(e *Error) *Error {
 // facts are the lines below an error: what was sent, and what came back.
 func (c *calling) facts(e *Error, result *Result) []Fact {
 	var facts []Fact
-	if c.call.Shown != nil && (c.auth == nil || !c.auth.lacking) {
-		r := c.call.Shown()
-		facts = append(facts, Fact{"sent", r.Method + " " + r.URL})
+	if c.call.Shown != nil {
+		r, name := c.call.Shown(), map[bool]string{true: "not sent", false: "sent"}[result == nil || c.auth != nil && c.auth.lacking]
+		facts = append(facts, Fact{name, r.Method + " " + r.URL})
 	}
 	if result == nil || result.Status == 0 {
 		return facts
