@@ -123,6 +123,7 @@ func (r *rendering) scalar(f *Field, n *syntax.Node) plan.Value {
 			return v
 		}
 	}
+	r.bareReference(n)
 	return r.fixed(f, n, v)
 }
 
@@ -290,6 +291,7 @@ func (r *rendering) pairValue(f *Field, p syntax.Pair) plan.Value {
 		return foldedList(v)
 	}
 	if !strings.Contains(n.Text, "{{") {
+		r.bareReference(n)
 		return plan.Value{Span: n.Span, Const: quote(n.Text)}
 	}
 	t := r.template(n)

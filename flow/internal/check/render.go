@@ -144,6 +144,7 @@ func (c *checker) text(n *syntax.Node) *expression.Template {
 		c.errorAt(n.Span, diag.WrongShape, "", "this must be text, not a %s", shape(n))
 		return nil
 	}
+	c.bareReference(n)
 	r := rendering{checker: c}
 	t := r.template(n)
 	if t != nil {
@@ -162,6 +163,7 @@ func (r *rendering) json(n *syntax.Node) plan.Value {
 		r.object(n, &v)
 	case syntax.String:
 		if !strings.Contains(n.Text, "{{") {
+			r.bareReference(n)
 			v.Const = quote(n.Text)
 			break
 		}

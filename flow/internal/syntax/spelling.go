@@ -228,6 +228,8 @@ var foreignKeys = map[string]map[string]foreign{
 		"branches":          {"parallel", "write `parallel: { NAME: […] }`"},
 		"until":             {"", "write `poll: { until: CONDITION }`"},
 		"onSuccess":         {"", "the next step runs by itself; write `if` at it"},
+		"then":              {"steps", "write `steps`: a block, which `if` decides about"},
+		"do":                {"steps", "write `steps`: a block"},
 		"goto":              {"", "there is no goto: write `if` and `else`"},
 		"req":               {"action", "write `action: http` and `with`"},
 		"request":           {"action", "write `action: http` and `with`"},
@@ -266,6 +268,9 @@ var foreignKeys = map[string]map[string]foreign{
 		"interval": {"", "write `every`"}, "delay": {"", "write `every`"}, "seconds": {"", "write `every`, with a unit: 5s"},
 		"while": {"until", "write `until`, with the condition that ends it"}, "when": {"until", "write `until`"}, "if": {"until", "write `until`"}, "condition": {"until", "write `until`"},
 		"attempts": {"", "write `timeout`: a poll ends at a time"}, "max": {"", "write `timeout`, or `backoff: { max: 1m }`"}, "factor": {"", "write `backoff: { factor: 2 }`"},
+	},
+	"wait": {
+		"for": {"until", "write the duration by itself: `wait: 30s`"}, "duration": {"until", "write it by itself: `wait: 30s`"}, "seconds": {"until", "write `wait: 30s`"},
 	},
 	"input": {
 		"enum": {"", "write `one_of`"}, "minimum": {"", "write `min`"}, "maximum": {"", "write `max`"}, "regex": {"", "write `pattern`"}, "optional": {"", "write `required: false`"},

@@ -3,6 +3,7 @@ package syntax
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/stepwell/stepwell/flow/diag"
 )
@@ -247,6 +248,10 @@ func (f *fields) pause() *Pause {
 	if p.Value.Kind != Mapping {
 		if w.For = p.Value; strings.Contains(p.Value.Text, "${{") {
 			return w
+		}
+		if _, err := time.Parse(time.RFC3339, w.For.Text); err == nil && w.For.Kind == String {
+			f.r.report(w.For.Span, diag.BadDuration, fmt.Sprintf("write `wait: { until: %q }`", w.For.Text), "%s is a time, and a wait by itself takes a duration", w.For.Text)
+			return nil
 		}
 		if d := f.duration("wait"); d == nil {
 			return nil
