@@ -118,6 +118,9 @@ func (a *Answer) Missing(s *plan.Save) *Problem {
 		} else if near := s.Path.Nearest(a.Text(), 3); len(near) > 0 {
 			err.Facts = []Fact{{"nearest", strings.Join(near, ", ")}}
 		}
+		if inside := a.inside(s.Path); inside != "" {
+			hint = "a path begins inside of the body: write " + inside
+		}
 	case plan.FromHeader:
 		err.Message = fmt.Sprintf("the answer has no header %s", s.Text)
 		if names := headerNames(a.Headers); names != "" {
@@ -132,6 +135,24 @@ func (a *Answer) Missing(s *plan.Save) *Problem {
 	}
 	err.Hints = []string{hint}
 	return err
+}
+
+// inside is a path without the `response.body.` that expressions begin with, if
+// the answer has something there; else "".
+func (a *Answer) inside(p *expression.Path) string {
+	rest, ok := strings.CutPrefix(p.Source(), "response.")
+	rest, body := strings.CutPrefix(rest, "body.")
+	if !ok && !body {
+		return ""
+	}
+	inner, problems := expression.CompilePath(rest)
+	if len(problems) > 0 {
+		return ""
+	}
+	if _, there := inner.GetBytes(a.Body); !there {
+		return ""
+	}
+	return rest
 }
 
 func headerNames(h map[string][]string) string {
