@@ -258,7 +258,7 @@ func (p *progress) stepEnded(r *row, e flow.End) {
 	if r.took == 0 {
 		r.took = p.now().Sub(r.begun)
 	}
-	if e.Status != 0 {
+	if e.Status != 0 || r.holds && e.Outcome == "done" { // a block has no answer: that of a failed round is over
 		r.status = e.Status
 	}
 	switch e.Outcome {

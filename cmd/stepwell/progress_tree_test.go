@@ -105,6 +105,36 @@ follow-up                                                     run 01a1fe72-9f81
 	}
 }
 
+func TestARoundThatWentWellTakesTheStatusOfTheOneThatFailedAway(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, 80, 24, row{path: "update", holds: true}, row{path: "update.put", title: "PUT /x"})
+	s.begin(flow.RunSpan, flow.Span{})
+	update := s.opened("update")
+	s.opened("update#0.put")(flow.End{Outcome: "failed", Status: 503, Took: time.Millisecond, Error: &flow.Error{Kind: flow.KindHTTP, Status: 503}})
+	s.begin(flow.AttemptSpan, flow.Span{Path: "update", Attempt: 1, Limit: 3})(flow.End{Outcome: "failed", Again: s.clock.Add(time.Second), Error: &flow.Error{Kind: flow.KindHTTP, Status: 503}})
+	if text := s.pass(0); !strings.Contains(text, "↻ update    503, again in 1s (attempt 2 of 3)") {
+		t.Errorf("between two rounds:\n%s", text)
+	}
+	s.opened("update#1.put")(flow.End{Outcome: "done", Status: 200, Took: time.Millisecond})
+	update(flow.End{Outcome: "done", Took: time.Second})
+	s.close()
+	if text := s.screen.text(); strings.Contains(text, "503") || !strings.Contains(text, "✓ update    2 rounds") {
+		t.Errorf("at the end:\n%s", text)
+	}
+}
+
+func TestTheTimeLeftBeginsWithTheWholeWait(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		3*time.Second - time.Millisecond: "3s", time.Hour - 5*time.Millisecond: "1h", 72*time.Hour - time.Microsecond: "3d",
+		time.Millisecond: "1s", 0: "0s", -time.Second: "0s", 90 * time.Second: "1m 30s", 8*24*time.Hour + 3*time.Hour: "8d 3h",
+	} {
+		if got := timeLeft(d); got != want {
+			t.Errorf("of %v it says %q, want %q", d, got, want)
+		}
+	}
+}
+
 func TestAClauseStandsBeforeWhatFollowsInAnyCase(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, 80, 24, row{path: "update"}, row{path: "update.put", title: "PUT /x"}, row{path: "update.finally.tidy", title: "GET /tidy"}, row{path: "next"})

@@ -97,9 +97,10 @@ func (p *progress) clock(t time.Time) string {
 	return t.Format(layout)
 }
 
-// timeLeft is a duration in its two largest units.
+// timeLeft is a duration in its two largest units. A second that has begun
+// counts, so that a wait of three seconds begins with 3s.
 func timeLeft(d time.Duration) string {
-	d = max(0, d)
+	d = (max(0, d) + time.Second - 1).Truncate(time.Second)
 	units := []struct {
 		name string
 		size time.Duration

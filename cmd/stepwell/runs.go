@@ -110,7 +110,7 @@ func (c *Command) listRuns(ctx context.Context, f storeFlags, filter datapoints.
 	t := table{head: []string{"RUN", "FLOW", "STATUS", "STARTED", "TOOK", "STEPS", ""}, most: map[int]int{1: 30, 6: 60}, keep: []int{0, 2, 5}, tint: listTint}
 	ids := distinct(runs)
 	for i, r := range runs {
-		row := []string{ids[i], clean(r.Flow), string(r.State), l.ago(r.Created, time.Now()), "", fmt.Sprintf("%d of %d", r.Done, r.Steps), ""}
+		row := []string{ids[i], clean(r.Flow), string(r.State), l.ago(r.Created, time.Now()), "", fmt.Sprintf("%s of %d", ended(r), r.Steps), ""}
 		if !r.Ended.IsZero() && !r.Started.IsZero() {
 			row[4] = short(r.Ended.Sub(r.Started))
 		}

@@ -35,7 +35,7 @@ func (w *showWriter) write(failure *flow.Error) {
 	right := "run " + r.ID
 	name := w.cut(clean(r.Flow), max(8, w.width()-columns(right)-3))
 	w.line("%s%s%s", w.paint(bold, name), blanks(max(2, min(w.width()-1, 79)-columns(name)-columns(right))), w.paint(dim, right))
-	facts := []string{w.paint(stateTint(r.State), string(r.State)), fmt.Sprintf("%d of %s", r.Done, count(r.Steps, "step"))}
+	facts := []string{w.paint(stateTint(r.State), string(r.State)), ended(r) + " of " + count(r.Steps, "step")}
 	if !r.Started.IsZero() && !r.Ended.IsZero() {
 		facts = append(facts, short(r.Ended.Sub(r.Started)))
 	}
@@ -67,6 +67,15 @@ func (w *showWriter) write(failure *flow.Error) {
 		w.b.WriteString(d.Frame(diag.Style{Colour: w.colour, ASCII: !w.utf8, Width: w.width()}))
 	}
 	w.data()
+}
+
+// ended says how many steps of a run have ended. That is recorded when the run
+// ends: of one that goes on, or whose process was killed, nobody knows it yet.
+func ended(r datapoints.Run) string {
+	if (r.State == datapoints.Running || r.State == datapoints.Interrupted) && !r.Started.IsZero() && r.Ended.IsZero() {
+		return "?"
+	}
+	return strconv.Itoa(r.Done)
 }
 
 // data lists the data points with where they came from.

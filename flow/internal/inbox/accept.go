@@ -28,6 +28,7 @@ func Accept(callbacks []*plan.Message, name, body string) (datapoints.Message, e
 	if i < 0 {
 		return datapoints.Message{}, unknown(callbacks, name)
 	}
+	given := body
 	if body == "" {
 		body = "null"
 	}
@@ -39,6 +40,9 @@ func Accept(callbacks []*plan.Message, name, body string) (datapoints.Message, e
 	}
 	if s := callbacks[i].Schema; s != nil {
 		if err := s.Validate(body); err != nil {
+			if given == "" {
+				return datapoints.Message{}, &answer.Problem{Kind: "input", Message: "no message was given, and null does not fit the schema of callback " + name + ": " + err.Error(), Err: err}
+			}
 			return datapoints.Message{}, &answer.Problem{Kind: "input", Message: "the message does not fit the schema of callback " + name + ": " + err.Error(), Err: err}
 		}
 	}
