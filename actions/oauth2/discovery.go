@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -42,11 +41,9 @@ func (s *Source) endpoints(ctx context.Context) (metadata, *flow.Error) {
 	m, ok := recall(s.client, &s.client.known, s.place())
 	if !ok || time.Since(m.read) > maxKnown {
 		var err *flow.Error
-		if m, err = s.discover(ctx); err != nil {
+		if m, err = s.discoverOnce(ctx); err != nil {
 			return m, err
 		}
-		m.read = time.Now()
-		remember(s.client, &s.client.known, s.place(), m)
 	}
 	if c.ClientAuth == "tls" {
 		preferred(&m.TokenEndpoint, m.Aliases.TokenEndpoint)
@@ -102,12 +99,29 @@ func (c *Credential) wellKnown() ([]string, error) {
 	}
 	path := strings.TrimSuffix(u.EscapedPath(), "/")
 	root := u.Scheme + "://" + u.Host
-	list := []string{
-		root + path + "/.well-known/openid-configuration",
-		root + "/.well-known/oauth-authorization-server" + path,
-		root + "/.well-known/openid-configuration" + path,
+	list := []string{root + path + "/.well-known/openid-configuration", root + "/.well-known/oauth-authorization-server" + path}
+	if path != "" {
+		list = append(list, root+"/.well-known/openid-configuration"+path)
 	}
-	return slices.Compact(list), nil
+	return list, nil
+}
+
+// discoverOnce asks for the server's metadata and remembers them, or for a while that
+// what is there is of no use. A server that did not answer is asked again.
+func (s *Source) discoverOnce(ctx context.Context) (metadata, *flow.Error) {
+	who := "discovery " + s.cred.called() + "\x00" + s.place()
+	if r, _ := recall(s.client, &s.client.refusals, who); time.Now().Before(r.until) {
+		return metadata{}, copied(r.error)
+	}
+	m, err := s.discover(ctx)
+	switch {
+	case err == nil:
+		m.read = time.Now()
+		remember(s.client, &s.client.known, s.place(), m)
+	case err.Kind == flow.KindAuth:
+		remember(s.client, &s.client.refusals, who, refusal{copied(err), time.Now().Add(memoryOfRefusal)})
+	}
+	return m, err
 }
 
 // discover asks for the server's metadata.

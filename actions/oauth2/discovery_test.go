@@ -1,6 +1,7 @@
 package oauth2_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -111,6 +112,45 @@ func TestDiscoveryIsTriedAgainWhenTheServerFails(t *testing.T) {
 		want(t, "kind", e.Kind, flow.KindHTTP)
 		want(t, "requests", s.count(), 3)
 	})
+}
+
+// TestADiscoveryThatFailsIsRememberedFor30Seconds, and one that got no answer is not.
+func TestADiscoveryThatFailsIsRememberedFor30Seconds(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		answer      any
+		once, later int // requests
+	}{
+		"nothing there":  {bad(404, ""), 2, 4},
+		"another issuer": {ok(`{"issuer":"https://evil.example.test","token_endpoint":"https://id.example.test/t"}`), 1, 2},
+		"server error":   {bad(500, ""), 3, 12},
+		"no connection":  {broken{err: errors.New("connection refused")}, 3, 12},
+		"no metadata":    {ok(`[]`), 1, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := serving(c.answer)
+				client := &oauth2.Client{Carrier: s}
+				cred := basic()
+				cred.TokenURL, cred.Issuer = "", "https://id.example.test"
+				first := failed(t, source(t, client, cred))
+				want(t, "requests", s.count(), c.once)
+				at := time.Now()
+				cred.Scopes = []string{"another"}
+				for range 2 {
+					again := failed(t, source(t, client, cred))
+					want(t, "error", written(again), written(first))
+				}
+				if c.once < 3 {
+					want(t, "requests at once", s.count(), c.once)
+					time.Sleep(30*time.Second - time.Since(at))
+				}
+				failed(t, source(t, client, cred))
+				want(t, "requests later", s.count(), c.later)
+			})
+		})
+	}
 }
 
 func TestWhatTheServerSaysOfItsClientsBecomesAHint(t *testing.T) {

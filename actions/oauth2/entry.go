@@ -97,7 +97,7 @@ func (s *Source) newest(ctx context.Context) kept {
 	switch {
 	case stored.unread && stored.generation <= memory.generation, memory.loose && stored.generation == memory.generation:
 		return memory
-	case stored.generation < memory.generation && !stored.obtained.After(memory.obtained): // it was purged
+	case stored.generation < memory.generation && stored.obtained.Before(memory.obtained): // it was purged; of the same token what is there is newer
 		memory.generation = stored.generation
 		return memory
 	case memory.rejected && stored.Access == memory.Access:

@@ -179,6 +179,42 @@ func TestAPurgeElsewhereTakesNothingFromMemory(t *testing.T) {
 	})
 }
 
+// TestWhatIsTakenOutAfterAPurgeIsNotSentAgain: what another process wrote of the same
+// token since is newer, though it counts from 1.
+func TestWhatIsTakenOutAfterAPurgeIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		lost := false
+		s := rotating(t)
+		inner := s.answers[0].(func(seen) any)
+		s.answers[0] = func(r seen) any {
+			if a := inner(r); !lost {
+				return a
+			}
+			return broken{sent: true, err: errors.New("connection reset")}
+		}
+		world := &shared{cache: sealed(), server: s}
+		cred := basic()
+		cred.Grant, cred.RefreshToken = "refresh_token", "seed"
+		one, two := source(t, world.process(), cred), source(t, world.process(), cred)
+		for range 2 {
+			got(t, one)
+			time.Sleep(time.Hour)
+		}
+		got(t, one)
+		want(t, "token of the other", got(t, two), "t3")
+		if err := world.cache.DeleteToken(t.Context(), one.ID()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		lost = true
+		want(t, "kind", failed(t, one).Kind, flow.KindNetwork)
+		lost = false
+		says(t, failed(t, two), true, "its refresh token was used, and what it gave is lost")
+		want(t, "sent", grants(s.requests()), "seed r1 r2 r3")
+	})
+}
+
 // moving is a cache in which another process is always faster.
 type moving struct {
 	datapoints.TokenCache
@@ -337,6 +373,34 @@ func TestAProcessWithTheWrongKeyTakesNothingFromTheRightOne(t *testing.T) {
 	if len(list) != 2 || !errors.Is(err, datapoints.ErrKey) {
 		t.Errorf("kept is %+v, %v", list, err)
 	}
+}
+
+// away is the key of a KMS that cannot be reached for a moment.
+type away struct {
+	datapoints.MasterKey
+	gone bool
+}
+
+func (a *away) Unwrap(ctx context.Context, wrapped []byte) ([]byte, error) {
+	if a.gone {
+		return nil, errors.New("the KMS does not answer")
+	}
+	return a.MasterKey.Unwrap(ctx, wrapped)
+}
+
+// TestAKeyThatCannotBeAskedForChangesNoNames of the tokens that others find by them.
+func TestAKeyThatCannotBeAskedForChangesNoNames(t *testing.T) {
+	t.Parallel()
+	key := &away{MasterKey: datapoints.NewMasterKey()}
+	world := &shared{cache: datapoints.SealTokens(new(datapoints.MemoryTokens), key), server: rotating(t)}
+	want(t, "token", got(t, source(t, world.process(), basic())), "t1")
+	key.gone = true
+	_ = source(t, world.process(), basic())
+	if !strings.Contains(world.warned.text(), "the token cache cannot be read") {
+		t.Errorf("warned of %q", world.warned.text())
+	}
+	key.gone = false
+	want(t, "token of the next process", got(t, source(t, world.process(), basic())), "t1")
 }
 
 // TestARefusalIsKeptAlsoWhenItsStepIsOver for the next process, and without a

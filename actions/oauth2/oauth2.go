@@ -78,7 +78,7 @@ type Client struct {
 	slots    map[string]*slot
 	nonces   map[string]string // of DPoP, by origin
 	known    map[string]metadata
-	refusals map[string]refusal // of clients, whatever they asked for
+	refusals map[string]refusal // of clients, whatever they asked for, and of discoveries
 	key      []byte             // of the fingerprints that tokens are kept under
 }
 
@@ -277,7 +277,7 @@ func (c *Client) sharedKey(ctx context.Context, fresh []byte) []byte {
 			n++
 			place = keyOfKeys + "." + strconv.Itoa(n)
 			continue
-		case err != nil && !errors.Is(err, datapoints.ErrNoToken) && e.Generation == 0:
+		case err != nil && !errors.Is(err, datapoints.ErrNoToken) && (e.Generation == 0 || !errors.Is(err, datapoints.ErrCorrupt)):
 			c.warn("the token cache cannot be read: " + err.Error() + "; tokens are kept in memory")
 			return fresh
 		case e.Generation > 0:

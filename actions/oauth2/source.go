@@ -174,6 +174,10 @@ func copyError(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
+	return copied(e)
+}
+
+func copied(e *flow.Error) *flow.Error {
 	mine := *e
 	mine.Hints, mine.Facts = slices.Clone(e.Hints), slices.Clone(e.Facts)
 	return &mine
