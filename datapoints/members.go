@@ -242,19 +242,32 @@ func MaskURL(text string, secrets []string) string {
 	if !asks {
 		return masked
 	}
-	pairs := strings.Split(query, "&")
+	for _, secret := range secrets {
+		query = MaskForm(query, "", secret)
+	}
+	return masked + "?" + query
+}
+
+// MaskForm gives a query or a form with the values of the parameter name that
+// hold a secret replaced by "[secret NAME]"; "" is any parameter. Decoded values
+// are compared, and only whole ones are replaced, so that a secret may be short.
+func MaskForm(text, name, secret string) string {
+	if secret == "" {
+		return text
+	}
+	pairs := strings.Split(text, "&")
 	for i, pair := range pairs {
-		name, value, _ := strings.Cut(pair, "=")
+		key, value, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(key); err == nil {
+			key = plain
+		}
 		plain, err := url.QueryUnescape(value)
 		if err != nil {
 			plain = value
 		}
-		if slices.ContainsFunc(secrets, func(s string) bool { return s != "" && strings.Contains(plain, s) }) {
-			if known, err := url.QueryUnescape(name); err == nil {
-				name = known
-			}
-			pairs[i] = name + "=[secret " + name + "]"
+		if (name == "" || name == key) && strings.Contains(plain, secret) {
+			pairs[i] = key + "=[secret " + key + "]"
 		}
 	}
-	return masked + "?" + strings.Join(pairs, "&")
+	return strings.Join(pairs, "&")
 }

@@ -26,3 +26,18 @@ func TestMaskURL(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestMaskForm(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ form, name, secret, want string }{
+		{"pin=4711&page=4711", "pin", "4711", "pin=[secret pin]&page=4711"},
+		{"pin=4711&page=4711", "", "4711", "pin=[secret pin]&page=[secret page]"},
+		{"a+b=id-%34711&pin", "a b", "4711", "a b=[secret a b]&pin"},
+		{"pin=4711", "pin", "", "pin=4711"},
+		{"", "pin", "4711", ""},
+	} {
+		if got := datapoints.MaskForm(tt.form, tt.name, tt.secret); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.form, got, tt.want)
+		}
+	}
+}

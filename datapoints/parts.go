@@ -3,7 +3,39 @@ package datapoints
 import (
 	"encoding/base64"
 	"strings"
+	"unicode/utf8"
 )
+
+// Learn is Add for what was made of a secret: nobody needs to be told, as Short
+// does, that it is too short.
+func (r *Redactor) Learn(label, secret string) {
+	if utf8.RuneCountInString(secret) >= leastSecret {
+		r.Add(label, secret)
+	}
+}
+
+// knows says whether a secret was added already: a token is, at each of its calls.
+func (r *Redactor) knows(secret string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if len(secret) < window {
+		return false
+	}
+	for _, at := range windowsOf(len(secret)) {
+		for _, f := range r.windows[windowAt(secret, at)] {
+			if f.enc == raw && r.secrets[f.secret].text == secret {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// windowsOf gives where the window of a text of n bytes may be.
+func windowsOf(n int) [5]int {
+	last := n - window
+	return [...]int{last / 2, last / 4, last - last/4, last, 0}
+}
 
 // parts are the pieces of a secret that give it away by themselves, and that
 // texts hold alone: the lines of a key in PEM (RFC 7468), also one whose line

@@ -54,7 +54,7 @@ type form struct {
 // fewer than 8 characters too, and Short tells its label. Adding one again
 // changes nothing.
 func (r *Redactor) Add(label, secret string) {
-	if secret == "" {
+	if secret == "" || r.knows(secret) {
 		return
 	}
 	r.mu.Lock()
@@ -274,8 +274,7 @@ func (r *Redactor) add(label, secret string, encodings []encoding) {
 // alike, numbered names have the same middle. It says if the form is known.
 func (r *Redactor) place(f *form, text string) (w uint64, there bool) {
 	fewest := -1
-	last := len(text) - window
-	for _, at := range [...]int{last / 2, last / 4, last - last/4, last, 0} {
+	for _, at := range windowsOf(len(text)) {
 		v := windowAt(text, at)
 		same := r.windows[v]
 		for _, o := range same {

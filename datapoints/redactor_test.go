@@ -429,3 +429,28 @@ func TestAnExcerptHidesTheBeginningOfASecretToo(t *testing.T) {
 		}
 	}
 }
+
+func TestASecretThatIsAFormOfAnotherIsLookedForItself(t *testing.T) {
+	t.Parallel()
+	var r Redactor
+	first := "hunter22hunter22"
+	second := base64.StdEncoding.EncodeToString([]byte(first)) // without padding, at offset 0, it is known already
+	second = strings.TrimRight(second, "=")
+	r.Add("first", first)
+	for range 2 {
+		r.Add("second", second)
+		if got := r.Text("x " + hex.EncodeToString([]byte(second))); got != "x [secret second]" {
+			t.Error(got)
+		}
+	}
+}
+
+func TestWhatIsLearnedIsNotToldAsShort(t *testing.T) {
+	t.Parallel()
+	var r Redactor
+	r.Learn("pin", "4711")
+	r.Learn("sum", "de650d61f5bd")
+	if short, got := r.Short(), r.Text("4711 de650d61f5bd"); len(short) > 0 || got != "4711 [secret sum]" {
+		t.Errorf("%q, %s", short, got)
+	}
+}

@@ -35,7 +35,7 @@ type calling struct {
 	tried    int               // of the same call before: with what else than the first time
 	print    string            // of a page: what makes its request equal to another, short
 	hints    []string          // for the failure, if it is one
-	secrets  []string          // in parts of the URL: masked there, however short they are
+	secrets  answer.Secrets    // in its fields: masked there, however short they are
 	taken    bool              // the answer was taken: what fails now is no attempt's
 }
 
@@ -192,10 +192,10 @@ func (c *calling) plan() error {
 	if c.call, err = planned(c.w.plan.actions[c.spec.Action], in); err != nil {
 		return err
 	}
-	if shown := c.call.Shown; len(c.secrets) > 0 && shown != nil {
+	if shown := c.call.Shown; sensitive != "" && shown != nil {
 		c.call.Shown = func() Request {
 			r := shown()
-			r.URL = datapoints.MaskURL(r.URL, c.secrets)
+			r.URL, r.Body, r.Headers = c.secrets.URL(r.URL), c.secrets.Body(r.Body, r.Headers), c.secrets.Headers(r.Headers)
 			return r
 		}
 	}
@@ -349,7 +349,7 @@ func (c *calling) end(end End, result *Result) {
 		}
 		if result != nil {
 			end.Answer = c.w.shownAnswer(*result)
-			end.Answer.URL = datapoints.MaskURL(end.Answer.URL, c.secrets)
+			end.Answer.URL = c.secrets.URL(end.Answer.URL)
 		}
 	}
 	c.ended(end)

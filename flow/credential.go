@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/answer"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/given"
@@ -117,8 +118,8 @@ func (a *authorization) open() error {
 		if err != nil {
 			return err
 		}
-		if f.Class == plan.Sensitive && f.Value.Template != nil {
-			w.protect(a.of.Name+"."+f.Name, v.Reveal())
+		if v.Class() == datapoints.Sensitive {
+			new(answer.Secrets).Note(f, c.env, v.Reveal(), func(label, text string) { w.redactor.Learn(a.of.Name+"."+label, text) })
 		}
 		key += "\x00" + f.Name + "\x00" + v.Reveal()
 		in.Args = append(in.Args, Arg{Name: f.Name, Value: v})

@@ -33,7 +33,8 @@ type Executor struct {
 	// Observer is told what runs do. nil: nobody is.
 	Observer Observer
 	// Redactor masks secrets in every text that leaves; the executor adds each
-	// secret it reads or saves. nil: one of the Executor's own.
+	// secret it reads or saves, and it forgets none. nil: each run has one of its
+	// own, which ends with it.
 	Redactor *datapoints.Redactor
 	// Files is where steps read files at run time: the project root. nil: none.
 	Files fs.FS
@@ -53,7 +54,6 @@ type Executor struct {
 // parts are what an Executor makes for itself where it was given nothing.
 type parts struct {
 	store    datapoints.Store
-	redactor *datapoints.Redactor
 	name     string
 	open     inbox.Ears
 	callings sync.Pool // of *calling
@@ -61,12 +61,9 @@ type parts struct {
 
 func (x *Executor) defaults() *parts {
 	x.once.Do(func() {
-		x.own.store, x.own.redactor, x.own.name = x.Store, x.Redactor, x.Owner.Name
+		x.own.store, x.own.name = x.Store, x.Owner.Name
 		if x.own.store == nil {
 			x.own.store = &datapoints.Memory{}
-		}
-		if x.own.redactor == nil {
-			x.own.redactor = &datapoints.Redactor{}
 		}
 		if x.own.name == "" {
 			x.own.name = record.Seed()
@@ -77,7 +74,13 @@ func (x *Executor) defaults() *parts {
 
 func (x *Executor) store() datapoints.Store { return x.defaults().store }
 
-func (x *Executor) redactor() *datapoints.Redactor { return x.defaults().redactor }
+// redactor gives that of a run.
+func (x *Executor) redactor() *datapoints.Redactor {
+	if x.Redactor != nil {
+		return x.Redactor
+	}
+	return &datapoints.Redactor{}
+}
 
 func (x *Executor) owner() string { return x.defaults().name }
 

@@ -186,9 +186,7 @@ func (c *calling) further(in *Input) (sensitive string, err error) {
 		}
 		own := slices.IndexFunc(c.spec.Fields, func(o plan.Field) bool { return o.Name == f.Name })
 		v := marked(text, f.Class, f.Name)
-		if v.Class() == datapoints.Sensitive {
-			c.mask(f, v)
-		}
+		c.mask(f, *c.env, v)
 		if own < 0 {
 			if v = c.turned(f, datapoints.Value{}); v.Class() == datapoints.Sensitive {
 				sensitive = f.Name
@@ -203,12 +201,13 @@ func (c *calling) further(in *Input) (sensitive string, err error) {
 	return sensitive, nil
 }
 
-// mask notes what is sensitive in a field that the URL is made of.
-func (c *calling) mask(f *plan.Field, v datapoints.Value) {
-	if f.Options.Destination || f.Name == "query" {
-		e := *c.env
-		c.secrets = append(c.secrets, answer.SecretTexts(&f.Value, &e, v.Reveal())...)
+// mask notes what is sensitive in a field, and says whether anything is.
+func (c *calling) mask(f *plan.Field, e env, v datapoints.Value) bool {
+	if v.Class() == datapoints.Sensitive {
+		c.secrets.Note(f, &e, v.Reveal(), c.w.redactor.Learn)
+		return true
 	}
+	return false
 }
 
 // rank is the place of a field in the action's Spec.

@@ -556,3 +556,26 @@ func (b basicAction) Spec() flow.Spec {
 	s.Fields = append(s.Fields, flow.Field{Name: "basic", Type: flow.JSONField})
 	return s
 }
+
+// TestARunsSecretsEndWithIt: an Executor without a Redactor may run for years.
+func TestARunsSecretsEndWithIt(t *testing.T) {
+	t.Parallel()
+	x := &flow.Executor{}
+	ask := func(steps string) string {
+		p, err := flow.Compile(fstest.MapFS{"test.yaml": {Data: []byte("stepwell: 1\nname: test\nsteps:\n" + steps)}}, "test.yaml", flow.Kit{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = x.Run(t.Context(), p, nil); err == nil {
+			t.Fatal("the run succeeded")
+		}
+		return err.Error()
+	}
+	const says = `  - { id: b, fail: "it was hunter22hunter22" }`
+	if got := ask("  - { id: a, set: { my_token: hunter22hunter22 } }\n" + says); !strings.Contains(got, "it was [secret my_token]") {
+		t.Error(got)
+	}
+	if got := ask(says); !strings.Contains(got, "it was hunter22hunter22") {
+		t.Error(got)
+	}
+}

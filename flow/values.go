@@ -64,9 +64,8 @@ func (w *work) input(c *calling) (in Input, sensitive string, err error) {
 				continue
 			}
 		}
-		if v.Class() == datapoints.Sensitive {
+		if c.mask(f, *c.env, v) {
 			sensitive = f.Name
-			c.mask(f, v)
 		}
 		in.Args = append(in.Args, Arg{Name: f.Name, Value: v})
 	}
@@ -88,6 +87,7 @@ func (c *calling) late(field string, r Request) (datapoints.Value, error) {
 	if _, turned := c.over[field]; turned && err == nil {
 		v = c.turned(&c.spec.Fields[i], v)
 	}
+	c.mask(&c.spec.Fields[i], e, v)
 	return v, err
 }
 

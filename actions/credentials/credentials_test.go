@@ -2,7 +2,9 @@ package credentials_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -378,6 +380,24 @@ func TestAFailureToGetATokenIsTheStepsAndNamesTheCredential(t *testing.T) {
 		if len(s.grants) != c.grants || !strings.Contains(got.text, "credential ehr") || got.err.Step != "a" || got.err.Place.Line != 6 {
 			t.Errorf("%d: %d token requests, %+v", c.status, len(s.grants), got.err)
 		}
+	}
+}
+
+// TestWhatIsMadeOfASecretForACredentialIsMasked, also where the name under which it
+// stands tells nothing.
+func TestWhatIsMadeOfASecretForACredentialIsMasked(t *testing.T) {
+	t.Parallel()
+	sum := sha256.Sum256([]byte(secret))
+	made := hex.EncodeToString(sum[:])
+	s := newWard(t, nil)
+	s.refuses = func(w http.ResponseWriter) {
+		w.WriteHeader(400)
+		fmt.Fprintf(w, `{"error":"invalid_request","error_description":"sig %s is wrong"}`, made)
+	}
+	c := s.run(t, `, params: { tenant: north, sig: "${{ hex(sha256(secrets.key)) }}" }`, `  - { id: a, action: http, with: { url: "${{ inputs.url }}/a", auth: ehr } }`)
+	s.want(t, c, flow.KindAuth, "1 400")
+	if strings.Contains(c.text, made) || !strings.Contains(c.text, "sig [secret ehr.sig] is wrong") {
+		t.Errorf("told %s", c.text)
 	}
 }
 

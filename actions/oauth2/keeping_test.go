@@ -493,3 +493,22 @@ func (stuckLocks) Lock(ctx context.Context, _ string) (func(), error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
+
+// TestASourceForgetsTokensOfLongAgo, and neither the last ones nor its own secrets.
+func TestASourceForgetsTokensOfLongAgo(t *testing.T) {
+	t.Parallel()
+	n := 0
+	s := serving(func(seen) any {
+		if n++; n <= 600 {
+			return token(fmt.Sprintf("canary-token-%03d", n), "")
+		}
+		return bad(400, `{"error":"invalid_request","error_description":"canary-token-001 canary-token-350 canary-token-600 canary-secret Y2xpZW50OmNhbmFyeS1zZWNyZXQ="}`)
+	})
+	cred := basic()
+	cred.Keep = "none"
+	src := source(t, &oauth2.Client{Carrier: s}, cred)
+	for range 600 {
+		got(t, src)
+	}
+	says(t, failed(t, src), true, "canary-token-001 [secret access_token] [secret access_token] [secret client_secret] [secret client_secret]")
+}

@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
 	"github.com/stepwell/stepwell/actions/internal/challenge"
+	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow"
 )
 
@@ -269,7 +271,7 @@ func (s *Source) adviseClock(f *failure) {
 // clean makes a text of others fit for a message: one line, not too long,
 // without secrets.
 func (s *Source) clean(text string) string {
-	text = s.hidden.Text(text)
+	text = s.hidden.text(text)
 	for _, secret := range s.cred.secrets() { // the redactor does not look for short ones
 		if n := len(secret[1]); n >= 3 && n < 8 {
 			text = strings.ReplaceAll(text, secret[1], "[secret "+secret[0]+"]")
@@ -282,4 +284,44 @@ func (s *Source) clean(text string) string {
 func printable(text string, n int) string {
 	text = strings.Join(strings.FieldsFunc(text, func(c rune) bool { return !unicode.IsPrint(c) || c == unicode.ReplacementChar }), " ")
 	return cut(strings.TrimSpace(text), n)
+}
+
+// hiding is what a Source keeps out of its messages: its credential's own secrets,
+// and of the tokens and assertions that came and went the last ones, since a
+// Source may live for years.
+type hiding struct {
+	own func(*datapoints.Redactor) // adds the credential's secrets
+
+	mu         sync.Mutex
+	told       int // to late
+	late, past *datapoints.Redactor
+}
+
+// maxTold is how many secrets late is told before it becomes past.
+const maxTold = 256
+
+// turn begins a new late.
+func (h *hiding) turn() {
+	h.past, h.late, h.told = h.late, new(datapoints.Redactor), 0
+	h.own(h.late)
+}
+
+func (h *hiding) add(label, secret string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.told == maxTold {
+		h.turn()
+	}
+	h.late.Add(label, secret)
+	h.told++
+}
+
+func (h *hiding) text(s string) string {
+	h.mu.Lock()
+	late, past := h.late, h.past
+	h.mu.Unlock()
+	if past != nil {
+		s = past.Text(s)
+	}
+	return late.Text(s)
 }

@@ -223,8 +223,11 @@ func (s *Source) post(ctx context.Context, to string, m metadata, f fields) (*ht
 
 // tell makes a secret known before it is used.
 func (s *Source) tell(label, secret string) string {
-	s.hidden.Add(label, secret)
-	if s.client.Secret != nil && secret != "" {
+	if secret == "" {
+		return ""
+	}
+	s.hidden.add(label, secret)
+	if s.client.Secret != nil {
 		s.client.Secret(label, secret)
 	}
 	return secret

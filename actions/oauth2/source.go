@@ -57,7 +57,7 @@ type Source struct {
 	paths  paths
 	key    signingKey
 	alg    jose.SignatureAlgorithm
-	hidden *datapoints.Redactor
+	hidden hiding
 	id     string // what the token is kept under
 	who    string // names the client, whatever it asks for
 	slot   *slot
@@ -70,7 +70,7 @@ func (c *Client) Source(ctx context.Context, cred Credential) (*Source, error) {
 	if err := cred.complete(); err != nil {
 		return nil, err
 	}
-	s := &Source{client: c, cred: cred, hidden: new(datapoints.Redactor)}
+	s := &Source{client: c, cred: cred}
 	var err error
 	if s.paths, err = compilePaths(cred.Token); err != nil {
 		return nil, cred.invalid("%s", err)
@@ -83,7 +83,8 @@ func (c *Client) Source(ctx context.Context, cred Credential) (*Source, error) {
 			return nil, cred.invalid("%s", err)
 		}
 	}
-	cred.hide(s.hidden)
+	s.hidden.own = s.cred.hide
+	s.hidden.turn()
 	for _, secret := range cred.secrets() {
 		s.tell(secret[0], secret[1])
 	}
