@@ -319,7 +319,7 @@ func (c *calling) failed(ctx context.Context, cause error, result *Result) (Outc
 	if again {
 		return c.once(&e, End{Again: until, Asked: asked}, result)
 	}
-	c.end(End{Outcome: "failed", Status: e.Status, Error: c.w.told(c.w.fault(&e, c.t.Path, c.n.Span))}, result)
+	c.end(End{Outcome: "failed", Status: e.answered(result), Error: c.w.told(c.w.fault(&e, c.t.Path, c.n.Span))}, result)
 	return c.w.fail(ctx, c.n, c.r, c.t, &e, c.record(&e)...)
 }
 

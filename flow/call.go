@@ -353,7 +353,7 @@ func (w *work) kept(n *plan.Node, t Task, e *env) ([]datapoints.Point, error) {
 func (w *work) callers(path string) string {
 	var who []string
 	for i := len(path) - 1; i > 0; i-- {
-		if path[i] != '.' {
+		if path[i] != '.' || strings.HasPrefix(path[i:], ".catch[") || strings.HasPrefix(path[i:], ".else.") { // these stand beside the step
 			continue
 		}
 		if n := w.plan.at(path[:i]); n != nil && n.Work.Flow != nil {

@@ -2,6 +2,7 @@ package flow_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -267,4 +268,33 @@ func TestAPollThatAsksSeldomPausesTheRunAndGoesOnInTime(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+}
+
+// attempts notes how the attempts of a run end.
+type attempts struct{ lines []string }
+
+func (l *attempts) Begin(ctx context.Context, s flow.Span) (context.Context, func(flow.End)) {
+	return ctx, func(e flow.End) {
+		if s.Kind == flow.AttemptSpan {
+			l.lines = append(l.lines, fmt.Sprintf("%s %d", e.Outcome, e.Status))
+		}
+	}
+}
+
+func TestAnAttemptThatFailedAfterItsAnswerHasTheStatusOfIt(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ step, want string }{
+		{"save: { x: nothing }", "failed 202"},
+		{"poll: { until: response.status == 200, timeout: 12s }", "done 202, done 202, failed 202"},
+		{"pages: { max: 2, while: true, with: { say: '${{ page }}' } }", "done 202, failed 202"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &web{answer: working(9)}
+			l := &attempts{}
+			_, err := (&flow.Executor{Observer: l}).Run(t.Context(), compileWeb(t, w, "steps:\n  - id: a\n    action: web\n    "+c.step+"\n"), nil)
+			if got := strings.Join(l.lines, ", "); err == nil || got != c.want {
+				t.Errorf("%s: %s, want %s; %v", c.step, got, c.want, err)
+			}
+		})
+	}
 }

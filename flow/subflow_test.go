@@ -284,6 +284,26 @@ steps:
 	}
 }
 
+func TestWhatStandsBesideASubFlowIsNotCalledByIt(t *testing.T) {
+	t.Parallel()
+	for _, beside := range []string{
+		"catch: [ { steps: [ { id: last, fail: after all } ] } ]",
+		"if: inputs.no\n    else: [ { id: last, fail: after all } ]",
+	} {
+		p := compileAll(t, &world{}, `main.yaml
+inputs: { no: { type: boolean, default: false } }
+steps:
+  - id: outer
+    flow: sub.yaml
+    `+beside, `sub.yaml
+steps: [ { id: one, fail: first } ]`)
+		_, err := (&flow.Executor{}).Run(t.Context(), p, nil)
+		if e := failureOf(t, err); e.Message != "after all" || e.Place.File != "main.yaml" || len(e.Facts) > 0 {
+			t.Errorf("%s: %q at %s, with %v", beside, e.Message, e.Place, e.Facts)
+		}
+	}
+}
+
 func TestTheFinallyOfASubFlowRunsWhenItEnds(t *testing.T) {
 	t.Parallel()
 	sub := `sub.yaml

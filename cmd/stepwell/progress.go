@@ -318,7 +318,7 @@ func (p *progress) attemptEnded(r *row, e flow.End) {
 	if r.loop {
 		return
 	}
-	if e.Outcome == "done" {
+	if e.Outcome == "done" || r.turns > 0 && e.Status != 0 && e.Again.IsZero() { // the last answer to a poll may be what fails it
 		r.turns++
 	}
 	if e.Again.IsZero() {

@@ -123,6 +123,23 @@ func TestARoundThatWentWellTakesTheStatusOfTheOneThatFailedAway(t *testing.T) {
 	}
 }
 
+func TestThePollWhoseAnswerWasTheLastOneCounts(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, 80, 24, row{path: "job", title: "GET /job"})
+	s.begin(flow.RunSpan, flow.Span{})
+	job := s.opened("job")
+	for poll := range 3 {
+		s.begin(flow.AttemptSpan, flow.Span{Path: "job", Attempt: 1, Limit: 3, Poll: poll})(flow.End{Outcome: "done", Status: 200, Again: s.clock.Add(time.Second)})
+	}
+	late := &flow.Error{Kind: flow.KindTimeout, Status: 200}
+	s.begin(flow.AttemptSpan, flow.Span{Path: "job", Attempt: 1, Limit: 3, Poll: 3})(flow.End{Outcome: "failed", Status: 200, Error: late})
+	job(flow.End{Outcome: "failed", Status: 200, Took: 2 * time.Second, Error: late})
+	s.close()
+	if text := s.screen.text(); !strings.Contains(text, "GET  /job, 4 polls") {
+		t.Errorf("after four answers:\n%s", text)
+	}
+}
+
 func TestTheTimeLeftBeginsWithTheWholeWait(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{
