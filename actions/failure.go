@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -140,4 +141,21 @@ func (t *try) untrusted(e *flow.Error, err error, host string) bool {
 		return false
 	}
 	return true
+}
+
+// asked says whether the credential asks for the scopes already that the server
+// wants (RFC 6750 §3.1).
+func (n *refusal) asked(code, wanted string) {
+	if code != "insufficient_scope" || n.scopes == nil {
+		return
+	}
+	asked, ok := n.scopes()
+	missing := slices.DeleteFunc(strings.Fields(wanted), func(s string) bool { return slices.Contains(asked, s) })
+	switch {
+	case !ok:
+	case len(missing) == 0:
+		n.hint("the credential's `scopes` asks for it already: the server did not grant it, or not to this client")
+	default:
+		n.hint("the credential's `scopes` does not ask for %s: add it", quoted(strings.Join(missing, " ")))
+	}
 }

@@ -81,6 +81,7 @@ func (n *refusal) said() {
 		n.says(code, c.Param("error_description"))
 		if scope := c.Param("scope"); scope != "" {
 			n.hint("it wants the scope %s", quoted(scope))
+			n.asked(code, scope)
 		}
 	}
 	if n.graphql {

@@ -114,6 +114,29 @@ func TestARefusalHasAKindAndHints(t *testing.T) {
 	}
 }
 
+func TestAScopeThatLacksIsComparedWithThoseThatAreAskedFor(t *testing.T) {
+	t.Parallel()
+	const says = "the credential's `scopes`"
+	for _, c := range []struct {
+		asked []string
+		knows bool
+		code  string
+		want  string // "" is none
+	}{
+		{[]string{"patient.read", "orders.read", "orders.write"}, true, "insufficient_scope", says + " asks for it already"},
+		{[]string{"orders.read"}, true, "insufficient_scope", says + " does not ask for orders.write: add it"},
+		{nil, true, "insufficient_scope", says + " does not ask for orders.read orders.write: add it"},
+		{nil, false, "insufficient_scope", ""},
+		{nil, true, "invalid_token", ""},
+	} {
+		in := flow.Input{Args: fields("url", `"http://127.0.0.1:1/a"`, "bearer", `"t"`), Scopes: func() ([]string, bool) { return c.asked, c.knows }}
+		_, hints := planned(t, client(t, nil), "http", in).Refused(answer(403, "", "WWW-Authenticate", `Bearer error="`+c.code+`", scope="orders.read orders.write"`))
+		if all := strings.Join(hints, "\n"); !strings.Contains(all, c.want) || c.want == "" && strings.Contains(all, says) {
+			t.Errorf("%q, %s:\n%s", c.asked, c.code, all)
+		}
+	}
+}
+
 func TestHintsHoldNoSecret(t *testing.T) {
 	t.Parallel()
 	const canary = "c4n4ry-%20 x"

@@ -56,6 +56,7 @@ type request struct {
 	begun          time.Time
 	deadline       time.Time                                   // of the step
 	sign           func(context.Context, *flow.Outgoing) error // nil: no credential
+	scopes         func() ([]string, bool)                     // that the credential asks for; nil: no credential
 	wired          headers                                     // of the last request that was sent, if they are others
 	barred         error                                       // why Do would refuse: the executor finds out before, and says it better
 }
@@ -70,7 +71,7 @@ func (r *request) plan(in flow.Input) error {
 // build makes the request of the fields.
 func (r *request) build(in flow.Input) (err error) {
 	r.client.start()
-	r.sign = in.Sign
+	r.sign, r.scopes = in.Sign, in.Scopes
 	r.allowErrors, r.status, r.create, r.begun, r.deadline = in.AllowErrors, in.Status, in.Create, time.Now(), in.Deadline
 	if r.method, err = normalMethod(r.verb, r.bodyKind != ""); err != nil {
 		return err

@@ -2,10 +2,8 @@ package flow
 
 import (
 	"context"
-	"encoding/json"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,7 +11,6 @@ import (
 	"github.com/stepwell/stepwell/flow/diag"
 	"github.com/stepwell/stepwell/flow/internal/bind"
 	"github.com/stepwell/stepwell/flow/internal/check"
-	"github.com/stepwell/stepwell/flow/internal/plan"
 )
 
 // An Action does one thing in the world, one attempt at a time: retries, loops
@@ -135,6 +132,9 @@ type Input struct {
 	// Sign puts the credential of the step on a request. It is called right before each is sent, a
 	// call's first and those that redirects lead to on the same origin. nil if the step has none.
 	Sign func(ctx context.Context, r *Outgoing) error
+	// Scopes are those that the step's credential asks for, for hints; ok is false if it is of a
+	// kind without scopes. nil if the step has no credential.
+	Scopes func() (asked []string, ok bool)
 	// Token gives the token of the credential that the step names. nil if it names none.
 	Token func(ctx context.Context) (Token, error)
 	// Create makes the file of save_to; the action writes and closes it. Close(true) keeps it.
@@ -359,42 +359,4 @@ func ownFields(fields []check.Field) []Field {
 		own[i] = Field{Name: f.Name, Doc: f.Doc, Required: f.Required, Type: FieldType(f.Type), Fields: ownFields(f.Fields)}
 	}
 	return own
-}
-
-// login does the steps of a credential, as a run of their own that nothing is
-// recorded of, and gives the token in which they end.
-func (w *work) login(ctx context.Context, of *plan.Credential, given Inputs) (Token, error) {
-	secrets := func(_ context.Context, s SecretSource) (string, error) {
-		for i, known := range w.plan.Secrets() {
-			if reflect.DeepEqual(known, s) {
-				return w.secrets[w.plan.compiled.Secrets[i]].Text()
-			}
-		}
-		return "", ErrNoSecret
-	}
-	x := &Executor{Secrets: secrets, Redactor: w.redactor, Files: w.x.Files, Owner: Process{Stays: true}}
-	began := time.Now()
-	run, err := x.Run(ctx, w.plan.logins[of], given)
-	if err != nil {
-		return Token{}, loginError(of, asError(err))
-	}
-	var out struct {
-		Token     *string         `json:"token"`
-		ExpiresIn json.RawMessage `json:"expires_in"`
-	}
-	if json.Unmarshal([]byte(run.Outputs.Reveal()), &out) != nil || out.Token == nil {
-		return Token{}, &Error{Kind: KindAuth, Message: "credential " + of.Name + ": `token` is not a text", Place: of.Span}
-	}
-	t := Token{Type: "Bearer", Access: datapoints.Text(*out.Token).Mark(datapoints.Sensitive, of.Name)}
-	if text := strings.Trim(string(out.ExpiresIn), `"`); text != "" && text != "null" {
-		life, err := ParseDuration(text)
-		if seconds, bad := strconv.ParseFloat(text, 64); bad == nil {
-			life, err = time.Duration(min(seconds, 1e9)*float64(time.Second)), nil
-		}
-		if err != nil {
-			return Token{}, &Error{Kind: KindAuth, Message: "credential " + of.Name + ": `expires_in` is neither a duration nor a number of seconds", Place: of.Span}
-		}
-		t.Expires = began.Add(life)
-	}
-	return t, nil
 }

@@ -315,6 +315,9 @@ func (c *calling) failed(ctx context.Context, cause error, result *Result) (Outc
 	e.Facts = append(e.Facts, c.facts(&e, result)...)
 	e.Hints = append(e.Hints, c.hints...)
 	until, asked, again := c.again(&e)
+	if c.auth != nil && c.auth.lacking && c.call.Origin != "" {
+		e.Status = 0 // it is the token endpoint's: the call itself was not answered
+	}
 	c.r.Tries++
 	if again {
 		return c.once(&e, End{Again: until, Asked: asked}, result)
@@ -373,18 +376,6 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// onto is the request with the credential, as people see it.
-func (a *authorization) onto(r Request) Request {
-	out := Outgoing{Method: r.Method, URL: r.URL, Headers: r.Headers}
-	if a.put(&out, "[secret "+a.of.Name+"]") == nil {
-		for _, h := range a.proofs {
-			out.SetHeader(h[0], "[secret "+a.of.Name+"]")
-		}
-		r.URL, r.Headers = out.URL, out.Headers
-	}
-	return r
 }
 
 // facts says what is known of the token that was sent.

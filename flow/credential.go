@@ -16,7 +16,6 @@ import (
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/answer"
 	"github.com/stepwell/stepwell/flow/internal/expression"
-	"github.com/stepwell/stepwell/flow/internal/given"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/trust"
 )
@@ -66,44 +65,12 @@ func (c *calling) authorize(in *Input) error {
 	if err := c.auth.open(); err != nil {
 		return c.auth.blamed(err)
 	}
-	in.Sign = c.auth.sign
+	in.Sign, in.Scopes = c.auth.sign, c.auth.scopes
 	in.Token = func(ctx context.Context) (Token, error) {
 		err := c.auth.get(ctx)
 		return c.auth.token, err
 	}
 	return nil
-}
-
-// Credential opens a credential of the flow's own file outside of any run, to
-// try it or to log a person in; nothing is sent. Only the inputs and secrets that
-// it is made of must be there. The error is an *Error.
-func (x *Executor) Credential(ctx context.Context, p *Plan, name string, in Inputs) (*OpenCredential, error) {
-	of, err := p.credential(name)
-	if err != nil {
-		return nil, err
-	}
-	inputs, secrets, beyond := of.Needs()
-	if beyond != "" {
-		return nil, &Error{Kind: KindInput, Place: of.Span, Message: "credential " + name + " is made of " + beyond + ", which only a run has"}
-	}
-	values, _, wrong := given.Take(p.compiled.Inputs, in)
-	wrong = slices.DeleteFunc(wrong, func(f given.Wrong) bool { _, there := in[f.Name]; return !there && !inputs[f.Name] })
-	if len(wrong) > 0 {
-		return nil, inputError(wrong)
-	}
-	w := &work{x: x, plan: p, redactor: x.redactor(), inputs: map[string]expression.Value{}}
-	w.run.Flow = p.Name()
-	if err := w.readInputs(values); err != nil {
-		return nil, asError(err)
-	}
-	if w.secrets, err = x.secrets(ctx, p, w.redactor, secrets); err != nil {
-		return nil, err
-	}
-	a := authorization{c: &calling{w: w, n: &plan.Node{Span: of.Span}, env: &env{w: w, ctx: ctx}}, of: of}
-	if err := a.open(); err != nil {
-		return nil, a.blamed(err)
-	}
-	return &OpenCredential{a.provider, of.Name, of.Kind, of.Span}, nil
 }
 
 // open renders the credential's fields and has its kind make a provider of them,
@@ -231,6 +198,21 @@ func (a *authorization) blamed(err error) error {
 	}
 	e.Sent, a.lacking = false, true // of the call itself nothing was
 	return &e
+}
+
+// scopes are what the credential asks for; ok is false if its kind knows no scopes.
+func (a *authorization) scopes() (asked []string, ok bool) {
+	for _, f := range a.c.w.plan.kinds[a.of.Kind].Spec().Fields {
+		ok = ok || f.Name == "scopes"
+	}
+	for i := range a.of.Fields {
+		if f := &a.of.Fields[i]; ok && f.Name == "scopes" {
+			if v, err := a.c.w.renderField(f, a.c.env); err != nil || json.Unmarshal([]byte(v.Reveal()), &asked) != nil {
+				return nil, false
+			}
+		}
+	}
+	return asked, ok
 }
 
 // may refuses an origin to which the credential must not go.
@@ -397,4 +379,16 @@ func (c *calling) refuses(ctx context.Context, result *Result) (out Outcome, did
 	c.r.Hidden = h.seal()
 	out, err = c.once(e, End{Again: time.Now(), Anew: anew}, result)
 	return out, true, err
+}
+
+// onto is the request with the credential, as people see it.
+func (a *authorization) onto(r Request) Request {
+	out := Outgoing{Method: r.Method, URL: r.URL, Headers: r.Headers}
+	if a.put(&out, "[secret "+a.of.Name+"]") == nil {
+		for _, h := range a.proofs {
+			out.SetHeader(h[0], "[secret "+a.of.Name+"]")
+		}
+		r.URL, r.Headers = out.URL, out.Headers
+	}
+	return r
 }

@@ -4,11 +4,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
+	"reflect"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -311,4 +315,74 @@ func (c *calling) create(name string) (Sink, error) {
 		return nil, &Error{Kind: KindData, Message: fmt.Sprintf("save_to: %s was written by step %s of this run already", name, by)}
 	}
 	return c.w.x.Output(name)
+}
+
+// Credential opens a credential of the flow's own file outside of any run, to
+// try it or to log a person in; nothing is sent. Only the inputs and secrets that
+// it is made of must be there. The error is an *Error.
+func (x *Executor) Credential(ctx context.Context, p *Plan, name string, in Inputs) (*OpenCredential, error) {
+	of, err := p.credential(name)
+	if err != nil {
+		return nil, err
+	}
+	inputs, secrets, beyond := of.Needs()
+	if beyond != "" {
+		return nil, &Error{Kind: KindInput, Place: of.Span, Message: "credential " + name + " is made of " + beyond + ", which only a run has"}
+	}
+	values, _, wrong := given.Take(p.compiled.Inputs, in)
+	wrong = slices.DeleteFunc(wrong, func(f given.Wrong) bool { _, there := in[f.Name]; return !there && !inputs[f.Name] })
+	if len(wrong) > 0 {
+		return nil, inputError(wrong)
+	}
+	w := &work{x: x, plan: p, redactor: x.redactor(), inputs: map[string]expression.Value{}}
+	w.run.Flow = p.Name()
+	if err := w.readInputs(values); err != nil {
+		return nil, asError(err)
+	}
+	if w.secrets, err = x.secrets(ctx, p, w.redactor, secrets); err != nil {
+		return nil, err
+	}
+	a := authorization{c: &calling{w: w, n: &plan.Node{Span: of.Span}, env: &env{w: w, ctx: ctx}}, of: of}
+	if err := a.open(); err != nil {
+		return nil, a.blamed(err)
+	}
+	return &OpenCredential{a.provider, of.Name, of.Kind, of.Span}, nil
+}
+
+// login does the steps of a credential, as a run of their own that nothing is
+// recorded of, and gives the token in which they end.
+func (w *work) login(ctx context.Context, of *plan.Credential, given Inputs) (Token, error) {
+	secrets := func(_ context.Context, s SecretSource) (string, error) {
+		for i, known := range w.plan.Secrets() {
+			if reflect.DeepEqual(known, s) {
+				return w.secrets[w.plan.compiled.Secrets[i]].Text()
+			}
+		}
+		return "", ErrNoSecret
+	}
+	x := &Executor{Secrets: secrets, Redactor: w.redactor, Files: w.x.Files, Owner: Process{Stays: true}}
+	began := time.Now()
+	run, err := x.Run(ctx, w.plan.logins[of], given)
+	if err != nil {
+		return Token{}, loginError(of, asError(err))
+	}
+	var out struct {
+		Token     *string         `json:"token"`
+		ExpiresIn json.RawMessage `json:"expires_in"`
+	}
+	if json.Unmarshal([]byte(run.Outputs.Reveal()), &out) != nil || out.Token == nil {
+		return Token{}, &Error{Kind: KindAuth, Message: "credential " + of.Name + ": `token` is not a text", Place: of.Span}
+	}
+	t := Token{Type: "Bearer", Access: datapoints.Text(*out.Token).Mark(datapoints.Sensitive, of.Name)}
+	if text := strings.Trim(string(out.ExpiresIn), `"`); text != "" && text != "null" {
+		life, err := ParseDuration(text)
+		if seconds, bad := strconv.ParseFloat(text, 64); bad == nil {
+			life, err = time.Duration(min(seconds, 1e9)*float64(time.Second)), nil
+		}
+		if err != nil {
+			return Token{}, &Error{Kind: KindAuth, Message: "credential " + of.Name + ": `expires_in` is neither a duration nor a number of seconds", Place: of.Span}
+		}
+		t.Expires = began.Add(life)
+	}
+	return t, nil
 }

@@ -319,7 +319,7 @@ func loginError(of *plan.Credential, e *Error) error {
 	case e.Kind == KindUnknown: // of the login, which is begun anew
 		failed.Kind = KindNetwork
 	case e.Kind == KindNetwork, e.Kind == KindTimeout, e.Kind == KindInterrupted:
-	case e.Kind == KindHTTP && (e.Status >= 500 || e.Status == 408 || e.Status == 425 || e.Status == 429):
+	case e.Kind == KindHTTP && (e.Status == 0 || e.Status >= 500 || e.Status == 408 || e.Status == 425 || e.Status == 429):
 	default:
 		failed.Kind = KindAuth
 	}

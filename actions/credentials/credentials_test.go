@@ -376,7 +376,7 @@ func TestAFailureToGetATokenIsTheStepsAndNamesTheCredential(t *testing.T) {
 			io.WriteString(w, c.body)
 		}
 		got := s.run(t, "", `  - { id: a, action: http, retry: false, with: { method: POST, url: "${{ inputs.url }}/a", auth: ehr } }`)
-		s.want(t, got, c.kind, "1 "+fmt.Sprint(c.status))
+		s.want(t, got, c.kind, "1 0") // the API was not asked
 		if len(s.grants) != c.grants || !strings.Contains(got.text, "credential ehr") || got.err.Step != "a" || got.err.Place.Line != 6 {
 			t.Errorf("%d: %d token requests, %+v", c.status, len(s.grants), got.err)
 		}
@@ -395,7 +395,7 @@ func TestWhatIsMadeOfASecretForACredentialIsMasked(t *testing.T) {
 		fmt.Fprintf(w, `{"error":"invalid_request","error_description":"sig %s is wrong"}`, made)
 	}
 	c := s.run(t, `, params: { tenant: north, sig: "${{ hex(sha256(secrets.key)) }}" }`, `  - { id: a, action: http, with: { url: "${{ inputs.url }}/a", auth: ehr } }`)
-	s.want(t, c, flow.KindAuth, "1 400")
+	s.want(t, c, flow.KindAuth, "1 0")
 	if strings.Contains(c.text, made) || !strings.Contains(c.text, "sig [secret ehr.sig] is wrong") {
 		t.Errorf("told %s", c.text)
 	}
@@ -489,7 +489,7 @@ func TestAFailedLoginNamesItsStep(t *testing.T) {
     token: ${{ data.session }}
 `, `  - { id: a, action: http, with: { url: "${{ inputs.url }}/a", auth: legacy } }
   - { id: b, on_error: continue, action: http, with: { url: "${{ inputs.url }}/b", auth: legacy } }`)
-	s.want(t, c, flow.KindAuth, "1 403", "POST /login")
+	s.want(t, c, flow.KindAuth, "1 0", "POST /login")
 	if !strings.Contains(c.text, "credential legacy, step login: the server answered 403") {
 		t.Error(c.text)
 	}

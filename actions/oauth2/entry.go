@@ -33,10 +33,11 @@ type contents struct {
 	Type    string          `json:"token_type,omitempty"`
 	Scope   string          `json:"scope,omitempty"`
 	Refresh string          `json:"refresh_token,omitempty"`
-	Spent   bool            `json:"spent,omitempty"` // the credential's own refresh token was used
-	Why     string          `json:"why,omitempty"`   // it is rejected
-	Lost    string          `json:"lost,omitempty"`  // why its refresh token is lost
-	Key     json.RawMessage `json:"key,omitempty"`   // of DPoP
+	Spent   bool            `json:"spent,omitempty"`   // the credential's own refresh token was used
+	Assumed bool            `json:"assumed,omitempty"` // no end was told
+	Why     string          `json:"why,omitempty"`     // it is rejected
+	Lost    string          `json:"lost,omitempty"`    // why its refresh token is lost
+	Key     json.RawMessage `json:"key,omitempty"`     // of DPoP
 	Client  string          `json:"client,omitempty"`
 	Place   string          `json:"place,omitempty"` // the credential's URL
 	Grant   string          `json:"grant,omitempty"`

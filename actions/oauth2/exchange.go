@@ -1,6 +1,7 @@
 package oauth2
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -36,6 +37,14 @@ type failure struct {
 // untouched says whether what is good for one use is certainly still good.
 func (f *failure) untouched() bool { return !f.sent || f.waits }
 
+// after says how many tries there were, if more than one.
+func (f *failure) after(tries int) *failure {
+	if tries > 1 {
+		f.Error.Message += ", after " + strconv.Itoa(tries) + " tries"
+	}
+	return f
+}
+
 // again does a try up to three times: after what another try may mend, with full
 // jitter between them or the server's Retry-After. What is good for one use is
 // sent again only if it certainly was not looked at.
@@ -51,20 +60,20 @@ func (s *Source) again(ctx context.Context, single bool, try func() *failure) *f
 			n--
 			continue
 		case f.final, single && !f.untouched(), n >= maxTries, ctx.Err() != nil:
-			return f
+			return f.after(n)
 		}
 		wait := rand.N(min(mostWait, firstWait<<(n-1)) + 1)
 		if f.Error.After > 0 {
 			wait = f.Error.After
 		}
 		if end, ok := ctx.Deadline(); f.Error.After > maxAfter || ok && time.Until(end) <= wait {
-			return f
+			return f.after(n)
 		}
 		select {
 		case <-ctx.Done():
-			return f
+			return f.after(n)
 		case <-s.client.alive().Done():
-			return f
+			return f.after(n)
 		case <-time.After(wait):
 		}
 	}
@@ -105,8 +114,31 @@ type reply struct {
 	nonce   string // of DPoP, for the next request
 }
 
-// carry sends one request and reads the answer.
+// carry sends one request, reads the answer, and tells who watches.
 func (s *Source) carry(r *http.Request) (reply, *failure) {
+	watch := s.client.Watch
+	if watch == nil {
+		return s.send(r)
+	}
+	var body []byte
+	if r.Body != nil {
+		body, _ = io.ReadAll(r.Body) // it is in memory
+		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	out, f := s.send(r)
+	x := Exchange{Credential: s.cred.Name, Request: s.shownRequest(r, body, out.begun)}
+	if f != nil {
+		x.Failure = f.Error.Message
+	}
+	if out.status != 0 {
+		x.Answer = s.shownAnswer(out, time.Since(out.begun))
+	}
+	watch(r.Context(), x)
+	return out, f
+}
+
+// send sends one request and reads the answer.
+func (s *Source) send(r *http.Request) (reply, *failure) {
 	r.Header.Set("Accept", "application/json")
 	agent := s.client.Agent
 	preset(&agent, "stepwell")

@@ -61,6 +61,9 @@ type Client struct {
 	// Warn is told, in one line without secrets, what went wrong without failing a
 	// call. nil: nobody is.
 	Warn func(text string)
+	// Watch is told each request and its answer, as people may see them; ctx has the
+	// values of the caller's that began it. nil: nobody is.
+	Watch func(ctx context.Context, x Exchange)
 	// Agent is the User-Agent. "": stepwell.
 	Agent string
 

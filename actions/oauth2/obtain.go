@@ -174,6 +174,9 @@ func (s *Source) needsPerson(base kept) *flow.Error {
 		e = s.cred.invalid("there is no token yet, and the grant %s needs a person", s.cred.Grant)
 	}
 	e.Hints = []string{s.comeBack()}
+	if base.Access == "" && base.Lost == "" {
+		e.Hints[0] = strings.Replace(e.Hints[0], "log in again", "log in", 1)
+	}
 	if s.cred.Grant == "refresh_token" {
 		e.Hints = append(e.Hints, "if the server lets one be used often, `stepwell token purge` forgets that this one was")
 	}
@@ -185,7 +188,7 @@ func (s *Source) keep(ctx context.Context, base kept, a answer, begun time.Time)
 	s.tell("access_token", a.access)
 	s.tell("refresh_token", a.refresh)
 	k := kept{generation: base.generation, key: base.key,
-		contents: contents{Access: a.access, Type: a.kind, Scope: a.scope, Refresh: a.refresh, Spent: base.Spent}}
+		contents: contents{Access: a.access, Type: a.kind, Scope: a.scope, Refresh: a.refresh, Spent: base.Spent, Assumed: a.lifetime == 0}}
 	life := a.lifetime
 	preset(&life, s.cred.DefaultLifetime)
 	k.life = lifeOf(begun, life, s.cred.Timeout, s.cred.RefreshEarly, rand.Float64())

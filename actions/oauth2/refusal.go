@@ -270,14 +270,17 @@ func (s *Source) adviseClock(f *failure) {
 
 // clean makes a text of others fit for a message: one line, not too long,
 // without secrets.
-func (s *Source) clean(text string) string {
+func (s *Source) clean(text string) string { return printable(s.masked(text), 500) }
+
+// masked is a text without secrets.
+func (s *Source) masked(text string) string {
 	text = s.hidden.text(text)
 	for _, secret := range s.cred.secrets() { // the redactor does not look for short ones
 		if n := len(secret[1]); n >= 3 && n < 8 {
 			text = strings.ReplaceAll(text, secret[1], "[secret "+secret[0]+"]")
 		}
 	}
-	return printable(text, 500)
+	return text
 }
 
 // printable is a text on one line, cut to n characters.

@@ -9,10 +9,13 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stepwell/stepwell/actions/internal/ordered"
+	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow"
 )
 
@@ -238,4 +241,119 @@ func (s *Source) serverTime() time.Time {
 	s.slot.mu.Lock()
 	defer s.slot.mu.Unlock()
 	return time.Now().Add(s.slot.skew)
+}
+
+// An Exchange is a request to a token endpoint, or to a place where one is
+// discovered, and its answer, as people may see them. Secrets and tokens are masked;
+// of texts that have no public name only the length is told.
+type Exchange struct {
+	Credential string
+	Request    flow.Request // its URL is without the query
+	Answer     flow.Result  // Status 0: there was none
+	Failure    string       // why there is no complete answer; "": there is one
+}
+
+// public says whether what has a name in a token request or its answer may be seen.
+func public(name string) bool {
+	switch name {
+	case "grant_type", "scope", "audience", "resource", "client_id", "client_assertion_type", "redirect_uri",
+		"requested_token_type", "subject_token_type", "actor_token_type",
+		"token_type", "expires_in", "issued_token_type", "interval", "verification_uri", "verification_url",
+		"error", "error_description", "error_uri":
+		return true
+	}
+	return false
+}
+
+// veil is a text as people may see it, by its name.
+func (s *Source) veil(name, text string, all bool) string {
+	switch text = s.masked(text); {
+	case datapoints.SensitiveName(name), strings.Contains(name, "assertion") && !public(name):
+		return "[secret " + name + "]"
+	case all, public(name), strings.HasPrefix(text, "[secret ") && strings.IndexByte(text, ']') == len(text)-1:
+		return text
+	}
+	return "[" + strconv.Itoa(utf8.RuneCountInString(text)) + " characters]"
+}
+
+// veilJSON is a JSON value as people may see it; all says that texts without a
+// public name may be seen too.
+func (s *Source) veilJSON(b []byte, name, raw string, all bool) []byte {
+	if raw[0] != '{' && raw[0] != '[' {
+		if text := ordered.Text(raw); text != raw || datapoints.SensitiveName(name) {
+			return ordered.AppendQuoted(b, s.veil(name, text, all))
+		}
+		return append(b, raw...)
+	}
+	b = append(b, raw[0])
+	r, first := ordered.Read(raw), true
+	for key, value, ok := r.Next(); ok; key, value, ok = r.Next() {
+		if !first {
+			b = append(b, ',')
+		}
+		first = false
+		if raw[0] == '{' {
+			name = key
+			b = append(ordered.AppendQuoted(b, s.masked(key)), ':')
+		}
+		b = s.veilJSON(b, name, value, all)
+	}
+	return append(b, raw[0]+2) // in ASCII the closing bracket
+}
+
+// shownRequest is a request as people may see it.
+func (s *Source) shownRequest(r *http.Request, body []byte, begun time.Time) flow.Request {
+	out := flow.Request{Method: r.Method, URL: s.clean(shown(r)), Time: begun}
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		value := r.Header.Get(name)
+		switch scheme, _, _ := strings.Cut(value, " "); {
+		case name == "Authorization":
+			value = scheme + " [secret client_secret]"
+		case name == "Dpop":
+			value = "[secret proof]"
+		}
+		out.Headers = append(out.Headers, [2]string{name, s.masked(value)})
+	}
+	if len(body) > 0 && body[0] == '{' {
+		out.Body = s.veilJSON(nil, "", string(body), false)
+		return out
+	}
+	for pair := range strings.SplitSeq(string(body), "&") {
+		name, value, found := strings.Cut(pair, "=")
+		plain, err := url.QueryUnescape(value)
+		if !found || err != nil {
+			continue
+		}
+		if text := s.veil(name, plain, false); text != plain {
+			value = text
+		}
+		out.Body = append(out.Body, "&"[:min(len(out.Body), 1)]+name+"="+value...)
+	}
+	return out
+}
+
+// shownAnswer is an answer as people may see it. What may hold a token and cannot be
+// read is not shown.
+func (s *Source) shownAnswer(r reply, took time.Duration) flow.Result {
+	s.hide(r)
+	out := flow.Result{Status: r.status, URL: s.clean(shown(r.request)), Took: took, Headers: map[string][]string{}}
+	for name, values := range r.header {
+		for _, v := range values {
+			if datapoints.SensitiveName(name) {
+				v = "[secret " + name + "]"
+			}
+			out.Headers[name] = append(out.Headers[name], s.masked(v))
+		}
+	}
+	all := r.status/100 != 2 || r.request.Method == http.MethodGet
+	switch text, _ := normal(r.body); {
+	case len(r.body) == 0:
+	case text != "":
+		out.Body = s.veilJSON(nil, "", text, all)
+	case all:
+		out.Body = []byte(s.masked(string(r.body)))
+	default:
+		out.Notes = []string{"not shown: " + strconv.Itoa(len(r.body)) + " bytes that are no object and may hold a token"}
+	}
+	return out
 }

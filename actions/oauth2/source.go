@@ -30,6 +30,7 @@ type Token struct {
 	Type    string           // Bearer or DPoP: the word before it in Authorization
 	Scope   string           // as granted; "" where the server does not say
 	Expires time.Time        // by this machine's clock, estimated where the server does not say
+	Assumed bool             // Expires is default_lifetime's: the server named no time that can be used
 	key     *proofKey
 }
 
@@ -308,7 +309,7 @@ func (s *Source) refused() *flow.Error {
 
 // token is what a caller gets.
 func (s *Source) token(k kept) Token {
-	return Token{Access: datapoints.Text(k.Access).Mark(datapoints.Sensitive, "access_token"), Type: k.Type, Scope: k.Scope, Expires: k.expires, key: k.key}
+	return Token{Access: datapoints.Text(k.Access).Mark(datapoints.Sensitive, "access_token"), Type: k.Type, Scope: k.Scope, Expires: k.expires, Assumed: k.Assumed, key: k.key}
 }
 
 // remember keeps a refusal, so that what is refused is not asked for by every step.

@@ -192,7 +192,11 @@ func (c *Command) readKey(ctx context.Context, s keySource) (datapoints.MasterKe
 		}
 	case s.service != "":
 		if text, err = secretKeyring(s.service, s.user); err != nil {
-			err = wrong(c.place(s)+": "+err.Error(), "make a key there with: stepwell keys init --key-keyring "+clean(s.service+"/"+s.user))
+			help := "make a key there with: stepwell keys init --key-keyring " + clean(s.service+"/"+s.user)
+			if strings.HasPrefix(err.Error(), noKeyring) {
+				help = "keep the key in a file: --key-file FILE"
+			}
+			err = wrong(c.place(s)+": "+err.Error(), help)
 		}
 	}
 	if err != nil {

@@ -94,7 +94,12 @@ func (c *Command) keysList(ctx context.Context, f storeFlags, asJSON bool) error
 	}
 	var keys datapoints.Keys
 	if keys, err = c.sealingKeys(ctx, f.key, false); err != nil {
-		c.note("warning", "%v", err)
+		var none *stop
+		if k == nil && errors.As(err, &none) && none.code == exitStore {
+			c.note("note", "there is no key yet: the first run makes one, or stepwell keys init")
+		} else {
+			c.note("warning", "%v", err)
+		}
 		keys = datapoints.Keys{}
 	}
 	uses := map[string]*keyUse{}
@@ -255,16 +260,12 @@ func (c *Command) sayClosed(failed []string, keyNeeded, quiet bool) error {
 	if len(failed) == 0 {
 		return nil
 	}
-	const most = 20
-	for i, text := range failed {
-		if quiet {
-			break
+	if !quiet {
+		lines := make([]string, len(failed))
+		for i, text := range failed {
+			lines[i] = "  " + text
 		}
-		if i == most {
-			fmt.Fprintf(c.Stderr, "  and %s more: --json lists all\n", thousands(len(failed)-most))
-			break
-		}
-		fmt.Fprintf(c.Stderr, "  %s\n", clean(text))
+		c.sayFirst(lines)
 	}
 	help := []string{}
 	if keyNeeded {

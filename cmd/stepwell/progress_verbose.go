@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"maps"
 	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/stepwell/stepwell/actions/oauth2"
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow"
 )
@@ -22,11 +25,38 @@ func (p *progress) exchange(e flow.End) {
 	if !p.verbose || e.Request == nil {
 		return
 	}
-	k := p.look
-	line := func(mark, text string) {
-		fmt.Fprintf(p.out, "      %s %s\n", k.paint(dim, mark), clean(text))
+	writeExchange(p.out, p.look, e.Request, e.Answer)
+}
+
+// tokenAsked writes what was sent to a token endpoint, for which step, and what came back.
+func (p *progress) tokenAsked(ctx context.Context, x oauth2.Exchange) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over {
+		return
 	}
-	r := e.Request
+	step, _ := ctx.Value(insideKey{}).(string)
+	writeTokenExchange(p.out, p.look, x, step)
+}
+
+// writeTokenExchange writes one request of a credential; step may be "".
+func writeTokenExchange(out io.Writer, k look, x oauth2.Exchange, step string) {
+	title := "token of credential " + x.Credential
+	if step != "" {
+		title += ", for " + step
+	}
+	fmt.Fprintf(out, "      %s\n", clean(title))
+	writeExchange(out, k, &x.Request, &x.Answer)
+	if x.Failure != "" {
+		fmt.Fprintf(out, "      %s %s\n", k.paint(dim, "<"), clean("("+x.Failure+")"))
+	}
+}
+
+// writeExchange writes a request and its answer, of which there may be none.
+func writeExchange(out io.Writer, k look, r *flow.Request, a *flow.Result) {
+	line := func(mark, text string) {
+		fmt.Fprintf(out, "      %s %s\n", k.paint(dim, mark), clean(text))
+	}
 	line(">", r.Method+" "+r.URL)
 	for _, h := range r.Headers {
 		line(">", h[0]+": "+headerText(h[0], h[1]))
@@ -34,7 +64,7 @@ func (p *progress) exchange(e flow.End) {
 	for _, text := range bodyLines(r.Body) {
 		line(">", text)
 	}
-	if a := e.Answer; a != nil && a.Status != 0 {
+	if a != nil && a.Status != 0 {
 		line("<", fmt.Sprintf("%d, %s", a.Status, short(a.Took)))
 		for _, name := range slices.Sorted(maps.Keys(a.Headers)) {
 			for _, v := range a.Headers[name] {

@@ -244,6 +244,18 @@ func (c *Command) purgeRuns(ctx context.Context, k *keeping, runs []datapoints.R
 	return p, nil
 }
 
+// sayFirst says the first of many things.
+func (c *Command) sayFirst(lines []string) {
+	const most = 20
+	for i, text := range lines {
+		if i == most {
+			fmt.Fprintf(c.Stderr, "  and %s more: --json lists all\n", thousands(len(lines)-most))
+			return
+		}
+		fmt.Fprintln(c.Stderr, clean(text))
+	}
+}
+
 // notMeant is of a run that purge was not asked for.
 const notMeant = "-"
 
@@ -255,12 +267,16 @@ func (c *Command) sayPurged(p purged, o purgeFlags) error {
 	if o.dry {
 		word = "would remove"
 	}
-	for _, id := range p.Removed {
-		fmt.Fprintln(c.Stderr, word+" "+id)
+	lines := make([]string, len(p.Removed))
+	for i, id := range p.Removed {
+		lines[i] = word + " " + id
 	}
+	c.sayFirst(lines)
+	lines = nil
 	for _, l := range p.Left {
-		fmt.Fprintf(c.Stderr, "left %s: %s\n", l.RunID, l.Why)
+		lines = append(lines, "left "+l.RunID+": "+l.Why)
 	}
+	c.sayFirst(lines)
 	fmt.Fprintf(c.Stderr, "%s %s\n", word, count(len(p.Removed), "run"))
 	return nil
 }

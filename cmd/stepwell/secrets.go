@@ -109,6 +109,9 @@ func secretKeyring(service, user string) (string, error) {
 	return value, nil
 }
 
+// noKeyring begins what is said where the system has none.
+const noKeyring = "there is no keyring here"
+
 // keyringTrouble says why the keyring gave nothing. That there is no entry, or
 // no keyring at all, is a secret that is missing; one that is locked or that
 // refuses is an error.
@@ -124,7 +127,7 @@ func keyringTrouble(err error) error {
 	case errors.Is(err, exec.ErrNotFound), errors.As(err, &network), errors.As(err, &exit), // the session bus could not be found or started
 		strings.HasPrefix(text, "dbus: couldn't determine address"),
 		strings.Contains(text, "org.freedesktop.secrets was not provided"):
-		return missing("there is no keyring here: no service for it runs in this session")
+		return missing(noKeyring + ": no service for it runs in this session")
 	}
 	return fmt.Errorf("the keyring cannot be read: %w", err)
 }

@@ -59,6 +59,9 @@ func (s *session) begin(watch flow.Observer) {
 	s.executor = &flow.Executor{Store: s.keep.Store, Redactor: s.redactor, Files: fs.FS(read), Output: out.create, Owner: owner, Observer: watch,
 		Secrets: s.secret, PublicURL: s.flags.public}
 	s.keep.settle = s.keepTokens()
+	if p, ok := watch.(*progress); ok && p.verbose {
+		s.watchTokens(p.tokenAsked)
+	}
 }
 
 // secret reads a secret from the sandbox or from its source, once: each run of

@@ -36,6 +36,7 @@ type tokenFlags struct {
 	file    string
 	json    bool
 	fresh   bool
+	verbose bool
 	sandbox bool
 }
 
@@ -50,6 +51,7 @@ func (c *Command) credentialVerb(use, short, long, example string, do func(conte
 	f.StringArrayVarP(&o.inputs, "input", "i", nil, "an input, as `name=value`; may be repeated")
 	f.StringVar(&o.file, "inputs", "", "a JSON `file` with inputs; - is stdin")
 	f.BoolVar(&o.json, "json", false, "print one JSON document")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "show the token requests and their answers, secrets masked")
 	return cmd, &o
 }
 
@@ -118,6 +120,9 @@ func (c *Command) tryCredential(ctx context.Context, file, name string, o tokenF
 	}
 	defer project.close()
 	s.keep.settle = s.keepTokens()
+	if o.verbose {
+		s.watchTokens(func(_ context.Context, x oauth2.Exchange) { writeTokenExchange(c.Stderr, c.errLook(), x, "") })
+	}
 	var r *tokenReport
 	if t.cred, err = x.Credential(ctx, s.plan, name, in); err == nil {
 		r, err = do(t)

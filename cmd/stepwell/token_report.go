@@ -18,12 +18,13 @@ import (
 // Nothing in it tells the token.
 type tokenReport struct {
 	Credential  string          `json:"credential"`
-	Type        string          `json:"type"`                  // of the credential
-	TokenType   string          `json:"token_type"`            // "" if it stands alone
-	Sent        string          `json:"sent,omitempty"`        // "header X-Session"; "": in Authorization, behind its type
-	Scopes      []string        `json:"scopes"`                // as granted; empty if the server does not say
-	NotGranted  []string        `json:"not_granted,omitempty"` // scopes that were asked for, where the server says which it granted
-	Expires     *time.Time      `json:"expires"`               // null: it is not known
+	Type        string          `json:"type"`                      // of the credential
+	TokenType   string          `json:"token_type"`                // "" if it stands alone
+	Sent        string          `json:"sent,omitempty"`            // "header X-Session"; "": in Authorization, behind its type
+	Scopes      []string        `json:"scopes"`                    // as granted; empty if the server does not say
+	NotGranted  []string        `json:"not_granted,omitempty"`     // scopes that were asked for, where the server says which it granted
+	Expires     *time.Time      `json:"expires"`                   // null: it is not known
+	Assumed     bool            `json:"expires_assumed,omitempty"` // it is default_lifetime's
 	Fingerprint string          `json:"fingerprint,omitempty"`
 	From        string          `json:"from,omitempty"` // store, fetched or login
 	TookMS      float64         `json:"took_ms,omitempty"`
@@ -38,6 +39,9 @@ type tokenReport struct {
 // report says what a token is.
 func (t *trial) report(token flow.Token) *tokenReport {
 	r := &tokenReport{Credential: t.name, Type: t.cred.Type, TokenType: token.Type, Scopes: scopesOf(t.redactor.Text(token.Scope)), Expires: moment(token.Expires)}
+	if own, ok := token.Own.(oauth2.Token); ok {
+		r.Assumed = own.Assumed
+	}
 	r.NotGranted = t.notGranted(r.Scopes)
 	if r.Sent = t.sent(); r.Sent != "" {
 		r.TokenType = ""
@@ -152,7 +156,11 @@ func (l look) tokenReport(r *tokenReport) string {
 	f.add("type", kind)
 	f.add("sent in", r.Sent)
 	if r.Expires != nil {
-		f.add("expires", clock(*r.Expires)+", "+until(*r.Expires, time.Now()))
+		text := clock(*r.Expires) + ", " + until(*r.Expires, time.Now())
+		if r.Assumed {
+			text += ": assumed (default_lifetime), nobody said how long it is good"
+		}
+		f.add("expires", text)
 	}
 	f.add("scope", strings.Join(r.Scopes, " "))
 	f.add("not granted", strings.Join(r.NotGranted, " "))

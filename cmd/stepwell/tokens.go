@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/stepwell/stepwell/actions/oauth2"
 )
 
 // keepTokens lets credentials keep their tokens beside the runs, and waits for
@@ -24,6 +26,24 @@ func (s *session) keepTokens() (done func()) {
 		if t.Close(ctx) != nil {
 			s.c.note("warning", "a token was still being fetched when the command ended: a refresh token may be lost")
 		}
+	}
+}
+
+// watchTokens has do told of each token request, masked by the redactor of the session too.
+func (s *session) watchTokens(do func(context.Context, oauth2.Exchange)) {
+	s.c.tokens.Watch = func(ctx context.Context, x oauth2.Exchange) {
+		r := s.redactor
+		x.Failure, x.Request.URL, x.Request.Body = r.Text(x.Failure), r.Text(x.Request.URL), []byte(r.Text(string(x.Request.Body)))
+		for i := range x.Request.Headers {
+			x.Request.Headers[i][1] = r.Text(x.Request.Headers[i][1])
+		}
+		for _, values := range x.Answer.Headers {
+			for i := range values {
+				values[i] = r.Text(values[i])
+			}
+		}
+		x.Answer.Body = []byte(r.Text(string(x.Answer.Body)))
+		do(ctx, x)
 	}
 }
 
