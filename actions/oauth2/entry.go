@@ -55,7 +55,7 @@ func (k *kept) fits(now time.Time, renew bool) bool {
 }
 
 // cached says whether the token outlives the process.
-func (s *Source) cached() bool { return s.client.Cache != nil && s.cred.Keep == "store" }
+func (s *Source) cached() bool { return s.shared && s.cred.Keep == "store" }
 
 // load reads the cache. What cannot be read is a warning.
 func (s *Source) load(ctx context.Context) kept {

@@ -395,11 +395,14 @@ func TestAKeyThatCannotBeAskedForChangesNoNames(t *testing.T) {
 	world := &shared{cache: datapoints.SealTokens(new(datapoints.MemoryTokens), key), server: rotating(t)}
 	want(t, "token", got(t, source(t, world.process(), basic())), "t1")
 	key.gone = true
-	_ = source(t, world.process(), basic())
-	if !strings.Contains(world.warned.text(), "the token cache cannot be read") {
+	want(t, "token without the key", got(t, source(t, world.process(), basic())), "t2")
+	if !strings.Contains(world.warned.text(), "the token cache cannot be read: what the tokens are found by: the KMS does not answer; tokens are kept in memory") {
 		t.Errorf("warned of %q", world.warned.text())
 	}
 	key.gone = false
+	if kept, err := world.process().Kept(t.Context()); len(kept) != 1 || err != nil {
+		t.Errorf("kept is %+v, %v", kept, err)
+	}
 	want(t, "token of the next process", got(t, source(t, world.process(), basic())), "t1")
 }
 
@@ -420,10 +423,16 @@ func TestARefusalIsKeptAlsoWhenItsStepIsOver(t *testing.T) {
 	want(t, "warnings", world.warned.text(), "")
 }
 
-// quoting is a cache that says what it was to keep.
-type quoting struct{ datapoints.TokenCache }
+// quoting is a cache that says what it was to keep. It keeps nothing, or notes alone.
+type quoting struct {
+	datapoints.TokenCache
+	notes bool
+}
 
-func (quoting) PutToken(_ context.Context, e datapoints.TokenEntry) error {
+func (q quoting) PutToken(ctx context.Context, e datapoints.TokenEntry) error {
+	if q.notes && e.IsNote() {
+		return q.TokenCache.PutToken(ctx, e)
+	}
 	return fmt.Errorf("INSERT %q\nfailed", e.Secret.Reveal())
 }
 
@@ -437,19 +446,25 @@ func (quotingLocks) Lock(context.Context, string) (func(), error) {
 // TestAWarningTellsNoSecret, whatever the cache and the locks say.
 func TestAWarningTellsNoSecret(t *testing.T) {
 	t.Parallel()
-	cache := quoting{new(datapoints.MemoryTokens)}
-	world := &shared{cache: cache, server: serving(dpop("canary-token", `,"refresh_token":"canary-refresh"`))}
-	c := world.process()
-	c.Locks = quotingLocks{}
-	var told datapoints.Redactor
-	c.Secret = told.Add
-	got(t, source(t, c, bound("ES256")))
-	text := world.warned.text()
-	if n := strings.Count(text, "\n"); n != 2 || strings.Contains(text, "canary") || !strings.Contains(text, "[secret dpop_key]") {
-		t.Errorf("warned of %s", text)
-	}
-	if strings.Contains(told.Text(`"d":"x"`), "[secret") {
-		t.Error("everything is a secret")
+	for _, c := range []struct {
+		notes bool
+		lines int // warned of
+		says  string
+	}{{true, 2, "[secret dpop_key]"}, {false, 1, `"\"[secret token]\""`}} {
+		cache := quoting{new(datapoints.MemoryTokens), c.notes}
+		world := &shared{cache: cache, server: serving(dpop("canary-token", `,"refresh_token":"canary-refresh"`))}
+		client := world.process()
+		client.Locks = quotingLocks{}
+		var told datapoints.Redactor
+		client.Secret = told.Add
+		got(t, source(t, client, bound("ES256")))
+		text := world.warned.text()
+		if n := strings.Count(text, "\n") + 1; n != c.lines || strings.Contains(text, "canary") || !strings.Contains(text, c.says) {
+			t.Errorf("warned of %s", text)
+		}
+		if strings.Contains(told.Text(`"d":"x"`), "[secret") {
+			t.Error("everything is a secret")
+		}
 	}
 }
 

@@ -83,6 +83,7 @@ type Client struct {
 	known    map[string]metadata
 	refusals map[string]refusal // of clients, whatever they asked for, and of discoveries
 	key      []byte             // of the fingerprints that tokens are kept under
+	shared   bool               // it is the one in Cache
 }
 
 // Limits of what a Client remembers.
@@ -236,27 +237,28 @@ func (c *Client) accepted(who string) {
 
 // fingerprintKey gives the key that makes the names of cached tokens, so that
 // they tell nothing of a weak secret. It is kept in the cache itself, since
-// every process must have the same. key is the process's own at first.
-func (c *Client) fingerprintKey(ctx context.Context) []byte {
+// every process must have the same. If it is not shared nothing is put there:
+// nobody would find it again.
+func (c *Client) fingerprintKey(ctx context.Context) (key []byte, shared bool) {
 	c.mu.Lock()
-	key := c.key
+	key, shared = c.key, c.shared
 	c.mu.Unlock()
 	if key != nil {
-		return key
+		return key, shared
 	}
 	ctx, cancel := patient(ctx) // it counts for all who ask later, too
 	defer cancel()
 	fresh := make([]byte, 32)
 	_, _ = rand.Read(fresh) // never fails
 	if c.Cache != nil {
-		fresh = c.sharedKey(ctx, fresh)
+		fresh, shared = c.sharedKey(ctx, fresh)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.key == nil {
-		c.key = fresh
+		c.key, c.shared = fresh, shared
 	}
-	return c.key
+	return c.key, c.shared
 }
 
 // keyOfKeys is where the cache keeps the fingerprints' key. Where another master
@@ -267,39 +269,41 @@ const (
 	maxKeys   = 8
 )
 
-// sharedKey gives the key that is in the cache, after putting it there if need be.
-func (c *Client) sharedKey(ctx context.Context, fresh []byte) []byte {
+// sharedKey gives the key that is in the cache, after putting it there if need be,
+// or fresh, unshared.
+func (c *Client) sharedKey(ctx context.Context, fresh []byte) (key []byte, shared bool) {
 	text := hexText(fresh)
 	place := keyOfKeys
 	for tries, n := 0, 1; tries < 3 && n <= maxKeys; {
 		e, err := c.Cache.Token(ctx, place)
 		switch key := []byte(e.Secret.RevealText()); {
 		case err == nil && len(key) == len(text):
-			return key
+			return key, true
 		case errors.Is(err, datapoints.ErrKey):
 			n++
 			place = keyOfKeys + "." + strconv.Itoa(n)
 			continue
 		case err != nil && !errors.Is(err, datapoints.ErrNoToken) && (e.Generation == 0 || !errors.Is(err, datapoints.ErrCorrupt)):
 			c.warn("the token cache cannot be read: " + err.Error() + "; tokens are kept in memory")
-			return fresh
+			return fresh, false
 		case e.Generation > 0:
 			c.warn("what tokens are found by is damaged in the token cache: those that it has are not found any more")
 		}
 		err = c.Cache.PutToken(ctx, datapoints.TokenEntry{Key: place, Generation: e.Generation + 1, Obtained: time.Now(),
 			Secret: datapoints.Text(text).Mark(datapoints.Sensitive, "token")})
 		if err == nil {
-			return []byte(text)
+			return []byte(text), true
 		}
 		if !errors.Is(err, datapoints.ErrTokenChanged) {
 			var hidden datapoints.Redactor
 			hidden.Add("token", text)
 			c.warn("the token cache cannot be written: " + hidden.Text(err.Error()) + "; tokens are kept in memory")
-			return fresh
+			return fresh, false
 		}
 		tries++
 	}
-	return fresh
+	c.warn("no name for tokens is to be had in the token cache; tokens are kept in memory")
+	return fresh, false
 }
 
 // Over makes a Carrier of a transport; nil is a new one with net/http's

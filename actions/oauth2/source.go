@@ -62,6 +62,7 @@ type Source struct {
 	id     string // what the token is kept under
 	who    string // names the client, whatever it asks for
 	slot   *slot
+	shared bool // other processes find what is in the cache under id
 }
 
 // Source checks a credential and gives its Source; nothing is sent. Sources of
@@ -89,7 +90,8 @@ func (c *Client) Source(ctx context.Context, cred Credential) (*Source, error) {
 	for _, secret := range cred.secrets() {
 		s.tell(secret[0], secret[1])
 	}
-	key := c.fingerprintKey(ctx)
+	key, shared := c.fingerprintKey(ctx)
+	s.shared = shared
 	s.id, s.who = s.fingerprint(key), s.clientPrint(key)
 	s.slot = c.slot(s.id)
 	return s, nil
