@@ -204,7 +204,11 @@ func (c *Command) readKey(ctx context.Context, s keySource) (datapoints.MasterKe
 	}
 	key, err := datapoints.ParseMasterKey(text)
 	if err != nil {
-		return key, &stop{s.code(), c.place(s) + ": " + err.Error(), []string{"stepwell keys init makes one"}}
+		help := "stepwell keys init makes one"
+		if s.file != "" {
+			help = "put the copy of the key back: stepwell keys init replaces no file, and another key opens no run"
+		}
+		return key, &stop{s.code(), c.place(s) + ": " + err.Error(), []string{help}}
 	}
 	return key, nil
 }

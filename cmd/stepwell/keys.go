@@ -337,6 +337,9 @@ func (c *Command) keysVerify(ctx context.Context, f storeFlags, asJSON bool) err
 // openAll reads everything of a run and gives what did not open. Without its key
 // nothing of it does, which is said once.
 func (k *keeping) openAll(ctx context.Context, run string) (failed []error) {
+	defer func() { // a half that is not there is met by everything
+		failed = slices.CompactFunc(failed, func(a, b error) bool { return a.Error() == b.Error() })
+	}()
 	if _, err := k.Load(ctx, run); err != nil {
 		failed = append(failed, err)
 		if errors.Is(err, datapoints.ErrKey) || errors.Is(err, datapoints.ErrDestroyed) {

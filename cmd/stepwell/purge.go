@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -155,6 +156,10 @@ type leftRun struct {
 func (c *Command) purge(ctx context.Context, o purgeFlags) error {
 	if o.older == "" {
 		return wrong("runs purge wants --older-than AGE", "usage: stepwell runs purge --older-than 30d", "an age of 0s is every run")
+	}
+	states := []datapoints.State{datapoints.Succeeded, datapoints.Failed, datapoints.Unknown, datapoints.Interrupted, datapoints.Paused, datapoints.Cancelled}
+	if o.status != "" && !slices.Contains(states, datapoints.State(o.status)) {
+		return wrong(fmt.Sprintf("--status: no run that could be removed has the status %q", clean(o.status)), "it is one of "+strings.Trim(fmt.Sprint(states), "[]"))
 	}
 	age, err := flow.ParseDuration(o.older)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -75,6 +76,12 @@ func (c *Command) open(ctx context.Context, f storeFlags, p purpose) (*keeping, 
 		return nil, c.storeTrouble(file, err)
 	}
 	k.keys, k.Store = keys, keys.Seal(k.plain)
+	if p == toWork {
+		if err := k.lacksHalves(ctx); err != nil {
+			k.close()
+			return nil, err
+		}
+	}
 	if p == toWork || p == toRemove {
 		if k.owner, err = newOwner(file); err != nil {
 			k.close()
@@ -82,6 +89,24 @@ func (c *Command) open(ctx context.Context, f storeFlags, p purpose) (*keeping, 
 		}
 	}
 	return k, nil
+}
+
+// lacksHalves refuses to work with a store whose sealed runs have lost the file with
+// the other half of their keys: a new run would begin another one, and whoever put
+// the first back in its place would lose what was sealed since.
+func (k *keeping) lacksHalves(ctx context.Context) error {
+	h := halves{k.file}
+	if _, err := os.Stat(h.file()); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	runs, _ := k.plain.List(ctx, datapoints.Filter{Limit: 100}) // what cannot be read is said by who reads it
+	if !slices.ContainsFunc(runs, func(r datapoints.Run) bool { return len(r.Key) > 0 }) {
+		return nil
+	}
+	name := filepath.Base(h.file())
+	return &stop{exitStore, "one half of the runs' keys is in " + name + ", which is not there", []string{
+		"put it back beside the database " + filepath.Base(k.file) + ": nothing was begun, since new runs would need another one",
+		"if it is lost, nothing opens these runs any more: stepwell runs purge --older-than 0s removes them"}}
 }
 
 // close gives everything back.
