@@ -377,3 +377,23 @@ func (b *blockWalk) end() bool {
 	}
 	return false // there is no further line
 }
+
+// lastOpen is where the innermost bracket of a line stands that the line does
+// not close, or else its last one; -1 if there is none.
+func lastOpen(line string) int {
+	var open []int
+	for i := 0; i < len(line); i++ {
+		switch line[i] {
+		case '"', '\'':
+			i += max(stringLength(line[i:]), 1) - 1
+		case '[', '{':
+			open = append(open, i)
+		case ']', '}':
+			open = open[:max(len(open)-1, 0)]
+		}
+	}
+	if len(open) == 0 {
+		return strings.LastIndexAny(line, "[{")
+	}
+	return open[len(open)-1]
+}

@@ -101,7 +101,11 @@ func (f *fields) require(what string) {
 }
 
 func (f *fields) missing(key, what, doc string) {
-	f.r.report(f.node.Span, diag.MissingKey, fmt.Sprintf("`%s`: %s", key, doc), "%s has no %q", what, key)
+	hint := fmt.Sprintf("`%s`: %s", key, doc)
+	if key == "stepwell" { // there is one value
+		hint = "write `stepwell: 1`: " + doc
+	}
+	f.r.report(f.node.Span, diag.MissingKey, hint, "%s has no %q", what, key)
 }
 
 func (f *fields) guessed(key string) bool {

@@ -348,7 +348,7 @@ func (s *source) openBracket(x refusal, d diag.Diagnostic) diag.Diagnostic {
 	line := s.lineText(context)
 	open := strings.IndexAny(line, "[{")
 	if x.line > context {
-		open = strings.LastIndexAny(line, "[{")
+		open = lastOpen(line)
 	}
 	if open < 0 {
 		d.Message, d.Hint = "a comma or a closing bracket is missing before this", "quote the text if it belongs to the value"
