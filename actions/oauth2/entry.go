@@ -282,5 +282,6 @@ func (s *Source) ID() string { return s.id }
 // Grant is the credential's grant: authorization_code and device_code want a login.
 func (s *Source) Grant() string { return s.cred.Grant }
 
-// Lasts says whether the token is kept beyond the process.
-func (s *Source) Lasts() bool { return s.cached() }
+// Lasts says whether the token is to be kept beyond the process: there is a cache, and
+// the credential does not forbid it. A cache that takes nothing is another matter.
+func (s *Source) Lasts() bool { return s.client.Cache != nil && s.cred.Keep == "store" }
