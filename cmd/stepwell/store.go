@@ -64,6 +64,11 @@ func (c *Command) open(ctx context.Context, f storeFlags, p purpose) (*keeping, 
 	if _, err := os.Stat(file); p != toWork && errors.Is(err, fs.ErrNotExist) {
 		return nil, errNoRuns
 	}
+	if p == toWork {
+		if err := c.lacksKey(ctx, f.key, file); err != nil {
+			return nil, err
+		}
+	}
 	var keys datapoints.Keys
 	if p == toRead || p == toWork {
 		if keys, err = c.sealingKeys(ctx, f.key, p == toWork); err != nil {
@@ -91,6 +96,39 @@ func (c *Command) open(ctx context.Context, f storeFlags, p purpose) (*keeping, 
 	return k, nil
 }
 
+// lacksKey refuses to make a key for a store whose runs are sealed with one that is
+// not there any more: whoever put that one back in its place would lose what was
+// sealed since.
+func (c *Command) lacksKey(ctx context.Context, f keyFlags, file string) error {
+	s, err := c.keySource(f)
+	if err != nil || s.from != "" {
+		return nil // no key is made then
+	}
+	if _, err := os.Stat(s.file); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if _, err := os.Stat(file); err != nil {
+		return nil
+	}
+	k, err := openFile(ctx, file, true)
+	if err != nil {
+		return nil // who works with it will say so
+	}
+	defer k.close()
+	if !k.hasSealed(ctx) {
+		return nil
+	}
+	return &stop{exitStore, "the key that seals the runs is not there: " + c.shown(s.file), []string{
+		"put it back, or name it with --key-file, --key-command, --key-keyring or STEPWELL_KEY: nothing was begun, since new runs would be sealed with another one",
+		"if it is lost, nothing opens these runs any more: stepwell runs purge --older-than 0s removes them, stepwell keys init makes a new key"}}
+}
+
+// hasSealed says whether runs are sealed.
+func (k *keeping) hasSealed(ctx context.Context) bool {
+	runs, _ := k.plain.List(ctx, datapoints.Filter{Limit: 100}) // what cannot be read is said by who reads it
+	return slices.ContainsFunc(runs, func(r datapoints.Run) bool { return len(r.Key) > 0 })
+}
+
 // lacksHalves refuses to work with a store whose sealed runs have lost the file with
 // the other half of their keys: a new run would begin another one, and whoever put
 // the first back in its place would lose what was sealed since.
@@ -99,8 +137,7 @@ func (k *keeping) lacksHalves(ctx context.Context) error {
 	if _, err := os.Stat(h.file()); !errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	runs, _ := k.plain.List(ctx, datapoints.Filter{Limit: 100}) // what cannot be read is said by who reads it
-	if !slices.ContainsFunc(runs, func(r datapoints.Run) bool { return len(r.Key) > 0 }) {
+	if !k.hasSealed(ctx) {
 		return nil
 	}
 	name := filepath.Base(h.file())
