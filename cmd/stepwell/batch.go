@@ -41,6 +41,7 @@ func (s *session) driveBatch(ctx context.Context, p *batchProgress, runs []datap
 	p.start()
 	stop := context.AfterFunc(ctx, func() { p.notice(stopping) })
 	defer stop()
+	s.abandoned(p.close, func() string { return p.batch })
 	began := time.Now()
 	line := &orderly{print: func(r *result) error { return p.aside(func() error { return s.printRow(r) }) }, waiting: map[int]*result{}}
 	next := make(chan int)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -27,6 +28,8 @@ type Command struct {
 	Signals <-chan os.Signal // nil: none come
 
 	tokens *oauth2.Client // of the credentials of flows
+
+	abrupt *atomic.Pointer[func()] // says what is left behind when a second signal ends everything at once
 }
 
 // Main does what the arguments say and returns the exit code. The first signal
@@ -34,6 +37,7 @@ type Command struct {
 func (c *Command) Main(ctx context.Context) int {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	c.abrupt = new(atomic.Pointer[func()])
 	done := make(chan int, 1)
 	go func() { done <- c.do(ctx) }()
 	first := 0
@@ -47,6 +51,9 @@ func (c *Command) Main(ctx context.Context) int {
 		case s := <-c.Signals:
 			code := codeOfSignal(s)
 			if first != 0 {
+				if say := c.abrupt.Load(); say != nil {
+					(*say)()
+				}
 				return code
 			}
 			first = code

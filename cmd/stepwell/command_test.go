@@ -65,13 +65,16 @@ func TestASignalEndsTheRunInGoodOrderWithItsExitCode(t *testing.T) {
 
 func TestASecondSignalEndsEverythingAtOnce(t *testing.T) {
 	t.Parallel()
-	signals, done, _ := slow(t, "60000")
+	signals, done, stderr := slow(t, "60000")
 	signals <- os.Interrupt
 	signals <- syscall.SIGTERM
 	select {
 	case got := <-done:
 		if got != exitTerminated {
 			t.Errorf("exit code %d, not %d", got, exitTerminated)
+		}
+		if say := "✗ stopped at once · calls in flight may have been processed\n"; !strings.HasSuffix(stderr(), say) {
+			t.Errorf("%q is not the end of\n%s", say, stderr())
 		}
 	case <-time.After(5 * time.Second):
 		t.Error("it goes on")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/examples/sandbox"
 	"github.com/stepwell/stepwell/flow"
 )
@@ -210,7 +211,32 @@ func (s *session) watch(ctx context.Context, before []flow.StepRecord, failed bo
 	p := newProgress(s.c.Stderr, l, widestOf(plannedRows(s.outline, true)), rows)
 	p.verbose = s.flags.verbose
 	context.AfterFunc(ctx, func() { p.notice(stopping) })
+	s.abandoned(p.close, func() string {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.run
+	})
 	return p
+}
+
+// abandoned makes that a second signal closes the progress and says what it leaves
+// of a run or a batch; "" as its id: nothing has begun.
+func (s *session) abandoned(closing func(), id func() string) {
+	if s.c.abrupt == nil {
+		return
+	}
+	say := func() {
+		closing()
+		run, l := id(), s.c.errLook()
+		if run == "" {
+			return
+		}
+		fmt.Fprintf(s.c.Stderr, "\n%s%s\n", l.paint(red, l.sign("✗")+" stopped at once"), l.text(" · ")+"calls in flight may have been processed")
+		if s.keep.file != "" && s.sandbox == nil {
+			fmt.Fprintf(s.c.Stderr, "  go on with: %s\n", l.paint(bold, s.resumeCommand(datapoints.Run{ID: run})))
+		}
+	}
+	s.c.abrupt.Store(&say)
 }
 
 // plannedRows are the lines that are known before a run begins, in the order of
