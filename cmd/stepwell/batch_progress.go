@@ -80,6 +80,8 @@ func (p *batchProgress) ended(i int, r *result) {
 	case r.err.Kind == flow.KindPaused:
 		p.paused++
 		sign, colour, say = "⏸", yellow, pausedAt(r.err)
+	case r.err.Kind == flow.KindInterrupted:
+		sign, colour, say = "⏸", yellow, "interrupted"
 	default:
 		sign, colour = "✗", red
 		say = string(r.err.Kind) + ": " + clean(r.err.Message)
