@@ -381,6 +381,7 @@ func TestASubFlowWithAFinallyGivesItsOutputsWhateverItsLastStepBecame(t *testing
 		"not entered, and caught":    `{ id: last, flow: inner.yaml, with: { n: "${{ split(run.id, \"x\")[99] }}" }, catch: [ { steps: [ { id: a, set: { y: 1 } } ] } ] }`,
 		"not entered, and goes on":   `{ id: last, flow: inner.yaml, with: { n: "${{ split(run.id, \"x\")[99] }}" }, on_error: continue }`,
 		"entered, failed, caught":    `{ id: last, steps: [ { id: a, fail: no } ], catch: [ { steps: [ { id: c, set: { y: 1 } } ] } ], finally: [ { id: b, set: { z: 1 } } ] }`,
+		"its finally failed, caught": `{ id: last, flow: ends.yaml, on_error: continue }`,
 		"loop over nothing":          `{ id: last, for_each: { in: "1..0" }, flow: inner.yaml, with: { n: 1 } }`,
 		"loop that goes on":          `{ id: last, for_each: { in: "1..3", on_error: continue }, steps: [ { id: a, fail: no } ], finally: [ { id: b, set: { z: 1 } } ] }`,
 		"block with a skipped block": `{ id: last, steps: [ { id: a, if: 1 == 2, flow: inner.yaml, with: { n: 1 } } ], finally: [ { id: b, if: 1 == 2, flow: inner.yaml, with: { n: 1 } } ] }`,
@@ -397,7 +398,9 @@ finally: [ { id: end, set: { w: 1 } } ]
 outputs: { x: "${{ data.x }}" }`, `inner.yaml
 inputs: { n: any }
 steps: [ { id: s, set: { x: "${{ inputs.n }}" } } ]
-finally: [ { id: f, set: { y: 1 } } ]`)
+finally: [ { id: f, set: { y: 1 } } ]`, `ends.yaml
+steps: [ { id: s, set: { x: 2 } } ]
+finally: [ { id: f, fail: no, if: run.id != "" }, { id: g, set: { y: 1 } } ]`)
 			run, err := (&flow.Executor{}).Run(t.Context(), p, nil)
 			if err != nil {
 				t.Fatal(err)

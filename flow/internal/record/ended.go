@@ -23,12 +23,14 @@ func (s *State) ended(n *plan.Node, path string) int {
 	}
 	over := 0
 	body := Body(n, path, &r)
-	if n.Finally != nil {
-		if n.Bare || r.Enter.Status == datapoints.Open {
-			over = s.ended(n.Finally, Finally(n, path, &r))
-		} else if r.Enter.Status == datapoints.Skipped || r.Caught.Status == datapoints.Done && r.Caught.Next >= 0 {
-			over = size(n.Finally) // nothing was entered that it would run after
-		}
+	open := n.Bare || r.Enter.Status == datapoints.Open
+	caught := r.Caught.Status == datapoints.Done && r.Caught.Next >= 0
+	switch {
+	case n.Finally == nil:
+	case caught && (!open || n.Kind == plan.Flow), r.Enter.Status == datapoints.Skipped:
+		over = size(n.Finally) // nothing was entered that it would run after, or its own failure was caught
+	case open:
+		over = s.ended(n.Finally, Finally(n, path, &r))
 	}
 	switch {
 	case r.Enter.Status == datapoints.Skipped || r.Last.Status == datapoints.Skipped:
@@ -36,7 +38,7 @@ func (s *State) ended(n *plan.Node, path string) int {
 		if n.Else != nil {
 			over += s.ended(n.Else, plan.Join(path, "else"))
 		}
-	case r.Caught.Status == datapoints.Done && r.Caught.Next >= 0:
+	case caught:
 		over += itself(n) + every(n.Steps) + size(n.Else)
 		for i, c := range n.Catch {
 			if i == r.Caught.Next {
