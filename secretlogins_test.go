@@ -99,6 +99,32 @@ steps:
   - { id: a, action: http, with: { auth: c, url: "${{ inputs.gate }}/x" } }
 `
 
+// gated is a vault with a flow that logs in at a gate, with fields, and the gate's address.
+func gated(t *testing.T, fields string) (*vault, *gate, string) {
+	t.Helper()
+	v, g := newVault(t), &gate{}
+	m := http.NewServeMux()
+	m.Handle("/{how}", g)
+	s := httptest.NewServer(m)
+	t.Cleanup(s.Close)
+	v.write("flow.yaml", fmt.Sprintf(loginFlow, fields))
+	v.secrets = append(v.secrets, canary{"the evil code", evilCode})
+	return v, g, s.URL
+}
+
+// searchWith searches everything, also for what the gate was told and gave out, and
+// says how often the gate was asked.
+func (v *vault) searchWith(g *gate) (calls int) {
+	v.t.Helper()
+	v.look()
+	v.lookAtTokens()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	v.secrets = append(v.secrets, g.told...)
+	v.search()
+	return g.calls
+}
+
 func TestLoginsThatFailTellNoSecret(t *testing.T) {
 	t.Parallel()
 	for name, fields := range map[string]string{
@@ -113,37 +139,25 @@ func TestLoginsThatFailTellNoSecret(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v, g := newVault(t), &gate{}
-			m := http.NewServeMux()
-			m.Handle("/{how}", g)
-			s := httptest.NewServer(m)
-			t.Cleanup(s.Close)
-			v.write("flow.yaml", fmt.Sprintf(loginFlow, fields))
-			v.secrets = append(v.secrets, canary{"the evil code", evilCode})
+			v, g, address := gated(t, fields)
 			refused := url.Values{"error": {"access_denied"}, "error_description": {evilCode}, "code": {evilCode}}
 			for _, answer := range []url.Values{{"code": {evilCode}}, refused} {
 				for _, more := range [][]string{nil, {"--json"}} {
-					code := v.login(func(address string) { comeBack(t, address, answer) },
-						append([]string{"token", "login", "flow.yaml", "c", "-i", "gate=" + s.URL}, more...)...)
+					code := v.login(func(opened string) { comeBack(t, opened, answer) },
+						append([]string{"token", "login", "flow.yaml", "c", "-i", "gate=" + address}, more...)...)
 					if code != 6 {
 						t.Errorf("token login %v: exit %d", more, code)
 					}
 				}
 			}
 			for _, args := range [][]string{{"run", "-v", "flow.yaml"}, {"run", "--json", "flow.yaml"}, {"token", "test", "flow.yaml", "c"}, {"token", "test", "--json", "flow.yaml", "c"}} {
-				if _, errs, code := v.run(append(args, "-i", "gate="+s.URL)...); code != 6 {
+				if _, errs, code := v.run(append(args, "-i", "gate="+address)...); code != 6 {
 					t.Errorf("%v: exit %d\n%s", args, code, errs)
 				}
 			}
-			v.look()
-			v.lookAtTokens()
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			if g.calls == 0 {
+			if v.searchWith(g) == 0 {
 				t.Error("nobody was asked: the test has no use")
 			}
-			v.secrets = append(v.secrets, g.told...)
-			v.search()
 		})
 	}
 }
@@ -157,31 +171,20 @@ func TestALoginThatCannotBeKeptTellsNoToken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v, g := newVault(t), &gate{}
-			m := http.NewServeMux()
-			m.Handle("/{how}", g)
-			s := httptest.NewServer(m)
-			t.Cleanup(s.Close)
-			v.write("flow.yaml", fmt.Sprintf(loginFlow, fields))
+			v, g, address := gated(t, fields)
 			v.write("first.yaml", "stepwell: 1\nname: f\nsteps: [ { id: a, set: { x: 1 } } ]\n")
-			v.secrets = append(v.secrets, canary{"the evil code", evilCode})
 			if _, errs, code := v.run("run", "first.yaml"); code != 0 { // makes the store
 				t.Fatal(errs)
 			}
 			v.fill("stepwell_tokens")
 			for _, more := range [][]string{nil, {"--json"}} {
-				code := v.login(func(address string) { comeBack(t, address, url.Values{"code": {evilCode}}) },
-					append([]string{"token", "login", "flow.yaml", "c", "-i", "gate=" + s.URL}, more...)...)
+				code := v.login(func(opened string) { comeBack(t, opened, url.Values{"code": {evilCode}}) },
+					append([]string{"token", "login", "flow.yaml", "c", "-i", "gate=" + address}, more...)...)
 				if code != 7 {
 					t.Errorf("token login %v: exit %d", more, code)
 				}
 			}
-			v.look()
-			v.lookAtTokens()
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			v.secrets = append(v.secrets, g.told...)
-			v.search()
+			v.searchWith(g)
 		})
 	}
 }

@@ -58,6 +58,18 @@ func alter(t *testing.T, dir, text string) {
 	}
 }
 
+// verifies has a verb's verify find what says tells, and nothing with "", without showing a value.
+func verifies(t *testing.T, dir string, env map[string]string, verb, says string) {
+	t.Helper()
+	c, stdout, stderr := at(dir, env, verb, "verify", "--json")
+	if code := c.Main(t.Context()); (code == exitStore) != (says != "") || !strings.Contains(stdout.String(), says) {
+		t.Errorf("exit %d: %s%s", code, stdout, stderr)
+	}
+	if strings.Contains(stdout.String()+stderr.String(), "hunter2") {
+		t.Error("a value is shown")
+	}
+}
+
 func TestVerifyNamesWhatDoesNotOpen(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ change, says string }{
@@ -74,14 +86,7 @@ func TestVerifyNamesWhatDoesNotOpen(t *testing.T) {
 			t.Parallel()
 			dir, env := filledStore(t)
 			alter(t, dir, test.change)
-			c, stdout, stderr := at(dir, env, "keys", "verify", "--json")
-			code := c.Main(t.Context())
-			if want := test.says != ""; (code == exitStore) != want || !strings.Contains(stdout.String(), test.says) {
-				t.Errorf("exit %d: %s%s", code, stdout, stderr)
-			}
-			if strings.Contains(stdout.String()+stderr.String(), "hunter22") {
-				t.Error("a value is shown")
-			}
+			verifies(t, dir, env, "keys", test.says)
 		})
 	}
 }
