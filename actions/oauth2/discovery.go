@@ -110,7 +110,7 @@ func (c *Credential) wellKnown() ([]string, error) {
 // what is there is of no use. A server that did not answer is asked again.
 func (s *Source) discoverOnce(ctx context.Context) (metadata, *flow.Error) {
 	who := "discovery " + s.cred.called() + "\x00" + s.place()
-	if r, _ := recall(s.client, &s.client.refusals, who); time.Now().Before(r.until) {
+	if r, _ := recall(s.client, &s.client.refusals, who); r.counts() != nil {
 		return metadata{}, copied(r.error)
 	}
 	m, err := s.discover(ctx)
@@ -119,7 +119,7 @@ func (s *Source) discoverOnce(ctx context.Context) (metadata, *flow.Error) {
 		m.read = time.Now()
 		remember(s.client, &s.client.known, s.place(), m)
 	case err.Kind == flow.KindAuth:
-		remember(s.client, &s.client.refusals, who, refusal{copied(err), time.Now().Add(memoryOfRefusal)})
+		remember(s.client, &s.client.refusals, who, refusalOf(copied(err)))
 	}
 	return m, err
 }

@@ -267,7 +267,7 @@ func (c *Client) Purge(ctx context.Context, id string) error {
 	c.mu.Unlock()
 	if s != nil {
 		s.mu.Lock()
-		s.kept, s.refused = kept{}, nil
+		s.kept, s.refused = kept{}, refusal{}
 		s.mu.Unlock()
 	}
 	if c.Cache == nil {

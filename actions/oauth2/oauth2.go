@@ -99,8 +99,7 @@ type slot struct {
 
 	mu      sync.Mutex
 	kept    kept
-	refused *flow.Error // the last refusal, which counts until
-	until   time.Time
+	refused refusal       // the last
 	calm    time.Time     // before it no renewal begins in the background
 	skew    time.Duration // what the server's clock is ahead of this one
 }
@@ -109,6 +108,17 @@ type slot struct {
 type refusal struct {
 	error *flow.Error
 	until time.Time
+}
+
+// refusalOf is one that counts for a while from now.
+func refusalOf(e *flow.Error) refusal { return refusal{e, time.Now().Add(memoryOfRefusal)} }
+
+// counts gives its error, nil if it counts no more.
+func (r refusal) counts() *flow.Error {
+	if time.Now().Before(r.until) {
+		return r.error
+	}
+	return nil
 }
 
 // ended is what Token fails with after Close.

@@ -197,7 +197,7 @@ func (s *Source) keep(ctx context.Context, base kept, a answer, begun time.Time)
 	s.client.accepted(s.who)
 	s.slot.mu.Lock()
 	defer s.slot.mu.Unlock()
-	s.slot.refused = nil
+	s.slot.refused = refusal{}
 	if s.cred.Keep != "none" {
 		s.slot.kept = k // also one that was rejected: the server gave it again
 	}

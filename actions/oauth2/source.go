@@ -297,16 +297,12 @@ func (s *Source) take(k kept) Token {
 // refused is what the server said last of this token or of the client, as long as
 // it counts.
 func (s *Source) refused() *flow.Error {
-	now := time.Now()
-	if r, _ := recall(s.client, &s.client.refusals, s.who); now.Before(r.until) {
+	if r, _ := recall(s.client, &s.client.refusals, s.who); r.counts() != nil {
 		return r.error
 	}
 	s.slot.mu.Lock()
 	defer s.slot.mu.Unlock()
-	if !now.Before(s.slot.until) {
-		return nil
-	}
-	return s.slot.refused
+	return s.slot.refused.counts()
 }
 
 // token is what a caller gets.
@@ -319,11 +315,11 @@ func (s *Source) remember(f *failure) {
 	if !f.refused || f.code == "temporarily_unavailable" || f.code == "use_dpop_nonce" {
 		return
 	}
-	until := time.Now().Add(memoryOfRefusal)
+	refused := refusalOf(f.Error)
 	if f.code == "invalid_client" {
-		remember(s.client, &s.client.refusals, s.who, refusal{f.Error, until})
+		remember(s.client, &s.client.refusals, s.who, refused)
 	}
 	s.slot.mu.Lock()
 	defer s.slot.mu.Unlock()
-	s.slot.refused, s.slot.until = f.Error, until
+	s.slot.refused = refused
 }
