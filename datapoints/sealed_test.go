@@ -46,7 +46,7 @@ func everything(s Store) error {
 func TestNothingOfAValueIsInTheStoreBelowASealedOne(t *testing.T) {
 	_, m := sealedRun(t, NewMasterKey())
 	r := m.runs["r1"]
-	values := []Value{r.run.Inputs, r.run.Outputs, r.run.Failure, r.order[0].hidden, r.rows["a"].attempts[0].Message, r.points[0].Value}
+	values := []Value{r.run.Inputs, r.run.Outputs, r.run.Failure, r.order[0].hidden, r.row("a").attempts[0].Message, r.points[0].Value}
 	for _, v := range values {
 		text := v.RevealText()
 		b, err := base64.RawStdEncoding.DecodeString(text)
@@ -99,7 +99,7 @@ func TestEveryChangedBitIsFound(t *testing.T) {
 	r := m.runs["r1"]
 	for name, v := range map[string]*Value{
 		"inputs": &r.run.Inputs, "outputs": &r.run.Outputs, "failure": &r.run.Failure,
-		"hidden": &r.order[0].hidden, "message": &r.rows["a"].attempts[0].Message, "point": &r.points[0].Value,
+		"hidden": &r.order[0].hidden, "message": &r.row("a").attempts[0].Message, "point": &r.points[0].Value,
 	} {
 		was := *v
 		text := was.Reveal()
@@ -145,8 +145,8 @@ func TestAValueThatWasMovedCannotBeOpened(t *testing.T) {
 		},
 		"row of another path":   func(r *memoryRun) { r.order[0].path = "z" },
 		"row of another number": func(r *memoryRun) { r.order[0].n = 2 },
-		"attempt's number":      func(r *memoryRun) { r.rows["a"].attempts[0].N = 2 },
-		"attempt's path":        func(r *memoryRun) { r.order = append(r.order, &memoryRow{path: "z", attempts: r.rows["a"].attempts}) },
+		"attempt's number":      func(r *memoryRun) { r.row("a").attempts[0].N = 2 },
+		"attempt's path":        func(r *memoryRun) { r.order = append(r.order, &memoryRow{path: "z", attempts: r.row("a").attempts}) },
 		"row into point":        func(r *memoryRun) { r.points[0].Value = r.order[0].hidden },
 		"outputs into inputs":   func(r *memoryRun) { r.run.Inputs = r.run.Outputs },
 		"outputs into failure":  func(r *memoryRun) { r.run.Failure = r.run.Outputs },
