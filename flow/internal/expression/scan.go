@@ -269,3 +269,27 @@ func reserved(name string) bool {
 	}
 	return false
 }
+
+// foreignBraces finds `{{ data.x }}` in constant text: other tools' expressions
+// with one of our roots.
+func foreignBraces(text string, off int) (problems []Problem) {
+	for at := 0; ; {
+		next := strings.Index(text[at:], "{{")
+		if next < 0 {
+			return problems
+		}
+		at += next
+		inner := value.Blank(text, at+2)
+		after := word(text, inner)
+		if isRoot(text[inner:after]) && after < len(text) && (text[after] == '.' || text[after] == '[') {
+			to := at + 2
+			if stop := strings.Index(text[at:], "}}"); stop >= 0 {
+				to = at + stop + 2
+			}
+			from := off + utf8.RuneCountInString(text[:at])
+			problems = append(problems, Problem{From: from, To: from + utf8.RuneCountInString(text[at:to]), Code: diag.ForeignSpelling,
+				Message: fmt.Sprintf("`%s` is text: an expression begins with `${{`", text[at:to]), Hint: "write $" + text[at:to]})
+		}
+		at = inner
+	}
+}

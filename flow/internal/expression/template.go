@@ -139,30 +139,6 @@ func (t *Template) textProblems() (problems []Problem) {
 	return problems
 }
 
-// foreignBraces finds `{{ data.x }}` in constant text: other tools' expressions
-// with one of our roots.
-func foreignBraces(text string, off int) (problems []Problem) {
-	for at := 0; ; {
-		next := strings.Index(text[at:], "{{")
-		if next < 0 {
-			return problems
-		}
-		at += next
-		inner := value.Blank(text, at+2)
-		after := word(text, inner)
-		if isRoot(text[inner:after]) && after < len(text) && (text[after] == '.' || text[after] == '[') {
-			to := at + 2
-			if stop := strings.Index(text[at:], "}}"); stop >= 0 {
-				to = at + stop + 2
-			}
-			from := off + utf8.RuneCountInString(text[:at])
-			problems = append(problems, Problem{From: from, To: from + utf8.RuneCountInString(text[at:to]), Code: diag.ForeignSpelling,
-				Message: fmt.Sprintf("`%s` is text: an expression begins with `${{`", text[at:to]), Hint: "write $" + text[at:to]})
-		}
-		at = inner
-	}
-}
-
 // Constant gives the text of a template without expressions.
 func (t *Template) Constant() (text string, ok bool) {
 	if len(t.segments) == 0 {
@@ -274,16 +250,48 @@ func (t *Template) Source() string { return t.source }
 // Render gives the template's value: text, or what its one expression gives.
 // Of a URL it is the text with everything escaped. Errors are *Error.
 func (t *Template) Render(env Env) (Value, error) {
-	if t.url != nil {
-		return t.renderURL(env)
-	}
-	if t.whole && !t.path && !t.filled {
+	if !t.isText() {
 		return t.segments[0].program.Eval(env)
 	}
 	if text, ok := t.Constant(); ok {
 		return FromText(text), nil
 	}
-	return t.renderText(env)
+	var b strings.Builder
+	err := t.write(&b, env)
+	return FromText(b.String()), err
+}
+
+// isText says that the template gives text, whatever its expressions give.
+func (t *Template) isText() bool { return t.url != nil || !t.whole || t.path || t.filled }
+
+// JSON is Render and the JSON text of what it gives, with less memory between.
+func (t *Template) JSON(env Env) (string, error) {
+	if !t.isText() {
+		v, err := t.Render(env)
+		if err != nil {
+			return "", err
+		}
+		return v.JSON()
+	}
+	var b strings.Builder
+	b.Grow(len(t.source) + 16*len(t.segments) + 2)
+	b.WriteByte('"')
+	if err := t.write(&b, env); err != nil {
+		return "", err
+	}
+	if text := b.String()[1:]; !value.Plain(text) {
+		return FromText(text).JSON()
+	}
+	b.WriteByte('"')
+	return b.String(), nil
+}
+
+// write appends the text that the template gives.
+func (t *Template) write(b *strings.Builder, env Env) error {
+	if t.url != nil {
+		return t.writeURL(b, env)
+	}
+	return t.writeText(b, env)
 }
 
 // Filled is the template as a text in which no expression may be empty, as in
@@ -294,9 +302,9 @@ func (t *Template) Filled() *Template {
 	return &of
 }
 
-func (t *Template) renderText(env Env) (Value, error) {
-	var b strings.Builder
+func (t *Template) writeText(b *strings.Builder, env Env) error {
 	b.Grow(len(t.source) + 16*len(t.segments))
+	from := b.Len()
 	for i := range t.segments {
 		s := &t.segments[i]
 		if s.program == nil {
@@ -305,20 +313,20 @@ func (t *Template) renderText(env Env) (Value, error) {
 		}
 		text, err := s.program.text(env)
 		if err != nil {
-			return Value{}, err
+			return err
 		}
 		if t.filled && text == "" {
-			return Value{}, s.program.fail(KindData, "is empty")
+			return s.program.fail(KindData, "is empty")
 		}
 		if err := s.program.segmentError(text); t.path && err != nil {
-			return Value{}, err
+			return err
 		}
-		if b.Len()+len(text) > value.MaxBytes {
-			return Value{}, s.program.fail(KindExpression, fmt.Sprintf("makes the text longer than %d MiB", value.MaxBytes>>20))
+		if b.Len()-from+len(text) > value.MaxBytes {
+			return s.program.fail(KindExpression, fmt.Sprintf("makes the text longer than %d MiB", value.MaxBytes>>20))
 		}
 		b.WriteString(text)
 	}
-	return FromText(b.String()), nil
+	return nil
 }
 
 // Choices are the texts that a template may give, if it is one expression that

@@ -18,6 +18,13 @@ func rendered(t *testing.T, compile compileTemplate, text string, p *place) stri
 		return "problem: " + problems[0].Message
 	}
 	v, err := tpl.Render(p)
+	if direct, alike := tpl.JSON(p); err == nil {
+		if json, _ := v.JSON(); direct != json {
+			t.Errorf("%s\n as JSON at once %s\n rendered before %s", text, direct, json)
+		}
+	} else if alike == nil || alike.Error() != err.Error() {
+		t.Errorf("%s\n as JSON at once it fails with %v\n rendered before with %v", text, alike, err)
+	}
 	var failed *expression.Error
 	switch {
 	case errors.As(err, &failed):

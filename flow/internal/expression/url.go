@@ -141,11 +141,10 @@ func follow(text string, at place) place {
 	return at
 }
 
-// renderURL renders a URL, everything escaped for its place.
-func (t *Template) renderURL(env Env) (Value, error) {
-	var b strings.Builder
+// writeURL appends a URL, everything escaped for its place.
+func (t *Template) writeURL(b *strings.Builder, env Env) error {
 	b.Grow(len(t.source) + 16*len(t.segments))
-	segment := 0 // where the path's present segment begins in b
+	segment := b.Len() // where the path's present segment begins in b
 	var in *Program
 	for i := range t.segments {
 		s := &t.segments[i]
@@ -153,7 +152,7 @@ func (t *Template) renderURL(env Env) (Value, error) {
 		if s.program != nil {
 			var err *Error
 			if text, err = s.escaped(env); err != nil {
-				return Value{}, err
+				return err
 			}
 			if s.at == inPath && !s.raw {
 				in = s.program
@@ -164,7 +163,7 @@ func (t *Template) renderURL(env Env) (Value, error) {
 		if in != nil {
 			if end := strings.IndexAny(text, "/?#"); end >= 0 {
 				if err := dots(b.String()[segment:]+text[:end], in); err != nil {
-					return Value{}, err
+					return err
 				}
 				in = nil
 			}
@@ -176,10 +175,10 @@ func (t *Template) renderURL(env Env) (Value, error) {
 	}
 	if in != nil {
 		if err := dots(b.String()[segment:], in); err != nil {
-			return Value{}, err
+			return err
 		}
 	}
-	return FromText(b.String()), nil
+	return nil
 }
 
 // dots refuses a path segment that an expression has made `.` or `..`.

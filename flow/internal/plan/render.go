@@ -79,11 +79,7 @@ func (v *Value) scalar(b *strings.Builder, e expression.Env, see func(json strin
 }
 
 func (v *Value) scalarText(e expression.Env, see func(json string)) (string, error) {
-	value, err := v.Template.Render(e)
-	if err != nil {
-		return "", &RenderError{v.Span, err}
-	}
-	text, err := value.JSON()
+	text, err := v.Template.JSON(e)
 	if err != nil {
 		return "", &RenderError{v.Span, err}
 	}

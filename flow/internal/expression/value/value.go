@@ -209,7 +209,7 @@ func (v Value) JSON() (string, error) {
 	case *document:
 		return v.raw, nil
 	case string:
-		if plain(v) {
+		if Plain(v) {
 			return `"` + v + `"`, nil
 		}
 	}
@@ -220,8 +220,8 @@ func (v Value) JSON() (string, error) {
 	return string(b), nil
 }
 
-// plain says that a text stands in JSON as it is.
-func plain(s string) bool {
+// Plain says that a text stands in JSON as it is.
+func Plain(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c >= utf8.RuneSelf || c == '"' || c == '\\' {
 			return false
