@@ -26,28 +26,33 @@ func (t *try) receive(resp *http.Response) (flow.Result, *flow.Error) {
 		_ = resp.Body.Close()
 		return result, t.failed(err, resp.Status)
 	}
-	limited := limitedReader{from: body, left: t.limit}
 	if t.sink != nil && (t.listed(resp.StatusCode) || resp.StatusCode/100 == 2) {
-		_, err = io.Copy(sinkWriter{t.sink}, &limited)
+		_, err = io.Copy(sinkWriter{t.sink}, &limitedReader{from: body, left: t.limit})
 	} else {
-		result.Body, err = readAll(&limited, resp.ContentLength)
+		result.Body, err = readAll(&limitedReader{from: body, left: t.limit}, resp.ContentLength)
 	}
 	// What is over the limit is not wanted: closing early gives the connection up.
 	if shut := resp.Body.Close(); err == nil && shut != nil {
 		err = shut
 	}
+	if err != nil {
+		return t.broken(result, resp, err)
+	}
+	failed := t.keep(&result)
+	return result, failed
+}
+
+// broken is the failure of an answer that did not come to its end.
+func (t *try) broken(result flow.Result, resp *http.Response, err error) (flow.Result, *flow.Error) {
 	var sink *sinkError
 	switch {
 	case errors.Is(err, errTooLong):
 		return result, t.tooMuch(resp)
 	case errors.As(err, &sink):
 		return result, saveError(sink.Err, resp.StatusCode)
-	case err != nil:
-		result.Body = nil
-		return result, t.failed(err, resp.Status)
 	}
-	failed := t.keep(&result)
-	return result, failed
+	result.Body = nil
+	return result, t.failed(err, resp.Status)
 }
 
 // keep completes the file of save_to, if the answer went there.

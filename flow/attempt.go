@@ -37,6 +37,15 @@ type calling struct {
 	hints    []string          // for the failure, if it is one
 	secrets  answer.Secrets    // in its fields: masked there, however short they are
 	taken    bool              // the answer was taken: what fails now is no attempt's
+	lent     lent
+}
+
+// lent is what an action may use while it is planned and done, made once for
+// the memory of a calling.
+type lent struct {
+	trusted func(origin string) bool
+	create  func(name string) (Sink, error)
+	file    func(name string) ([]byte, error)
 }
 
 func (c *calling) attempt(ctx context.Context) (Outcome, error) {

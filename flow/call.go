@@ -85,17 +85,18 @@ func (w *work) try(ctx context.Context, n *plan.Node, r datapoints.Row, t Task) 
 	return w.call(ctx, &calling{w: w, n: n, r: r, t: t, spec: n.Work.Call, own: own, deadline: deadline, ends: ends})
 }
 
-// call makes an attempt of a call, in memory that the attempts of this executor
-// have one after another.
+// call makes an attempt, in memory that the attempts of an executor have in turn.
 func (w *work) call(ctx context.Context, of *calling) (Outcome, error) {
 	c, _ := w.x.own.callings.Get().(*calling)
 	if c == nil {
-		c = new(calling)
+		c = &calling{}
+		c.lent = lent{trusted: func(origin string) bool { return c.trust.Check(origin) == nil }, create: c.create, file: c.file}
 	}
+	of.lent = c.lent
 	*c = *of
 	out, err := c.attempt(ctx)
 	if c.auth == nil && c.uploads == nil { // what those leave behind may look at it
-		*c = calling{}
+		*c = calling{lent: c.lent}
 		w.x.own.callings.Put(c)
 	}
 	return out, err

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -61,7 +62,7 @@ func (e *env) Value(r *expression.Ref) (expression.Value, error) {
 		if handle.Flow != nil {
 			return e.w.inputOf(handle, e.path)
 		}
-		return e.w.inputs[r.Name], nil
+		return e.w.inputs[slices.IndexFunc(e.w.plan.compiled.Inputs, func(in *plan.Input) bool { return in.Name == r.Name })], nil
 	case "secrets":
 		return e.w.secrets[handle.Secret], nil
 	case "data":

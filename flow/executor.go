@@ -23,6 +23,7 @@ import (
 	"github.com/stepwell/stepwell/flow/internal/inbox"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
+	"github.com/stepwell/stepwell/flow/internal/trust"
 )
 
 // An Executor runs plans. Its zero value keeps runs in memory and works for
@@ -61,6 +62,7 @@ type parts struct {
 	name     string
 	open     inbox.Ears
 	callings sync.Pool // of *calling
+	origins  trust.Memo
 }
 
 func (x *Executor) defaults() *parts {
@@ -203,7 +205,10 @@ func inputError(wrong []given.Wrong) error {
 // missing are named at once; of those that are not needed, which is none with
 // nil, none is missed.
 func (x *Executor) secrets(ctx context.Context, p *Plan, r *datapoints.Redactor, needed map[*plan.Secret]bool) (map[*plan.Secret]expression.Value, error) {
-	values := map[*plan.Secret]expression.Value{}
+	if len(p.compiled.Secrets) == 0 {
+		return nil, nil
+	}
+	values := make(map[*plan.Secret]expression.Value, len(p.compiled.Secrets))
 	var missing []Fact
 	for i, s := range p.Secrets() {
 		key := p.compiled.Secrets[i]
@@ -334,7 +339,7 @@ func (x *Executor) Credential(ctx context.Context, p *Plan, name string, in Inpu
 	if len(wrong) > 0 {
 		return nil, inputError(wrong)
 	}
-	w := &work{x: x, plan: p, redactor: x.redactor(), inputs: map[string]expression.Value{}}
+	w := &work{x: x, plan: p, redactor: x.redactor()}
 	w.run.Flow = p.Name()
 	if err := w.readInputs(values); err != nil {
 		return nil, asError(err)

@@ -248,7 +248,7 @@ func (h *hidden) seal() datapoints.Value {
 	if h.Items == nil && h.Now == nil && h.Uploads == nil && h.Page == nil && h.Seen == nil && h.Tried == 0 && h.Fault == nil && h.Failures == nil && h.Outputs == nil && h.Inputs == nil && h.Until == nil && h.Heard == 0 && h.Address == nil {
 		return datapoints.Value{}
 	}
-	v, err := datapoints.Of(h)
+	v, err := datapoints.Of(new(*h)) // most are empty, and need no memory
 	if err != nil || v.Reveal() == "{}" {
 		return datapoints.Value{}
 	}
@@ -262,16 +262,6 @@ func unseal(v datapoints.Value) hidden {
 	var h hidden
 	_ = json.Unmarshal([]byte(v.Reveal()), &h)
 	return h
-}
-
-// firstRunes is the beginning of a text, at most n characters.
-func firstRunes(s string, n int) string {
-	for i := range s {
-		if n--; n < 0 {
-			return s[:i] + "…"
-		}
-	}
-	return s
 }
 
 // guarded calls an action; its panic is an error of the step.
@@ -304,10 +294,11 @@ func planned(a Action, in Input) (c Call, err error) {
 			err = &Error{Kind: KindInternal, Message: fmt.Sprintf("the action panicked: %v", p)}
 		}
 	}()
-	c, err = a.Plan(in)
-	var known *Error
-	if errors.As(err, &known) {
-		return c, proper(known)
+	if c, err = a.Plan(in); err != nil {
+		var known *Error
+		if errors.As(err, &known) {
+			err = proper(known)
+		}
 	}
 	return c, err
 }

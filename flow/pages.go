@@ -186,7 +186,7 @@ func (c *calling) further(in *Input) (sensitive string, err error) {
 		}
 		own := slices.IndexFunc(c.spec.Fields, func(o plan.Field) bool { return o.Name == f.Name })
 		v := marked(text, f.Class, f.Name)
-		c.mask(f, *c.env, v)
+		c.mask(f, c.env, v)
 		if own < 0 {
 			if v = c.turned(f, datapoints.Value{}); v.Class() == datapoints.Sensitive {
 				sensitive = f.Name
@@ -202,9 +202,9 @@ func (c *calling) further(in *Input) (sensitive string, err error) {
 }
 
 // mask notes what is sensitive in a field, and says whether anything is.
-func (c *calling) mask(f *plan.Field, e env, v datapoints.Value) bool {
+func (c *calling) mask(f *plan.Field, e *env, v datapoints.Value) bool {
 	if v.Class() == datapoints.Sensitive {
-		c.secrets.Note(f, &e, v.Reveal(), c.w.redactor.Learn)
+		c.secrets.Note(f, e, v.Reveal(), c.w.redactor.Learn)
 		return true
 	}
 	return false

@@ -38,15 +38,19 @@ func (w *work) leave(ctx context.Context, n *plan.Node, before datapoints.Row, t
 		}
 		w.state.SetItems(t.Path, nil)
 	case n == w.plan.compiled.Root:
-		h.Outputs, err = w.outputs(&env{w: w, ctx: ctx}, n)
-		w.returns = h.Outputs
+		if len(n.Work.Outputs) > 0 {
+			h.Outputs, err = w.outputs(&env{w: w, ctx: ctx}, n)
+			w.returns = h.Outputs
+		}
 	case n.Work.Flow != nil:
 		if back, err = w.returned(ctx, n, t); err == nil && n.Work.Poll == nil {
 			rec.Points, err = w.kept(n, t, back)
 		}
 	}
 	if n.Rounds {
-		err = w.round(ctx, n, r, t, &rec, back, err)
+		of := rec // one of its own: what is told of a round may outlive this
+		err = w.round(ctx, n, &of.Row, t, &of, back, err)
+		rec = of
 	}
 	if err != nil {
 		w.state.SetInputs(t.Path, nil)

@@ -156,13 +156,13 @@ func (x *Executor) drive(ctx context.Context, p *Plan, s start) (_ datapoints.Ru
 	if err != nil {
 		return datapoints.Run{}, false, err
 	}
-	soft, stop := context.WithCancel(ctx)
-	defer stop()
-	keep := record.Keep(hard, x.store(), lease, x.ttl(), func() { stop(); abort() })
-	defer keep()
-	w, err := x.open(hard, p, lease, s.made)
+	journal := &walk.Journal{Stays: x.Owner.Stays || !x.store().Traits().Lasts}
+	defer record.Keep(hard, x.store(), lease, x.ttl(), func() { journal.Interrupt(); abort() }).Stop()
+	w, err := x.open(hard, p, lease, s.made, journal)
 	if w != nil {
-		defer x.defaults().open.Listen(hard, x.store(), s.run, &w.Ear)()
+		ears := &x.defaults().open
+		ears.Listen(hard, x.store(), s.run, &w.Ear)
+		defer ears.Deafen(s.run, &w.Ear)
 	}
 	switch {
 	case err != nil:
@@ -181,7 +181,7 @@ func (x *Executor) drive(ctx context.Context, p *Plan, s start) (_ datapoints.Ru
 	hard, ended := w.watch(hard, x.Observer)
 	defer record.AfterGrace(ctx, x.grace(), abort)()
 	w.Journal.Hard = hard
-	err = w.Journal.Walk(soft, p.compiled, s.run, !w.state.Complete)
+	err = w.Journal.Walk(ctx, p.compiled, s.run, !w.state.Complete)
 	w.spans.close("", left(err))
 	result, err := w.end(context.WithoutCancel(hard), err)
 	var seen *Error
@@ -219,16 +219,16 @@ func (x *Executor) giveUp(ctx context.Context, w *work, l datapoints.Lease, caus
 
 // open reads what a run needs in this process: inputs, secrets, its state. Of
 // one that was made just now nothing is to be read back.
-func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease, made *datapoints.Run) (w *work, err error) {
+func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease, made *datapoints.Run, j *walk.Journal) (w *work, err error) {
 	var run datapoints.Run
 	if made != nil {
 		run = *made
 	} else if run, err = x.store().Load(ctx, l.Run); err != nil {
 		return nil, storeError("the run cannot be read", err)
 	}
-	w = &work{x: x, plan: p, run: run, hearing: hearing{before: run.State}, state: record.NewState(x.store(), run.ID, len(p.compiled.Nodes)), redactor: x.redactor(), inputs: map[string]expression.Value{}}
+	w = &work{x: x, plan: p, run: run, hearing: hearing{before: run.State}, state: record.NewState(x.store(), run.ID, len(p.compiled.Nodes)), redactor: x.redactor()}
 	w.rec = record.NewRecorder(ctx, x.store(), l, w.state)
-	w.Journal = &walk.Journal{Recorded: w.recorded, Work: w.do, Stays: x.Owner.Stays || !x.store().Traits().Lasts}
+	w.Journal, j.Recorded, j.Work = j, w.recorded, w.do
 	w.state.Seen = func(p *datapoints.Point) { w.mask(p.Name, p.Value.Reveal(), p.Value.Class() == datapoints.Sensitive) }
 	if made == nil {
 		if err := w.state.Load(ctx); err != nil {
@@ -250,8 +250,9 @@ func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease, made *
 
 // readInputs takes over the inputs. Those that are not there are null.
 func (w *work) readInputs(inputs datapoints.Value) error {
+	w.inputs = make([]expression.Value, 0, len(w.plan.compiled.Inputs))
 	return given.Recorded(w.plan.compiled.Inputs, inputs.Reveal(), func(in *plan.Input, text string) {
-		w.inputs[in.Name] = expression.FromJSON(text)
+		w.inputs = append(w.inputs, expression.FromJSON(text))
 		w.mask(in.Name, text, in.Class == plan.Sensitive)
 	})
 }
@@ -341,6 +342,9 @@ func (w *work) verdict(path string) *fault {
 
 // markOutputs is the run's outputs as a value that does not show what is sensitive.
 func (w *work) markOutputs(raw json.RawMessage) datapoints.Value {
+	if raw == nil { // the flow declares none
+		raw = json.RawMessage("{}")
+	}
 	v := datapoints.JSON(string(raw))
 	for _, o := range w.plan.compiled.Root.Work.Outputs {
 		if o.Class == plan.Sensitive {

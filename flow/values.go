@@ -34,9 +34,8 @@ func jsonString(s string) string { return datapoints.Text(s).Reveal() }
 // input renders the fields of a call. It also gives the name of a field that
 // holds something sensitive; where such may go is c.trust then.
 func (w *work) input(c *calling) (in Input, sensitive string, err error) {
-	t := &c.trust
 	in = Input{Run: w.run.ID, Path: c.t.Path, Page: c.r.Pages, Attempt: c.r.N + 1, Now: c.env.Now(), Deadline: c.deadline, Place: c.n.Span,
-		AllowErrors: c.spec.Expect.AllowErrors, Trusted: func(origin string) bool { return t.Check(origin) == nil }, Create: c.create, File: c.file,
+		AllowErrors: c.spec.Expect.AllowErrors, Trusted: c.lent.trusted, Create: c.lent.create, File: c.lent.file,
 		Args: make([]Arg, 0, len(c.spec.Fields))}
 	for _, s := range c.spec.Expect.Status {
 		in.Status = append(in.Status, StatusRange(s))
@@ -56,7 +55,7 @@ func (w *work) input(c *calling) (in Input, sensitive string, err error) {
 		if err != nil {
 			return in, "", err
 		}
-		if err := w.learnOrigins(t, f, v); err != nil {
+		if err := w.learnOrigins(&c.trust, f, v); err != nil {
 			return in, "", err
 		}
 		if turned {
@@ -64,7 +63,7 @@ func (w *work) input(c *calling) (in Input, sensitive string, err error) {
 				continue
 			}
 		}
-		if c.mask(f, *c.env, v) {
+		if c.mask(f, c.env, v) {
 			sensitive = f.Name
 		}
 		in.Args = append(in.Args, Arg{Name: f.Name, Value: v})
@@ -87,7 +86,7 @@ func (c *calling) late(field string, r Request) (datapoints.Value, error) {
 	if _, turned := c.over[field]; turned && err == nil {
 		v = c.turned(&c.spec.Fields[i], v)
 	}
-	c.mask(&c.spec.Fields[i], e, v)
+	c.mask(&c.spec.Fields[i], &e, v)
 	return v, err
 }
 
@@ -135,7 +134,7 @@ func hasSecret(json string) bool {
 func (w *work) learnOrigins(t *trust.Trust, f *plan.Field, v datapoints.Value) error {
 	switch {
 	case f.Options.Destination && f.Origin == plan.Trusted:
-		if err := t.Trust(v.RevealText(), &w.origins); err != nil {
+		if err := t.Trust(v.RevealText(), &w.x.own.origins); err != nil {
 			return &Error{Kind: KindData, Message: f.Name + " is not a URL: " + err.Error()}
 		}
 	case f.Options.Allows:

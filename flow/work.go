@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/internal/answer"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/inbox"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
-	"github.com/stepwell/stepwell/flow/internal/trust"
 )
 
 // work does tasks of one run: all data and all side effects are here. Tasks of
@@ -24,11 +24,10 @@ type work struct {
 	run      datapoints.Run
 	state    *record.State
 	rec      *record.Recorder
-	inputs   map[string]expression.Value
+	inputs   []expression.Value // as the plan declares them
 	secrets  map[*plan.Secret]expression.Value
 	redactor *datapoints.Redactor
 	spans    spans
-	origins  trust.Memo
 
 	providers providers
 
@@ -118,7 +117,7 @@ func (w *work) do(ctx context.Context, t Task) (out Outcome, err error) {
 // is what matters.
 func (w *work) panicked(ctx context.Context, n *plan.Node, t Task, p any) (Outcome, error) {
 	e := &Error{Kind: KindInternal, Message: fmt.Sprintf("a bug in Stepwell: %v", p),
-		Facts: []Fact{{"stack", firstRunes(string(debug.Stack()), 2000)}}}
+		Facts: []Fact{{"stack", answer.Beginning(string(debug.Stack()), 2000)}}}
 	if n.Work.Call != nil {
 		e.Message = fmt.Sprintf("a bug in Stepwell or in the action %s: %v", n.Work.Call.Action, p)
 	}

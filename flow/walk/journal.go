@@ -73,17 +73,19 @@ func (s *stopScope) isStopped() bool {
 // are being done go on until hard ends.
 func (j *Journal) Walk(ctx context.Context, p *plan.Plan, run string, replaying bool) error {
 	j.soft, j.live, j.replaying = ctx, 1, replaying
-	unhook := context.AfterFunc(ctx, j.interrupt)
-	defer unhook()
+	if ctx.Done() != nil {
+		defer context.AfterFunc(ctx, j.Interrupt)()
+	}
 	root := context.WithValue(context.WithoutCancel(ctx), scopeKey{}, &j.root)
 	if ctx.Err() != nil {
-		j.interrupt()
+		j.Interrupt()
 	}
 	return Walk(root, p, run, j)
 }
 
-// interrupt makes everything but tasks in flight return ErrInterrupted.
-func (j *Journal) interrupt() {
+// Interrupt makes everything but tasks in flight return ErrInterrupted. Before
+// Walk it makes the walk one that is interrupted from the start.
+func (j *Journal) Interrupt() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.interrupted = true
@@ -180,7 +182,7 @@ func (j *Journal) Do(ctx context.Context, t Task) (Outcome, error) {
 	}
 	out, err := j.Work(j.Hard, t)
 	if err != nil {
-		j.interrupt() // the engine is broken, or cut off: nobody waits for anything any more
+		j.Interrupt() // the engine is broken, or cut off: nobody waits for anything any more
 	}
 	if out.Status == datapoints.Awaits {
 		j.looked(t.Path, came)

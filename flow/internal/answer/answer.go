@@ -82,7 +82,7 @@ func (a *Answer) describe() string {
 			return "it begins like JSON, but " + err.Error()
 		}
 	}
-	return fmt.Sprintf("%s that begins with %q", what, beginning(text, 40))
+	return fmt.Sprintf("%s that begins with %q", what, Beginning(text, 40))
 }
 
 // A Problem is why something cannot be had from an answer. Its kind is one of
@@ -241,8 +241,8 @@ func cutLink(s string) (params, rest string) {
 // quote is s as JSON.
 func quote(s string) string { return datapoints.Text(s).Reveal() }
 
-// beginning is the beginning of a text, at most n characters.
-func beginning(s string, n int) string {
+// Beginning is the beginning of a text, at most n characters.
+func Beginning(s string, n int) string {
 	for i := range s {
 		if n--; n < 0 {
 			return s[:i] + "…"

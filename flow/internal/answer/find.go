@@ -189,7 +189,7 @@ func Shown(text string, c plan.Class, name string) string {
 	case plan.PII:
 		return "[pii " + name + "]"
 	}
-	return beginning(text, 80)
+	return Beginning(text, 80)
 }
 
 // maxForm is how large a body may be to be read as a form.

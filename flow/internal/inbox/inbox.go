@@ -18,6 +18,10 @@ type Ear struct {
 	Journal   *walk.Journal
 	known     atomic.Int32 // messages that were told of
 	cancelled atomic.Bool
+
+	mu    sync.Mutex
+	deaf  bool
+	timer *time.Timer // nil: nothing is looked at again
 }
 
 // Cancelled says whether somebody wishes the run to be cancelled.
@@ -59,58 +63,52 @@ func (s *Ears) Of(run string) *Ear {
 	return s.runs[run]
 }
 
-// Listen makes that messages reach a run, until stop is called: those that are
+// Listen makes that messages reach a run, until Deafen is called: those that are
 // there, those that this process leaves at once, and those of others when the
-// store is looked at. Of errors of the store its next commit tells.
-func (s *Ears) Listen(ctx context.Context, from datapoints.Store, run string, e *Ear) (stop func()) {
+// store is looked at. In a store that does not last nobody else can leave any. Of
+// errors of the store its next commit tells.
+func (s *Ears) Listen(ctx context.Context, from datapoints.Store, run string, e *Ear) {
 	s.mu.Lock()
 	if s.runs == nil {
 		s.runs = map[string]*Ear{}
 	}
 	s.runs[run] = e
 	s.mu.Unlock()
-	unwatch := watch(ctx, from, run, e.hear)
-	return func() {
-		unwatch()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.runs, run)
+	e.listen(ctx, from, run)
+	if !from.Traits().Lasts {
+		return
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.timer = time.AfterFunc(look, func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if !e.deaf {
+			e.listen(ctx, from, run)
+			e.timer.Reset(look)
+		}
+	})
+}
+
+// Deafen ends Listen.
+func (s *Ears) Deafen(run string, e *Ear) {
+	e.mu.Lock()
+	e.deaf = true
+	if e.timer != nil {
+		e.timer.Stop()
+	}
+	e.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.runs, run)
 }
 
 // look is how often a store is looked into for what others have left there.
 const look = time.Second
 
-// watch tells hear of the messages that others have left for a run: of those
-// that are there at once, and then of all, time and again, until stop is called.
-// In a store that does not last nobody else can leave any.
-func watch(ctx context.Context, s datapoints.Store, run string, hear func([]datapoints.Message)) (stop func()) {
-	tell := func() {
-		if got, err := s.Read(ctx, run, datapoints.Query{Mail: true}); err == nil && len(got.Mail) > 0 {
-			hear(got.Mail)
-		}
-	}
-	tell()
-	if !s.Traits().Lasts {
-		return func() {}
-	}
-	var mu sync.Mutex
-	stopped := false
-	var timer *time.Timer
-	mu.Lock()
-	timer = time.AfterFunc(look, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if !stopped {
-			tell()
-			timer.Reset(look)
-		}
-	})
-	mu.Unlock()
-	return func() {
-		mu.Lock()
-		defer mu.Unlock()
-		stopped = true
-		timer.Stop()
+// listen hears of the messages that were left for a run, of all each time.
+func (e *Ear) listen(ctx context.Context, from datapoints.Store, run string) {
+	if got, err := from.Read(ctx, run, datapoints.Query{Mail: true}); err == nil && len(got.Mail) > 0 {
+		e.hear(got.Mail)
 	}
 }
