@@ -21,7 +21,7 @@ func (t *try) receive(resp *http.Response) (flow.Result, *flow.Error) {
 		_ = resp.Body.Close()
 		return result, nil
 	}
-	body, err := t.decoded(resp)
+	body, err := unzipped(resp)
 	if err != nil {
 		_ = resp.Body.Close()
 		return result, t.failed(err, resp.Status)
@@ -96,21 +96,24 @@ func size(n int64) string {
 	return strconv.FormatInt(n, 10) + " bytes"
 }
 
-// decoded gives the body with gzip undone, also where the author asked for it
-// and net/http therefore leaves it alone.
-func (t *try) decoded(resp *http.Response) (io.Reader, error) {
+// unzipped gives the body with gzip undone, which a lane asks for, or the author.
+func unzipped(resp *http.Response) (io.Reader, error) {
 	coding := resp.Header.Get("Content-Encoding")
 	if resp.Uncompressed || !strings.EqualFold(coding, "gzip") && !strings.EqualFold(coding, "x-gzip") || resp.ContentLength == 0 || resp.Body == http.NoBody {
 		return resp.Body, nil
 	}
 	z, err := gzip.NewReader(resp.Body)
+	body := io.Reader(z)
+	if err == io.EOF { // nothing came, which is no gzip either
+		body, err = http.NoBody, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	resp.Header.Del("Content-Encoding")
 	resp.Header.Del("Content-Length")
 	resp.ContentLength = -1
-	return z, nil
+	return body, nil
 }
 
 var errTooLong = errors.New("the answer is too long")

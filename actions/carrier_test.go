@@ -1,6 +1,7 @@
 package actions_test
 
 import (
+	"compress/gzip"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -128,5 +129,47 @@ func TestATokenIsFetchedWithAClientCertificate(t *testing.T) {
 	}
 	if _, err := new(actions.Client).Carrier(actions.Security{Cert: "canary", Key: "canary"}); err == nil || strings.Contains(err.Error(), "canary") {
 		t.Errorf("a broken certificate: %v", err)
+	}
+}
+
+// TestGzipIsAskedForAndUndone also where nothing came, and not where net/http
+// would not ask either.
+func TestGzipIsAskedForAndUndone(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Accepted", r.Header.Get("Accept-Encoding"))
+		if r.Header.Get("Accept-Encoding") != "gzip" {
+			return
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		w.(http.Flusher).Flush() // the length is not told
+		if r.URL.Path == "/empty" {
+			return
+		}
+		z := gzip.NewWriter(w)
+		defer z.Close()
+		_, _ = io.WriteString(z, `{"access_token":"t-1","token_type":"Bearer"}`)
+	}))
+	t.Cleanup(s.Close)
+	for _, c := range []struct{ path, method, headers, accepted, body string }{
+		{"/", "GET", "{}", "gzip", `{"access_token":"t-1","token_type":"Bearer"}`},
+		{"/empty", "GET", "{}", "gzip", ""},
+		{"/", "HEAD", "{}", "", ""},
+		{"/", "GET", `{"Range":"bytes=0-1"}`, "", ""},
+		{"/", "GET", `{"Accept-Encoding":"br"}`, "br", ""},
+	} {
+		call := planned(t, client(t, nil), "http", flow.Input{Args: fields("url", text(s.URL+c.path), "method", text(c.method), "headers", c.headers)})
+		r, err := call.Do(t.Context())
+		if err != nil || string(r.Body) != c.body || http.Header(r.Headers).Get("Accepted") != c.accepted || r.Headers["Content-Encoding"] != nil {
+			t.Errorf("%s %s with %s: %v, %q, %v", c.method, c.path, c.headers, err, r.Body, r.Headers)
+		}
+	}
+	tokens := &oauth2.Client{Carrier: carrier(t, actions.Security{})}
+	src, err := tokens.Source(t.Context(), oauth2.Credential{TokenURL: s.URL + "/token", Grant: "client_credentials", ClientID: "c", ClientSecret: "canary"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token, err := src.Token(t.Context()); err != nil || token.Access.RevealText() != "t-1" {
+		t.Errorf("a token: %v, %v", token.Access.RevealText(), err)
 	}
 }

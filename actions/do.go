@@ -174,7 +174,7 @@ func (t *try) roundTrip(h *hop) (*http.Response, *flow.Error) {
 	t.host = h.url.Host
 	for stale := 0; ; stale++ {
 		watched, s := watch(t.limited, t.lane.counts)
-		resp, err := t.lane.over.RoundTrip(t.wire(watched, h))
+		resp, err := t.lane.send(t.wire(watched, h))
 		if err == nil {
 			t.sent = true
 			if resp.Body == nil {

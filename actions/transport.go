@@ -36,6 +36,19 @@ type lane struct {
 	used   uint64
 }
 
+// gzipped is what a request accepts of which nothing else is said.
+var gzipped = []string{"gzip"}
+
+// send sends a request whose headers are its own. It asks for gzip just when
+// net/http would, which needs more memory for it; see unzipped.
+func (l *lane) send(req *http.Request) (*http.Response, error) {
+	if !l.counts || req.Header == nil || req.Method == http.MethodHead || req.Header["Accept-Encoding"] != nil || req.Header["Range"] != nil {
+		return l.over.RoundTrip(req)
+	}
+	req.Header["Accept-Encoding"] = gzipped
+	return l.over.RoundTrip(req)
+}
+
 func (l *lane) close() {
 	if c, ok := l.over.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
@@ -60,6 +73,7 @@ func newTransport(proxy func(*http.Request) (*url.URL, error)) *http.Transport {
 		MaxIdleConnsPerHost:    idlePerHost,
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
+		DisableCompression:     true, // a lane asks for it
 		ExpectContinueTimeout:  time.Second,
 		ForceAttemptHTTP2:      true,
 	}
@@ -199,18 +213,28 @@ func (c *Carrier) Carry(r *http.Request) (answer *http.Response, sent bool, err 
 	for stale := 0; ; stale++ {
 		watched, s := watch(r.Context(), c.lane.counts)
 		once := r.WithContext(watched)
-		once.GetBody, once.ContentLength = nil, int64(len(body))
+		once.GetBody, once.ContentLength, once.Header = nil, int64(len(body)), r.Header.Clone()
 		if r.Body != nil {
 			once.Body = io.NopCloser(bytes.NewReader(body))
 		}
-		answer, err = c.lane.over.RoundTrip(once)
-		if err == nil {
+		if answer, err = c.lane.send(once); err == nil {
+			plain, err := unzipped(answer)
+			if err != nil {
+				return nil, true, errors.Join(err, answer.Body.Close())
+			}
+			answer.Body = unzippedBody{plain, answer.Body}
 			return answer, true, nil
 		}
 		if sent = s.sent(); sent || !s.stale() || stale == staleConnections || r.Context().Err() != nil {
 			return nil, sent, err
 		}
 	}
+}
+
+// An unzippedBody is read in the clear, and closed as it came.
+type unzippedBody struct {
+	io.Reader
+	io.Closer
 }
 
 // lane gives the transport for a request, the common one for the zero
