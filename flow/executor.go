@@ -339,8 +339,7 @@ func (x *Executor) Credential(ctx context.Context, p *Plan, name string, in Inpu
 	if len(wrong) > 0 {
 		return nil, inputError(wrong)
 	}
-	w := &work{x: x, plan: p, redactor: x.redactor()}
-	w.run.Flow = p.Name()
+	w := &work{x: x, plan: p, redactor: x.redactor(), run: &datapoints.Run{Flow: p.Name()}}
 	if err := w.readInputs(values); err != nil {
 		return nil, asError(err)
 	}

@@ -33,7 +33,7 @@ func TestAnObserverIsToldOfWaitsAndWhenTheyAreOver(t *testing.T) {
 	block := &plan.Node{ID: "update", Kind: plan.Block, Rounds: true}
 	inner := &plan.Node{ID: "get", Kind: plan.Call}
 	l := &listener{}
-	w := &work{spans: spans{observer: l, root: t.Context(), open: map[string]*openSpan{}}}
+	w := &work{run: &datapoints.Run{}, spans: spans{observer: l, root: t.Context(), open: map[string]*openSpan{}}}
 	s := &w.spans
 
 	s.begin(w, wait, "pause")
@@ -62,7 +62,7 @@ func TestAnObserverIsToldOfWaitsAndWhenTheyAreOver(t *testing.T) {
 func TestWhatAFailureStopsIsOverBeforeTheStepAround(t *testing.T) {
 	t.Parallel()
 	l := &listener{}
-	w := &work{spans: spans{observer: l, root: t.Context(), open: map[string]*openSpan{}}}
+	w := &work{run: &datapoints.Run{}, spans: spans{observer: l, root: t.Context(), open: map[string]*openSpan{}}}
 	s := &w.spans
 	for _, path := range []string{"p#0.both", "p#0.both.one.block", "p#0.both.one.block.call", "p#0.both2"} {
 		s.begin(w, &plan.Node{ID: "step", Kind: plan.Block}, path)

@@ -45,7 +45,7 @@ func (w *work) prepare(decisions Assume) error {
 		}
 		again.Interrupted(w.plan.compiled.Root)
 	}
-	run := w.run
+	run := *w.run
 	run.State, run.Kind, run.At, run.Failure, run.Ended, run.Wake = datapoints.Running, "", "", datapoints.Value{}, time.Time{}, time.Time{}
 	again.Records = append(again.Records, datapoints.Record{Bare: true, End: &run, At: again.Now})
 	if err := w.rec.AddAll(again.Records); err != nil {

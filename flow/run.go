@@ -176,7 +176,7 @@ func (x *Executor) drive(ctx context.Context, p *Plan, s start) (_ datapoints.Ru
 		return given, false, err
 	}
 	if err := w.begin(s); err != nil {
-		return w.run, false, err
+		return *w.run, false, err
 	}
 	hard, ended := w.watch(hard, x.Observer)
 	defer record.AfterGrace(ctx, x.grace(), abort)()
@@ -207,12 +207,12 @@ func (x *Executor) giveUp(ctx context.Context, w *work, l datapoints.Lease, caus
 	if w == nil {
 		return datapoints.Run{ID: l.Run}, cause
 	}
-	end := w.run
+	end := *w.run
 	if end.State == datapoints.Running {
 		end.State = datapoints.Interrupted
 	}
 	if err := x.store().Commit(ctx, l, datapoints.Record{Bare: true, End: &end, At: time.Now()}); err != nil {
-		return w.run, errors.Join(cause, err)
+		return *w.run, errors.Join(cause, err)
 	}
 	return end, cause
 }
@@ -220,11 +220,13 @@ func (x *Executor) giveUp(ctx context.Context, w *work, l datapoints.Lease, caus
 // open reads what a run needs in this process: inputs, secrets, its state. Of
 // one that was made just now nothing is to be read back.
 func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease, made *datapoints.Run, j *walk.Journal) (w *work, err error) {
-	var run datapoints.Run
-	if made != nil {
-		run = *made
-	} else if run, err = x.store().Load(ctx, l.Run); err != nil {
-		return nil, storeError("the run cannot be read", err)
+	run := made
+	if run == nil {
+		kept, err := x.store().Load(ctx, l.Run)
+		if err != nil {
+			return nil, storeError("the run cannot be read", err)
+		}
+		run = &kept
 	}
 	w = &work{x: x, plan: p, run: run, hearing: hearing{before: run.State}, state: record.NewState(x.store(), run.ID, len(p.compiled.Nodes)), redactor: x.redactor()}
 	w.rec = record.NewRecorder(ctx, x.store(), l, w.state)
@@ -263,8 +265,7 @@ func (w *work) begin(s start) error {
 	if s.decisions != nil || s.made != nil {
 		return nil
 	}
-	run := w.run
-	return w.add(datapoints.Record{Bare: true, End: &run, At: run.Started}, false)
+	return w.add(datapoints.Record{Bare: true, End: new(*w.run), At: w.run.Started}, false)
 }
 
 // watch begins the run's span.
@@ -326,9 +327,9 @@ func (w *work) end(ctx context.Context, walked error) (datapoints.Run, error) {
 		result = asError(walked)
 	}
 	if err := w.rec.End(run); err != nil {
-		return run, storeError("the run cannot be recorded", err)
+		return *run, storeError("the run cannot be recorded", err)
 	}
-	return run, result
+	return *run, result
 }
 
 // verdict is why the run failed, if a failure at a path ended it: whatever

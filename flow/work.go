@@ -21,7 +21,7 @@ import (
 type work struct {
 	x        *Executor
 	plan     *Plan
-	run      datapoints.Run
+	run      *datapoints.Run
 	state    *record.State
 	rec      *record.Recorder
 	inputs   []expression.Value // as the plan declares them

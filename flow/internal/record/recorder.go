@@ -29,10 +29,16 @@ type Recorder struct {
 	err      error
 }
 
+// batches are memory in which the records of one run after another wait.
+var batches sync.Pool // of *[]datapoints.Record, cleared
+
 // NewRecorder makes a recorder for the run of a lease. Only the values of ctx count.
 func NewRecorder(ctx context.Context, s datapoints.Store, l datapoints.Lease, st *State) *Recorder {
 	r := &Recorder{ctx: context.WithoutCancel(ctx), store: s, lease: l, state: st, lasts: s.Traits().Lasts}
 	r.ended.L = &r.mu
+	if b, _ := batches.Get().(*[]datapoints.Record); b != nil {
+		r.pending = *b
+	}
 	return r
 }
 
@@ -78,15 +84,29 @@ func (r *Recorder) AddAll(records []datapoints.Record) error {
 
 // End writes how the run ended. It is tried also if nothing else could be
 // written: then it says less than happened, which resume makes up for.
-func (r *Recorder) End(run datapoints.Run) error {
-	rec := datapoints.Record{Bare: true, End: &run, At: run.Ended}
+func (r *Recorder) End(run *datapoints.Run) error {
+	rec := datapoints.Record{Bare: true, End: run, At: run.Ended}
 	err := r.Add(&rec, true)
 	if err == nil {
+		r.giveBack()
 		return nil
 	}
 	_ = r.store.Commit(r.ctx, r.lease, rec) // of two errors the first says more
 	return err
 }
+
+// giveBack gives the memory away that the last records were gathered in.
+func (r *Recorder) giveBack() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if b := r.pending; len(b) == 0 && cap(b) > 0 && cap(b) <= mostKept {
+		r.pending = nil
+		batches.Put(&b)
+	}
+}
+
+// mostKept is how many records memory may be kept for.
+const mostKept = 64
 
 func (r *Recorder) depart() {
 	r.mu.Lock()

@@ -27,7 +27,7 @@ type State struct {
 	free     []datapoints.Row    // for newRow
 	inside   map[string][]string // what was recorded in an iteration that is under way, by its path
 	over     map[string][]uint64 // of a loop: which iterations were let go
-	points   map[datapoints.Slot]*Cell
+	points   cells
 	items    map[string][]expression.Value // of open loops, by path
 	given    map[string]Inputs             // of open sub-flows, by path
 	asked    map[string]map[string]bool    // what the pages of open calls were asked with, by path
@@ -108,7 +108,7 @@ func (s *State) Put(rec *datapoints.Record) {
 		}
 	}
 	for _, slot := range rec.Slots {
-		delete(s.points, slot)
+		s.points.forget(slot)
 		set(&s.undone, slot, true)
 	}
 	for i := range rec.Points {
@@ -118,7 +118,7 @@ func (s *State) Put(rec *datapoints.Record) {
 			continue
 		}
 		s.bytes += len(p.Value.Reveal())
-		set(&s.points, p.Slot, &Cell{expression.FromJSON(p.Value.Reveal()), p.Value.Class(), p.Step, p.At})
+		s.points.set(p.Slot, &Cell{expression.FromJSON(p.Value.Reveal()), p.Value.Class(), p.Step, p.At})
 		delete(s.undone, p.Slot)
 	}
 }
@@ -160,7 +160,7 @@ func set[K comparable, V any](m *map[K]V, key K, v V) {
 // Get is the version of a data point that counts, or nil.
 func (s *State) Get(ctx context.Context, slot datapoints.Slot) (*Cell, error) {
 	s.mu.Lock()
-	c, known := s.points[slot]
+	c, known := s.points.get(slot)
 	complete := s.Complete && !s.undone[slot]
 	s.mu.Unlock()
 	if known || complete {
@@ -179,10 +179,10 @@ func (s *State) Get(ctx context.Context, slot datapoints.Slot) (*Cell, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if newer := s.points[slot]; newer != nil {
+	if newer, _ := s.points.get(slot); newer != nil {
 		return newer, nil
 	}
-	set(&s.points, slot, c)
+	s.points.set(slot, c)
 	delete(s.undone, slot)
 	return c, nil
 }
