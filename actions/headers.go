@@ -73,7 +73,7 @@ func (r *request) makeHeaders(in flow.Input, made string) error {
 			}
 		}
 	}
-	r.headers.add("Accept", r.accept)
+	r.headers.add("Accept", r.accepts())
 	r.headers.add("User-Agent", r.client.agent)
 	return nil
 }
@@ -230,45 +230,46 @@ func (r *request) authorize() error {
 		r.headers = append(r.headers, [2]string{"Authorization", "Bearer " + r.bearer})
 		return nil
 	}
-	if err := r.readBasic(); err != nil {
+	user, password, err := r.readBasic()
+	if err != nil {
 		return err
 	}
-	pair := r.user + ":" + r.password
-	r.headers = append(r.headers, [2]string{"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte(pair))})
+	pair := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
+	r.headers = append(r.headers, [2]string{"Authorization", "Basic " + pair})
 	return nil
 }
 
-func (r *request) readBasic() error {
+func (r *request) readBasic() (user, password string, err error) {
 	if r.basic[0] != '{' {
-		return dataError("`basic` must be a mapping with `username` and `password`")
+		return "", "", dataError("`basic` must be a mapping with `username` and `password`")
 	}
 	o := ordered.Read(r.basic)
 	for key, value, ok := o.Next(); ok; key, value, ok = o.Next() {
 		text, err := scalar("basic."+key, value)
 		if err != nil {
-			return err
+			return "", "", err
 		}
 		switch key {
 		case "username":
-			r.user = text
+			user = text
 		case "password":
-			r.password = text
+			password = text
 		}
 	}
-	if strings.ContainsRune(r.user, ':') {
+	if strings.ContainsRune(user, ':') {
 		err := dataError("`basic.username` holds a colon, which ends the user name (RFC 7617 §2)")
 		err.Hints = []string{"an OAuth client id is form-encoded first (RFC 6749 §2.3.1): urlEncode(…)"}
-		return err
+		return "", "", err
 	}
-	if r.user == "" && r.password == "" {
-		return dataError("`basic` has neither a user name nor a password: both are empty")
+	if user == "" && password == "" {
+		return "", "", dataError("`basic` has neither a user name nor a password: both are empty")
 	}
-	for i, text := range []string{r.user, r.password} {
+	for i, text := range []string{user, password} {
 		if err := checkHeader([]string{"basic.username", "basic.password"}[i], text); err != nil {
-			return err
+			return "", "", err
 		}
 	}
-	return nil
+	return user, password, nil
 }
 
 // identify writes the idempotency key.

@@ -213,15 +213,11 @@ func (n *refusal) jwt(token string) {
 
 // basicPair looks at user name and password, or client id and secret.
 func (n *refusal) basicPair(encoded string) {
-	user, password := n.user, n.password
-	if n.basic == "" {
-		pair, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
-		var found bool
-		user, password, found = strings.Cut(string(pair), ":")
-		if err != nil || !found {
-			n.hint("after Basic comes base64 of user name, colon and password: `basic: {username, password}` makes it")
-			return
-		}
+	pair, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
+	user, password, found := strings.Cut(string(pair), ":")
+	if err != nil || !found {
+		n.hint("after Basic comes base64 of user name, colon and password: `basic: {username, password}` makes it")
+		return
 	}
 	names := [2]string{"user name", "password"}
 	if n.grant {

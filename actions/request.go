@@ -21,7 +21,7 @@ func (a httpAction) Spec() flow.Spec { return httpSpec() }
 // Plan builds the request. What is wrong with it is a *flow.Error, and nothing
 // has been sent then.
 func (a httpAction) Plan(in flow.Input) (flow.Call, error) {
-	r := &request{client: a.client, accept: "application/json, */*;q=0.8"}
+	r := &request{client: a.client}
 	if err := r.plan(in); err != nil {
 		return flow.Call{}, err
 	}
@@ -41,24 +41,22 @@ type hop struct {
 type request struct {
 	settings
 	hop
-	client         *Client
-	lane           *lane
-	target         string // the URL as text
-	origin         string
-	accept         string
-	user, password string
-	repeat         bool
-	idempotent     bool
-	keyHeader      string // of the idempotency key
-	allowErrors    bool
-	status         []flow.StatusRange
-	create         func(string) (flow.Sink, error)
-	begun          time.Time
-	deadline       time.Time                                   // of the step
-	sign           func(context.Context, *flow.Outgoing) error // nil: no credential
-	scopes         func() ([]string, bool)                     // that the credential asks for; nil: no credential
-	wired          headers                                     // of the last request that was sent, if they are others
-	barred         error                                       // why Do would refuse: the executor finds out before, and says it better
+	client      *Client
+	lane        *lane
+	target      string // the URL as text
+	origin      string
+	keyHeader   string // of the idempotency key
+	status      []flow.StatusRange
+	create      func(string) (flow.Sink, error)
+	begun       time.Time
+	deadline    time.Time                                   // of the step
+	sign        func(context.Context, *flow.Outgoing) error // nil: no credential
+	scopes      func() ([]string, bool)                     // that the credential asks for; nil: no credential
+	wired       headers                                     // of the last request that was sent, if they are others
+	repeat      bool
+	idempotent  bool
+	allowErrors bool
+	barred      error // why Do would refuse: the executor finds out before, and says it better
 }
 
 func (r *request) plan(in flow.Input) error {
@@ -108,6 +106,14 @@ func (r *request) build(in flow.Input) (err error) {
 		return dataError("%s", err.Error())
 	}
 	return nil
+}
+
+// accepts is what is asked for if the author does not say.
+func (r *request) accepts() string {
+	if r.graphql {
+		return "application/graphql-response+json, application/json"
+	}
+	return "application/json, */*;q=0.8"
 }
 
 // normalMethod gives the method; the usual ones may be written in lower case.

@@ -25,11 +25,9 @@ const (
 type settings struct {
 	verb, base, place    string // method, base_url, url
 	query, lines         string // objects: query, headers
-	lateHeaders          bool
 	bodyKind, content    string // json, form, multipart, text, file, and what it holds
 	contentType          string
 	basic, bearer        string
-	hasBearer            bool
 	key                  string // idempotency_key
 	repeatable           *bool
 	redirects            redirects
@@ -45,6 +43,8 @@ type settings struct {
 	sensitiveBody        bool
 	sensitiveURL         bool
 	graphql              bool
+	hasBearer            bool
+	lateHeaders          bool
 }
 
 // dataError refuses a call before anything is sent.

@@ -26,6 +26,7 @@ type Wrong struct{ Name, Text string }
 func Take(inputs []*plan.Input, given map[string]any) (_ datapoints.Value, inside bool, wrong []Wrong) {
 	var b strings.Builder
 	class := datapoints.Plain
+	b.Grow(64 * len(inputs))
 	b.WriteByte('{')
 	for _, in := range inputs {
 		text, err := take(in, given)

@@ -208,8 +208,17 @@ func Unreserved(c byte) bool {
 // EscapeURL percent-encodes everything that is not unreserved.
 func EscapeURL(s string) string {
 	const hexDigits = "0123456789ABCDEF"
+	from := 0
+	for from < len(s) && Unreserved(s[from]) {
+		from++
+	}
+	if from == len(s) {
+		return s
+	}
 	var b strings.Builder
-	for i := range len(s) {
+	b.Grow(len(s) + 16)
+	b.WriteString(s[:from])
+	for i := from; i < len(s); i++ {
 		if c := s[i]; Unreserved(c) {
 			b.WriteByte(c)
 		} else {
