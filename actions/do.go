@@ -214,7 +214,11 @@ func (t *try) wire(ctx context.Context, h *hop) *http.Request {
 		header[name] = values[i : i+1 : i+1]
 	}
 	req := new(http.Request).WithContext(ctx) // it copies: as long as there is little
-	req.Method, req.URL, req.Host, req.Header = h.method, h.url, h.host, header
+	to := h.url
+	if !t.lane.counts { // a transport that may not know that it must change nothing
+		to = new(*h.url)
+	}
+	req.Method, req.URL, req.Host, req.Header = h.method, to, h.host, header
 	req.Proto, req.ProtoMajor, req.ProtoMinor, req.ContentLength = "HTTP/1.1", 1, 1, int64(len(h.body))
 	switch {
 	case len(h.body) > 0:

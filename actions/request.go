@@ -74,16 +74,15 @@ func (r *request) build(in flow.Input) (err error) {
 	if r.method, err = normalMethod(r.verb, r.bodyKind != ""); err != nil {
 		return err
 	}
-	if r.url, err = r.settings.target(); err != nil {
+	address, err := r.address()
+	if err != nil {
 		return err
 	}
-	if r.origin, err = origin(r.url); err != nil {
+	to, err := r.client.targets.read(address, !r.sensitiveURL)
+	if err != nil {
 		return err
 	}
-	r.target = r.url.String()
-	if len(r.target) > maxURL {
-		return tooLong(len(r.target))
-	}
+	r.url, r.target, r.origin = to.url, to.text, to.origin
 	var made string
 	if r.body, made, err = r.makeBody(in.File); err != nil {
 		return err

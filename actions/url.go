@@ -2,32 +2,74 @@ package actions
 
 import (
 	"errors"
+	"hash/maphash"
 	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/stepwell/stepwell/actions/internal/ordered"
 	"github.com/stepwell/stepwell/flow"
 )
 
-// target makes the request's URL of base_url, url and query. Expressions in
-// both were escaped when they were rendered.
-func (s *settings) target() (*url.URL, error) {
+// address makes the text of the request's URL of base_url, url and query.
+// Expressions in both were escaped when they were rendered.
+func (s *settings) address() (string, error) {
 	text, err := join(s.base, s.place)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	if s.query != "" {
 		if text, err = addQuery(text, s.query); err != nil {
-			return nil, err
+			return "", err
 		}
 	}
 	if len(text) > maxURL {
-		return nil, tooLong(len(text))
+		return "", tooLong(len(text))
 	}
-	return parseURL(text)
+	return text, nil
 }
+
+// A target is a URL that was read. Nobody changes it: requests share it.
+type target struct {
+	from   string // what it was read from
+	url    *url.URL
+	text   string
+	origin string
+}
+
+// targets remember URLs that were read lately: loops, polls and most steps of
+// many runs go to the same ones again. The zero targets are ready.
+type targets struct {
+	last [64]atomic.Pointer[target] // by hash
+}
+
+// read reads a URL; one that holds something sensitive is not kept.
+func (t *targets) read(text string, keep bool) (*target, error) {
+	at := &t.last[maphash.String(targetSeed, text)%uint64(len(t.last))]
+	if known := at.Load(); known != nil && known.from == text {
+		return known, nil
+	}
+	u, err := parseURL(text)
+	if err != nil {
+		return nil, err
+	}
+	o, err := origin(u)
+	if err != nil {
+		return nil, err
+	}
+	read := &target{from: text, url: u, text: u.String(), origin: o}
+	if len(read.text) > maxURL {
+		return nil, tooLong(len(read.text))
+	}
+	if keep {
+		at.Store(read)
+	}
+	return read, nil
+}
+
+var targetSeed = maphash.MakeSeed()
 
 func tooLong(n int) *flow.Error {
 	return &flow.Error{Kind: flow.KindLimit, Message: "the URL is longer than 8 KiB",

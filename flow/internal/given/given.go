@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -89,16 +89,16 @@ func take(in *plan.Input, given map[string]any) (string, error) {
 
 // strangers are the given names that the flow does not have.
 func strangers(inputs []*plan.Input, given map[string]any) []Wrong {
-	known := map[string]bool{}
 	var names []string
-	for _, in := range inputs {
-		known[in.Name] = true
-		names = append(names, in.Name)
-	}
 	var wrong []Wrong
 	for name := range given {
-		if known[name] {
+		if slices.ContainsFunc(inputs, func(in *plan.Input) bool { return in.Name == name }) {
 			continue
+		}
+		if names == nil {
+			for _, in := range inputs {
+				names = append(names, in.Name)
+			}
 		}
 		text := "is not an input of this flow"
 		if near := expression.Suggest(name, names); near != "" {
@@ -108,7 +108,7 @@ func strangers(inputs []*plan.Input, given map[string]any) []Wrong {
 		}
 		wrong = append(wrong, Wrong{name, text})
 	}
-	sort.Slice(wrong, func(i, j int) bool { return wrong[i].Name < wrong[j].Name })
+	slices.SortFunc(wrong, func(a, b Wrong) int { return strings.Compare(a.Name, b.Name) })
 	return wrong
 }
 
