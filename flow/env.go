@@ -14,6 +14,7 @@ import (
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/answer"
 	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/given"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
 )
@@ -94,6 +95,24 @@ func (e *env) Value(r *expression.Ref) (expression.Value, error) {
 		return expression.Value{}, fmt.Errorf("%s has no meaning here", r.Name)
 	}
 	return e.loop(handle)
+}
+
+// readInputs takes over the inputs as they are recorded. Those that are not there are null.
+func (w *work) readInputs(inputs datapoints.Value) error {
+	texts, err := given.Recorded(w.plan.compiled.Inputs, inputs.Reveal())
+	if err == nil {
+		w.takeInputs(texts)
+	}
+	return err
+}
+
+// takeInputs takes over the inputs, JSON texts in the order in which the plan declares them.
+func (w *work) takeInputs(texts []string) {
+	w.inputs = make([]expression.Value, len(texts))
+	for i, in := range w.plan.compiled.Inputs {
+		w.inputs[i] = expression.FromJSON(texts[i])
+		w.mask(in.Name, texts[i], in.Class == plan.Sensitive)
+	}
 }
 
 func (e *env) data(p *plan.Point) (expression.Value, error) {
@@ -277,23 +296,6 @@ func (w *work) loopItems(loop *plan.Node, path string) ([]expression.Value, erro
 	}
 	w.state.SetItems(path, items)
 	return items, nil
-}
-
-func joinItems(items []expression.Value) (json.RawMessage, error) {
-	var b strings.Builder
-	b.WriteByte('[')
-	for i, item := range items {
-		text, err := item.JSON()
-		if err != nil {
-			return nil, err
-		}
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(text)
-	}
-	b.WriteByte(']')
-	return json.RawMessage(b.String()), nil
 }
 
 // lists gathers what each iteration saved.

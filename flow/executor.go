@@ -62,6 +62,7 @@ type parts struct {
 	name     string
 	open     inbox.Ears
 	callings sync.Pool // of *calling
+	batches  record.Batches
 	origins  trust.Memo
 }
 
@@ -190,8 +191,12 @@ func (x *Executor) grace() time.Duration {
 	return 10 * time.Second
 }
 
+// inputError names all inputs that are wrong; nil if none is.
 func inputError(wrong []given.Wrong) error {
-	if len(wrong) == 1 {
+	switch len(wrong) {
+	case 0:
+		return nil
+	case 1:
 		return &Error{Kind: KindInput, Message: "input " + wrong[0].Name + " " + wrong[0].Text}
 	}
 	e := &Error{Kind: KindInput, Message: fmt.Sprintf("%d inputs are wrong", len(wrong))}
@@ -334,13 +339,13 @@ func (x *Executor) Credential(ctx context.Context, p *Plan, name string, in Inpu
 	if beyond != "" {
 		return nil, &Error{Kind: KindInput, Place: of.Span, Message: "credential " + name + " is made of " + beyond + ", which only a run has"}
 	}
-	values, _, wrong := given.Take(p.compiled.Inputs, in)
+	taken, _, wrong := given.Take(p.compiled.Inputs, in)
 	wrong = slices.DeleteFunc(wrong, func(f given.Wrong) bool { _, there := in[f.Name]; return !there && !inputs[f.Name] })
-	if len(wrong) > 0 {
-		return nil, inputError(wrong)
+	if err := inputError(wrong); err != nil {
+		return nil, err
 	}
 	w := &work{x: x, plan: p, redactor: x.redactor(), run: &datapoints.Run{Flow: p.Name()}}
-	if err := w.readInputs(values); err != nil {
+	if err := w.readInputs(taken.Object); err != nil {
 		return nil, asError(err)
 	}
 	if w.secrets, err = x.secrets(ctx, p, w.redactor, secrets); err != nil {

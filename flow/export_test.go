@@ -32,7 +32,7 @@ func Employ(ctx context.Context, x *Executor, p *Plan, run string, how Begin) (*
 	if err != nil {
 		return nil, err
 	}
-	w, err := x.open(ctx, p, l, nil, &walk.Journal{})
+	w, err := x.open(ctx, p, l, start{}, &walk.Journal{})
 	switch {
 	case err != nil:
 	case how == Resumed:
@@ -95,7 +95,7 @@ func Laden(ctx context.Context, x *Executor, p *Plan, steps, bytes int) error {
 	if err != nil {
 		return err
 	}
-	w, err := x.open(ctx, p, l, nil, &walk.Journal{})
+	w, err := x.open(ctx, p, l, start{}, &walk.Journal{})
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,7 +28,8 @@ type Plan struct {
 	actions  Actions
 	kinds    Credentials
 	logins   map[*plan.Credential]*Plan // of type steps
-	digest   string                     // of the files that it was made from
+	files    []datapoints.File          // that it was made from, the flow first
+	digest   string                     // of them
 	within   []string                   // by node: its path below the node of its scope
 	rounds   [][]*plan.Node             // by node: what has rounds around it in its scope, the outermost first
 	nodes    map[string]*plan.Node      // by path, iterations as "[]"
@@ -47,13 +49,7 @@ func (p *Plan) Warnings() diag.List { return p.compiled.Warnings }
 func (p *Plan) Steps() int { return p.compiled.Steps }
 
 // Files are the files that were read to make the plan, the flow first.
-func (p *Plan) Files() []datapoints.File {
-	files := make([]datapoints.File, len(p.compiled.Files))
-	for i, f := range p.compiled.Files {
-		files[i] = datapoints.File{Name: f.Name, Data: f.Data}
-	}
-	return files
-}
+func (p *Plan) Files() []datapoints.File { return slices.Clone(p.files) }
 
 // An InputSpec is a declared input.
 type InputSpec struct {
@@ -203,12 +199,15 @@ func Compile(fsys fs.FS, file string, kit Kit) (*Plan, error) {
 		}
 	}
 	p := &Plan{compiled: compiled, actions: kit.Actions, kinds: kit.Credentials, logins: map[*plan.Credential]*Plan{}}
-	p.digest = files.Digest(p.Files())
+	for _, f := range compiled.Files {
+		p.files = append(p.files, datapoints.File{Name: f.Name, Data: f.Data})
+	}
+	p.digest = files.Digest(p.files)
 	p.index()
 	for _, c := range compiled.Credentials {
 		if c.Login != nil {
 			c.Login.Flow.Files = compiled.Files
-			login := &Plan{compiled: c.Login.Flow, actions: kit.Actions, kinds: kit.Credentials, digest: p.digest, logins: p.logins}
+			login := &Plan{compiled: c.Login.Flow, actions: kit.Actions, kinds: kit.Credentials, files: p.files, digest: p.digest, logins: p.logins}
 			login.index()
 			p.logins[c] = login
 		}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
-	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/files"
 	"github.com/stepwell/stepwell/flow/internal/given"
 	"github.com/stepwell/stepwell/flow/internal/plan"
@@ -21,33 +20,42 @@ import (
 // calls in flight may end within Grace, nothing new begins, and the run is
 // recorded as interrupted: Resume goes on.
 func (x *Executor) Run(ctx context.Context, p *Plan, in Inputs) (datapoints.Run, error) {
-	runs, err := x.create(ctx, p, "", true, in)
+	if err := x.mayRun(p); err != nil {
+		return datapoints.Run{}, err
+	}
+	now := time.Now()
+	one := make([]datapoints.Run, 1)
+	run := &one[0]
+	var wrong []given.Wrong
+	var texts []string
+	var err error
+	if *run, texts, wrong, err = x.newRun(p, now, in); err == nil {
+		err = inputError(wrong)
+	}
 	if err != nil {
 		return datapoints.Run{}, err
 	}
-	return x.goOn(ctx, p, start{run: runs[0].ID, made: &runs[0]})
+	run.Started, run.Lease = now, datapoints.Lease{Run: run.ID, Owner: x.owner(), Epoch: 1, Until: now.Add(x.ttl())}
+	if err := x.recordNew(ctx, one...); err != nil {
+		return datapoints.Run{}, err
+	}
+	return x.goOn(ctx, p, start{run: run.ID, made: run, inputs: texts})
 }
 
 // Create checks the inputs of one or more runs and records them, so that
 // Start can begin with each. If any input is wrong nothing is recorded and the
 // error names all that are wrong. A batch is named by the caller, or "".
 func (x *Executor) Create(ctx context.Context, p *Plan, batch string, in ...Inputs) ([]datapoints.Run, error) {
-	return x.create(ctx, p, batch, false, in...)
-}
-
-// create is Create; own says that this process begins with the runs at once.
-func (x *Executor) create(ctx context.Context, p *Plan, batch string, own bool, in ...Inputs) ([]datapoints.Run, error) {
 	if err := x.mayRun(p); err != nil {
 		return nil, err
 	}
 	var wrong []given.Wrong
 	runs := make([]datapoints.Run, len(in))
-	files := p.Files()
 	now := time.Now()
 	for i, inputs := range in {
-		values, inside, bad := given.Take(p.compiled.Inputs, inputs)
-		if t := x.store().Traits(); inside && t.Lasts && !t.Sealed {
-			return nil, &Error{Kind: KindStore, Message: "the inputs hold something sensitive and the store is not encrypted", Hints: []string{keyHelp}}
+		run, _, bad, err := x.newRun(p, now.Add(time.Duration(i)*record.Tick), inputs)
+		if err != nil {
+			return nil, err
 		}
 		for _, b := range bad {
 			if batch != "" {
@@ -55,26 +63,40 @@ func (x *Executor) create(ctx context.Context, p *Plan, batch string, own bool, 
 			}
 			wrong = append(wrong, b)
 		}
-		id, err := record.NewID(now.Add(time.Duration(i) * record.Tick))
-		if err != nil {
-			return nil, err
-		}
-		runs[i] = datapoints.Run{ID: id, Flow: p.Name(), Batch: batch, Row: i, State: datapoints.Running, Language: 1,
-			Digest: p.digest, Files: files, Steps: p.Steps(), Created: now, Inputs: values}
-		if own {
-			runs[i].Started, runs[i].Lease = now, datapoints.Lease{Run: id, Owner: x.owner(), Epoch: 1, Until: now.Add(x.ttl())}
-		}
+		run.Batch, run.Row, run.Created = batch, i, now
+		runs[i] = run
 	}
-	if len(wrong) > 0 {
-		return nil, inputError(wrong)
+	if err := inputError(wrong); err != nil {
+		return nil, err
 	}
-	if err := x.store().Create(ctx, runs...); err != nil {
-		if ctx.Err() != nil {
-			return nil, &Error{Kind: KindInterrupted, Message: "interrupted before the run was recorded", Err: err}
-		}
-		return nil, storeError("the run cannot be recorded", err)
+	if err := x.recordNew(ctx, runs...); err != nil {
+		return nil, err
 	}
 	return runs, nil
+}
+
+// newRun is a run with these inputs, which it gives also one by one, as JSON,
+// and what is wrong with them.
+func (x *Executor) newRun(p *Plan, at time.Time, in Inputs) (datapoints.Run, []string, []given.Wrong, error) {
+	values, inside, wrong := given.Take(p.compiled.Inputs, in)
+	if t := x.store().Traits(); inside && t.Lasts && !t.Sealed {
+		return datapoints.Run{}, nil, nil, &Error{Kind: KindStore, Message: "the inputs hold something sensitive and the store is not encrypted", Hints: []string{keyHelp}}
+	}
+	id, err := record.NewID(at)
+	return datapoints.Run{ID: id, Flow: p.Name(), State: datapoints.Running, Language: 1, Digest: p.digest, Files: p.files,
+		Steps: p.Steps(), Created: at, Inputs: values.Object}, values.Texts, wrong, err
+}
+
+// recordNew records runs that did not begin yet.
+func (x *Executor) recordNew(ctx context.Context, runs ...datapoints.Run) error {
+	err := x.store().Create(ctx, runs...)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return &Error{Kind: KindInterrupted, Message: "interrupted before the run was recorded", Err: err}
+	}
+	return storeError("the run cannot be recorded", err)
 }
 
 // mayRun refuses a flow with sensitive data in a store that lasts and is not
@@ -104,6 +126,7 @@ func (x *Executor) Start(ctx context.Context, p *Plan, run string) (datapoints.R
 type start struct {
 	run       string
 	made      *datapoints.Run // by this process just now, with the lease; nil: it is in the store
+	inputs    []string        // of made, one by one
 	decisions Assume          // nil: nothing has been done in it
 }
 
@@ -158,7 +181,7 @@ func (x *Executor) drive(ctx context.Context, p *Plan, s start) (_ datapoints.Ru
 	}
 	journal := &walk.Journal{Stays: x.Owner.Stays || !x.store().Traits().Lasts}
 	defer record.Keep(hard, x.store(), lease, x.ttl(), func() { journal.Interrupt(); abort() }).Stop()
-	w, err := x.open(hard, p, lease, s.made, journal)
+	w, err := x.open(hard, p, lease, s, journal)
 	if w != nil {
 		ears := &x.defaults().open
 		ears.Listen(hard, x.store(), s.run, &w.Ear)
@@ -219,8 +242,8 @@ func (x *Executor) giveUp(ctx context.Context, w *work, l datapoints.Lease, caus
 
 // open reads what a run needs in this process: inputs, secrets, its state. Of
 // one that was made just now nothing is to be read back.
-func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease, made *datapoints.Run, j *walk.Journal) (w *work, err error) {
-	run := made
+func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease, s start, j *walk.Journal) (w *work, err error) {
+	run := s.made
 	if run == nil {
 		kept, err := x.store().Load(ctx, l.Run)
 		if err != nil {
@@ -229,10 +252,10 @@ func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease, made *
 		run = &kept
 	}
 	w = &work{x: x, plan: p, run: run, hearing: hearing{before: run.State}, state: record.NewState(x.store(), run.ID, len(p.compiled.Nodes)), redactor: x.redactor()}
-	w.rec = record.NewRecorder(ctx, x.store(), l, w.state)
+	w.rec = record.NewRecorder(ctx, x.store(), l, w.state, &x.own.batches)
 	w.Journal, j.Recorded, j.Work = j, w.recorded, w.do
 	w.state.Seen = func(p *datapoints.Point) { w.mask(p.Name, p.Value.Reveal(), p.Value.Class() == datapoints.Sensitive) }
-	if made == nil {
+	if s.made == nil {
 		if err := w.state.Load(ctx); err != nil {
 			return w, storeError("the run cannot be read", err)
 		}
@@ -240,7 +263,9 @@ func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease, made *
 	if err := w.door(); err != nil {
 		return w, err
 	}
-	if err := w.readInputs(run.Inputs); err != nil {
+	if s.made != nil {
+		w.takeInputs(s.inputs)
+	} else if err := w.readInputs(run.Inputs); err != nil {
 		return w, storeError("the run's inputs cannot be read", err)
 	}
 	w.secrets, err = x.secrets(ctx, p, w.redactor, nil)
@@ -248,15 +273,6 @@ func (x *Executor) open(ctx context.Context, p *Plan, l datapoints.Lease, made *
 		w.run.Started = time.Now()
 	}
 	return w, err
-}
-
-// readInputs takes over the inputs. Those that are not there are null.
-func (w *work) readInputs(inputs datapoints.Value) error {
-	w.inputs = make([]expression.Value, 0, len(w.plan.compiled.Inputs))
-	return given.Recorded(w.plan.compiled.Inputs, inputs.Reveal(), func(in *plan.Input, text string) {
-		w.inputs = append(w.inputs, expression.FromJSON(text))
-		w.mask(in.Name, text, in.Class == plan.Sensitive)
-	})
 }
 
 // begin records that the run has begun, unless that is recorded already.

@@ -247,7 +247,7 @@ func (w *work) enter(ctx context.Context, n *plan.Node, r datapoints.Row, t Task
 		}
 		out.Next, out.Count = w.state.Finished(n, t.Path, len(items)), len(items)
 		h := unseal(r.Hidden)
-		if h.Items, err = joinItems(items); err != nil {
+		if h.Items, err = record.JoinItems(items); err != nil {
 			return w.fail(ctx, n, r, t, err)
 		}
 		r.Hidden = h.seal()

@@ -20,13 +20,21 @@ import (
 // A Wrong is an input that cannot be taken, and why.
 type Wrong struct{ Name, Text string }
 
+// A Taken is what a run is started with: one JSON object, and the JSON of each
+// input in the order in which they are declared.
+type Taken struct {
+	Object datapoints.Value
+	Texts  []string
+}
+
 // Take converts and checks what a run is started with: texts as the input's
-// type says, everything else as its JSON. It gives the inputs as one JSON
-// object, whether anything sensitive is inside, and what is wrong, all of it.
-func Take(inputs []*plan.Input, given map[string]any) (_ datapoints.Value, inside bool, wrong []Wrong) {
+// type says, everything else as its JSON. It also says whether anything
+// sensitive is inside, and what is wrong, all of it: then Texts is not whole.
+func Take(inputs []*plan.Input, given map[string]any) (taken Taken, inside bool, wrong []Wrong) {
 	var b strings.Builder
 	class := datapoints.Plain
 	b.Grow(64 * len(inputs))
+	taken.Texts = make([]string, 0, len(inputs))
 	b.WriteByte('{')
 	for _, in := range inputs {
 		text, err := take(in, given)
@@ -38,11 +46,13 @@ func Take(inputs []*plan.Input, given map[string]any) (_ datapoints.Value, insid
 			b.WriteByte(',')
 		}
 		b.WriteString(datapoints.Text(in.Name).Reveal() + ":" + text)
+		taken.Texts = append(taken.Texts, text)
 		class = max(class, datapoints.Class(in.Class))
 		inside = inside || in.Class == plan.Sensitive || datapoints.HasSensitiveMember(text)
 	}
 	b.WriteByte('}')
-	return datapoints.JSON(b.String()).Mark(class, "inputs"), inside, append(wrong, strangers(inputs, given)...)
+	taken.Object = datapoints.JSON(b.String()).Mark(class, "inputs")
+	return taken, inside, append(wrong, strangers(inputs, given)...)
 }
 
 // take is the JSON of one input: given, or its default, or null.
@@ -112,22 +122,23 @@ func strangers(inputs []*plan.Input, given map[string]any) []Wrong {
 	return wrong
 }
 
-// Recorded calls each for every input with what Take made of it, null if it is
-// not there.
-func Recorded(inputs []*plan.Input, object string, each func(in *plan.Input, text string)) error {
+// Recorded gives the texts of the object that Take made, null for what is not
+// there.
+func Recorded(inputs []*plan.Input, object string) ([]string, error) {
 	root := gjson.Parse(object)
 	if !root.IsObject() || !gjson.Valid(object) {
-		return datapoints.ErrCorrupt
+		return nil, datapoints.ErrCorrupt
 	}
 	texts := make(map[string]string, len(inputs))
 	root.ForEach(func(name, value gjson.Result) bool {
 		texts[name.String()] = value.Raw
 		return true
 	})
-	for _, in := range inputs {
-		each(in, cmp.Or(texts[in.Name], "null"))
+	list := make([]string, len(inputs))
+	for i, in := range inputs {
+		list[i] = cmp.Or(texts[in.Name], "null")
 	}
-	return nil
+	return list, nil
 }
 
 // Fitting is the JSON of a sub-flow's input. A value in a flow is not text from

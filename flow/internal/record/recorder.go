@@ -18,6 +18,8 @@ type Recorder struct {
 	state *State
 	lasts bool
 
+	batches *Batches
+
 	mu       sync.Mutex
 	ended    sync.Cond
 	pending  []datapoints.Record
@@ -29,14 +31,15 @@ type Recorder struct {
 	err      error
 }
 
-// batches are memory in which the records of one run after another wait.
-var batches sync.Pool // of *[]datapoints.Record, cleared
+// Batches are memory in which the records of one run after another wait. The
+// zero Batches is ready and may be used by several goroutines.
+type Batches struct{ free sync.Pool } // of *[]datapoints.Record, cleared
 
 // NewRecorder makes a recorder for the run of a lease. Only the values of ctx count.
-func NewRecorder(ctx context.Context, s datapoints.Store, l datapoints.Lease, st *State) *Recorder {
-	r := &Recorder{ctx: context.WithoutCancel(ctx), store: s, lease: l, state: st, lasts: s.Traits().Lasts}
+func NewRecorder(ctx context.Context, s datapoints.Store, l datapoints.Lease, st *State, from *Batches) *Recorder {
+	r := &Recorder{ctx: context.WithoutCancel(ctx), store: s, lease: l, state: st, lasts: s.Traits().Lasts, batches: from}
 	r.ended.L = &r.mu
-	if b, _ := batches.Get().(*[]datapoints.Record); b != nil {
+	if b, _ := from.free.Get().(*[]datapoints.Record); b != nil {
 		r.pending = *b
 	}
 	return r
@@ -101,7 +104,7 @@ func (r *Recorder) giveBack() {
 	defer r.mu.Unlock()
 	if b := r.pending; len(b) == 0 && cap(b) > 0 && cap(b) <= mostKept {
 		r.pending = nil
-		batches.Put(&b)
+		r.batches.free.Put(&b)
 	}
 }
 

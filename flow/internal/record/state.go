@@ -214,23 +214,6 @@ func Final(r *datapoints.Row) bool {
 	return r.Last.Status == datapoints.Done || r.Last.Status == datapoints.Skipped || r.Last.Status == datapoints.Broke
 }
 
-func (s *State) SetItems(path string, items []expression.Value) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if items == nil {
-		delete(s.items, path)
-		return
-	}
-	set(&s.items, path, items)
-}
-
-func (s *State) OpenItems(path string) ([]expression.Value, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	items, ok := s.items[path]
-	return items, ok
-}
-
 // SetInputs keeps what a sub-flow was given while it runs; nil forgets it.
 func (s *State) SetInputs(path string, in Inputs) {
 	s.mu.Lock()
