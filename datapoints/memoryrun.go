@@ -34,29 +34,39 @@ type memoryRow struct {
 	n, tries, code int
 	started, ended time.Time
 	hidden         Value
-	rest           *Row
+	rest           *memoryRest
 	attempts       []Attempt // in the order of their numbers
+}
+
+// A memoryRest is what compounds, calls under way and failures have beside.
+type memoryRest struct {
+	enter, caught              Outcome
+	intent, base, polls, pages int
+	intentSafe, waited         bool
+	deadline                   time.Time
+	origin, assumed            string
 }
 
 func (m *memoryRow) set(path string, at time.Time, r *Row) {
 	spare := m.rest
 	*m = memoryRow{path, at, r.Last, r.N, r.Tries, r.Status, r.Started, r.Ended, r.Hidden, nil, m.attempts}
-	rest := *r
-	rest.Last, rest.N, rest.Tries, rest.Status, rest.Started, rest.Ended, rest.Hidden = Outcome{}, 0, 0, 0, time.Time{}, time.Time{}, Value{}
-	if rest == (Row{}) {
+	rest := memoryRest{r.Enter, r.Caught, r.Intent, r.Base, r.Polls, r.Pages, r.IntentSafe, r.Waited, r.Deadline, r.Origin, r.Assumed}
+	if rest == (memoryRest{}) {
 		return
 	}
 	if m.rest = spare; spare == nil {
-		m.rest = new(Row)
+		m.rest = new(memoryRest)
 	}
-	*m.rest = *r
+	*m.rest = rest
 }
 
 func (m *memoryRow) entry() Entry {
-	if m.rest != nil {
-		return Entry{m.path, m.at, *m.rest}
+	row := Row{Last: m.last, N: m.n, Tries: m.tries, Status: m.code, Started: m.started, Ended: m.ended, Hidden: m.hidden}
+	if r := m.rest; r != nil {
+		row.Enter, row.Caught, row.Intent, row.Base, row.Polls, row.Pages = r.enter, r.caught, r.intent, r.base, r.polls, r.pages
+		row.IntentSafe, row.Waited, row.Deadline, row.Origin, row.Assumed = r.intentSafe, r.waited, r.deadline, r.origin, r.assumed
 	}
-	return Entry{m.path, m.at, Row{Last: m.last, N: m.n, Tries: m.tries, Status: m.code, Started: m.started, Ended: m.ended, Hidden: m.hidden}}
+	return Entry{m.path, m.at, row}
 }
 
 // A slab allocates many at once.
