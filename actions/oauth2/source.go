@@ -121,16 +121,18 @@ func (s *Source) Token(ctx context.Context) (Token, error) {
 	}
 	fetch := func(ctx context.Context) (Token, *flow.Error) { return s.fetch(ctx, false) }
 	t, err := s.wait(ctx, s.id, fetch)
-	if err == nil && s.rejects(t) { // while the flight that gave it came to its end
-		return s.wait(ctx, s.id, fetch)
+	if err != nil {
+		return t, err
 	}
-	return t, err
-}
-
-// rejects says whether a token is known to be refused.
-func (s *Source) rejects(t Token) bool {
-	k := s.memory()
-	return k.rejected && k.Access == t.Access.RevealText()
+	// While the flight that gave it came to its end it may have been refused, and
+	// another one may have got the next.
+	switch k := s.memory(); {
+	case k.Access == t.Access.RevealText() && k.rejected:
+		return s.wait(ctx, s.id, fetch)
+	case k.Access != t.Access.RevealText() && k.usable(time.Now()):
+		return s.token(k), nil
+	}
+	return t, nil
 }
 
 // renew gets a token before the one in memory is over. After a failure there is
