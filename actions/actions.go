@@ -48,13 +48,14 @@ type Client struct {
 	// With an error, which should be a *flow.Error, nothing is sent. nil: nobody is.
 	Before func(ctx context.Context, r *flow.Outgoing) error
 
-	once    sync.Once
-	plain   lane
-	agent   string
-	targets targets
-	mu      sync.Mutex
-	lanes   map[string]*lane
-	uses    uint64
+	once     sync.Once
+	plain    lane
+	agent    string
+	targets  targets
+	requests sync.Pool // of *request, released
+	mu       sync.Mutex
+	lanes    map[string]*lane
+	uses     uint64
 }
 
 // Actions gives http and graphql over the Client's connections, and oauth2, which

@@ -19,7 +19,7 @@ func (a graphqlAction) Spec() flow.Spec { return graphqlSpec() }
 
 // Plan builds the POST of a document and its variables (GraphQL over HTTP).
 func (a graphqlAction) Plan(in flow.Input) (flow.Call, error) {
-	r := &request{client: a.client}
+	r := a.client.request()
 	if err := r.planGraphQL(in); err != nil {
 		return flow.Call{}, err
 	}

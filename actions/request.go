@@ -21,7 +21,7 @@ func (a httpAction) Spec() flow.Spec { return httpSpec() }
 // Plan builds the request. What is wrong with it is a *flow.Error, and nothing
 // has been sent then.
 func (a httpAction) Plan(in flow.Input) (flow.Call, error) {
-	r := &request{client: a.client}
+	r := a.client.request()
 	if err := r.plan(in); err != nil {
 		return flow.Call{}, err
 	}
@@ -42,6 +42,7 @@ type request struct {
 	settings
 	hop
 	client      *Client
+	calls       flow.Call // its own functions, made once for its memory
 	lane        *lane
 	target      string // the URL as text
 	origin      string
@@ -210,19 +211,26 @@ func pem(field, value string, file func(string) ([]byte, error)) (string, error)
 	return "", dataError("`%s` is PEM text or {file: PATH}", field)
 }
 
+// request gives memory for a request: that of one that was released, if there is.
+func (c *Client) request() *request {
+	r, _ := c.requests.Get().(*request)
+	if r == nil {
+		r = &request{client: c}
+		r.calls = flow.Call{Timed: true, Fingerprint: r.fingerprint, Shown: r.shown, Do: r.do, Refused: r.refused, Challenge: r.challenge, Release: r.release}
+	}
+	return r
+}
+
+func (r *request) release() {
+	*r = request{client: r.client, calls: r.calls}
+	r.client.requests.Put(r)
+}
+
 // call is what the executor gets.
 func (r *request) call() flow.Call {
-	return flow.Call{
-		Timed:       true,
-		Repeatable:  r.repeat,
-		Idempotent:  r.idempotent,
-		Origin:      r.origin,
-		Fingerprint: r.fingerprint,
-		Shown:       r.shown,
-		Do:          r.do,
-		Refused:     r.refused,
-		Challenge:   r.challenge,
-	}
+	call := r.calls
+	call.Repeatable, call.Idempotent, call.Origin = r.repeat, r.idempotent, r.origin
+	return call
 }
 
 // shown is the request for people, and for `request` in headers.

@@ -178,6 +178,7 @@ type Call struct {
 	Do          func(ctx context.Context) (Result, error)  // an error should be an *Error
 	Refused     func(r Result) (kind Kind, hints []string) // the answer's status was not expected; nil: kind http
 	Challenge   func(r Result) (code string, inBody bool)  // what an answer has against the token: an error code of RFC 6750 §3.1, RFC 9449 §7.1; nil: nothing is known
+	Release     func()                                     // called when nothing more is asked of the call, so that its memory can serve another; never twice, and not always. nil: nothing to do
 }
 
 // A Result is an answer.

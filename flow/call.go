@@ -20,12 +20,6 @@ import (
 // maxCall is how long one call may take with its retries, if its step has no timeout.
 const maxCall = 10 * time.Minute
 
-// Which extra tries of a call there were.
-const (
-	triedToken = 1 << iota // with another token
-	triedProof             // with another proof
-)
-
 // maxSteps is how many steps a run may do, each iteration's counted.
 const maxSteps = 100_000
 
@@ -96,6 +90,9 @@ func (w *work) call(ctx context.Context, of *calling) (Outcome, error) {
 	*c = *of
 	out, err := c.attempt(ctx)
 	if c.auth == nil && c.uploads == nil { // what those leave behind may look at it
+		if c.call.Release != nil {
+			c.call.Release()
+		}
 		*c = calling{lent: c.lent}
 		w.x.own.callings.Put(c)
 	}

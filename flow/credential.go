@@ -20,6 +20,12 @@ import (
 	"github.com/stepwell/stepwell/flow/internal/trust"
 )
 
+// Which extra tries of a call there were.
+const (
+	triedToken = 1 << iota // with another token
+	triedProof             // with another proof
+)
+
 // providers are those of a run, by what their credentials are made of.
 type providers struct {
 	mu   sync.Mutex
