@@ -40,6 +40,9 @@ func FuzzTemplate(f *testing.F) {
 				t.Errorf("%q gives %q", text, s)
 			}
 		}
+		if tpl != nil && len(problems) == 0 && !tpl.UsesClock() {
+			givesOneJSON(t, tpl, clinic())
+		}
 		around, problems := expression.CompileTemplate("a"+`${{ "<" }}`+"b"+`${{ ">" }}`, clinic())
 		if len(problems) > 0 {
 			t.Fatal(problems)
@@ -141,9 +144,23 @@ func FuzzURL(f *testing.F) {
 		}
 		tpl, _ = expression.CompileURL(s, p)
 		if tpl != nil {
-			tpl.Render(p)
+			givesOneJSON(t, tpl, p)
 		}
 	})
+}
+
+// givesOneJSON wants the JSON of a template to be that of what it renders.
+func givesOneJSON(t *testing.T, tpl *expression.Template, p *place) {
+	t.Helper()
+	var want string
+	v, wrong := tpl.Render(p)
+	if wrong == nil {
+		want, wrong = v.JSON()
+	}
+	got, err := tpl.JSON(p)
+	if got != want || (err == nil) != (wrong == nil) || err != nil && err.Error() != wrong.Error() {
+		t.Errorf("%q as JSON at once: %s, %v; rendered before: %s, %v", tpl.Source(), got, err, want, wrong)
+	}
 }
 
 // What is read from JSON and passed on is the same JSON; what is computed is JSON.
