@@ -103,11 +103,11 @@ func (a *authorization) open() error {
 		}
 	}
 	if a.of.Login != nil {
-		given, err := a.given(&in)
+		inputs, err := a.inputs(&in)
 		if err != nil {
 			return err
 		}
-		in.Make = func(ctx context.Context) (Token, error) { return w.login(ctx, a.of, given) }
+		in.Make = func(ctx context.Context) (Token, error) { return w.login(ctx, a.of, inputs) }
 		key += "\x00" + in.Identity
 	}
 	w.providers.mu.Lock()
@@ -126,11 +126,11 @@ func (a *authorization) open() error {
 	return nil
 }
 
-// given are the inputs for the steps of a credential. What they and the secrets
+// inputs are those for the steps of a credential. What they and the secrets
 // are that the steps read is part of the token's identity.
-func (a *authorization) given(in *CredentialInput) (Inputs, error) {
+func (a *authorization) inputs(in *CredentialInput) (Inputs, error) {
 	e := a.c.env
-	given := Inputs{}
+	inputs := Inputs{}
 	for _, input := range a.of.Login.Flow.Inputs {
 		v, err := e.Value(&expression.Ref{Root: "inputs", Name: input.Name, Handle: &plan.Ref{Input: input, Flow: a.of.Flow}})
 		if err != nil {
@@ -140,12 +140,12 @@ func (a *authorization) given(in *CredentialInput) (Inputs, error) {
 		if err != nil {
 			return nil, err
 		}
-		given[input.Name] = json.RawMessage(text)
+		inputs[input.Name] = json.RawMessage(text)
 	}
 	in.Identity = a.of.Login.Digest
 	for _, r := range a.of.Login.Reads {
 		if r.Input != nil {
-			in.Identity += fmt.Sprintf(" %q=%s", r.Input.Name, given[r.Input.Name])
+			in.Identity += fmt.Sprintf(" %q=%s", r.Input.Name, inputs[r.Input.Name])
 			continue
 		}
 		secret, err := a.c.w.secrets[r.Secret].JSON()
@@ -154,7 +154,7 @@ func (a *authorization) given(in *CredentialInput) (Inputs, error) {
 		}
 		in.Identity += fmt.Sprintf(" %q=%s", r.Secret.Name, secret)
 	}
-	return given, nil
+	return inputs, nil
 }
 
 // only takes over the origins that the credential lists: it goes to those alone.

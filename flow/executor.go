@@ -360,7 +360,7 @@ func (x *Executor) Credential(ctx context.Context, p *Plan, name string, in Inpu
 
 // login does the steps of a credential, as a run of their own that nothing is
 // recorded of, and gives the token in which they end.
-func (w *work) login(ctx context.Context, of *plan.Credential, given Inputs) (Token, error) {
+func (w *work) login(ctx context.Context, of *plan.Credential, in Inputs) (Token, error) {
 	secrets := func(_ context.Context, s SecretSource) (string, error) {
 		for i, known := range w.plan.Secrets() {
 			if reflect.DeepEqual(known, s) {
@@ -371,7 +371,7 @@ func (w *work) login(ctx context.Context, of *plan.Credential, given Inputs) (To
 	}
 	x := &Executor{Secrets: secrets, Redactor: w.redactor, Files: w.x.Files, Owner: Process{Stays: true}}
 	began := time.Now()
-	run, err := x.Run(ctx, w.plan.logins[of], given)
+	run, err := x.Run(ctx, w.plan.logins[of], in)
 	if err != nil {
 		return Token{}, loginError(of, asError(err))
 	}

@@ -83,7 +83,7 @@ func (c *calling) turn() (asked datapoints.Point, err error) {
 		if text, err = c.came.Resolve(text); err != nil {
 			return asked, err
 		}
-		over["url"], over["query"] = jsonString(text), "null"
+		over["url"], over["query"] = answer.Quote(text), "null"
 	} else {
 		for i := range p.With {
 			v, err := c.w.renderField(&p.With[i], c.env)

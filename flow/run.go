@@ -195,8 +195,8 @@ func (x *Executor) drive(ctx context.Context, p *Plan, s start) (_ datapoints.Ru
 		err = fmt.Errorf("%w as if it were new: it has %s", ErrNotResumable, w.run.State)
 	}
 	if err != nil {
-		given, err := x.giveUp(hard, w, lease, err)
-		return given, false, err
+		kept, err := x.giveUp(hard, w, lease, err)
+		return kept, false, err
 	}
 	if err := w.begin(s); err != nil {
 		return *w.run, false, err

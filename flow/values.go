@@ -4,15 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
+
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/answer"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
 	"github.com/stepwell/stepwell/flow/internal/trust"
-	"slices"
-	"strings"
-	"time"
 )
 
 // placed makes the error of a value that cannot be rendered.
@@ -27,9 +28,6 @@ func placed(err error) error {
 	}
 	return &e
 }
-
-// jsonString is s as JSON, with no more escapes than it needs.
-func jsonString(s string) string { return datapoints.Text(s).Reveal() }
 
 // input renders the fields of a call. It also gives the name of a field that
 // holds something sensitive; where such may go is c.trust then.

@@ -348,7 +348,7 @@ func (w *work) outputs(e *env, n *plan.Node) (json.RawMessage, error) {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(jsonString(o.Name))
+		b.WriteString(answer.Quote(o.Name))
 		b.WriteByte(':')
 		if err := o.Value.Render(&b, e); err != nil {
 			err := asError(placed(err))

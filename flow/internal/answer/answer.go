@@ -238,8 +238,8 @@ func cutLink(s string) (params, rest string) {
 	return s, ""
 }
 
-// quote is s as JSON.
-func quote(s string) string { return datapoints.Text(s).Reveal() }
+// Quote is s as JSON, with no more escapes than it needs.
+func Quote(s string) string { return datapoints.Text(s).Reveal() }
 
 // Beginning is the beginning of a text, at most n characters.
 func Beginning(s string, n int) string {

@@ -37,9 +37,9 @@ func (a *Answer) Find(s *plan.Save, e expression.Env) (text string, there bool, 
 		return textOf(m[min(1, len(m)-1)], true, s)
 	}
 	if s.Text == "base64" {
-		return quote(base64.StdEncoding.EncodeToString(a.Body)), true, nil
+		return Quote(base64.StdEncoding.EncodeToString(a.Body)), true, nil
 	}
-	return quote(a.Text()), true, nil
+	return Quote(a.Text()), true, nil
 }
 
 // findPath reads a gjson path. Of a listed answer that is not 2xx, a body that
@@ -74,7 +74,7 @@ func textOf(s string, there bool, to *plan.Save) (string, bool, error) {
 		return "", false, nil
 	}
 	if to.Type.Kind == expression.Any {
-		return quote(s), true, nil
+		return Quote(s), true, nil
 	}
 	text, err := plan.FromText(s, to.Type)
 	if err != nil {

@@ -171,7 +171,7 @@ func (s *Secrets) json(name, text string) string {
 		return "[" + strings.Join(parts, ",") + "]"
 	case expression.Object:
 		for key, member := range expression.Members(text) {
-			parts = append(parts, quoted(key)+":"+s.json(key, member))
+			parts = append(parts, Quote(key)+":"+s.json(key, member))
 		}
 		return "{" + strings.Join(parts, ",") + "}"
 	case expression.Boolean, expression.Null:
@@ -180,10 +180,8 @@ func (s *Secrets) json(name, text string) string {
 	plain, _ := v.Text() // scalars have one
 	for _, o := range s.others {
 		if o.Name == name && strings.Contains(plain, o.Text) || o.Name == "" && plain == o.Text {
-			return quoted("[secret " + cmp.Or(name, "body") + "]")
+			return Quote("[secret " + cmp.Or(name, "body") + "]")
 		}
 	}
 	return text
 }
-
-func quoted(text string) string { return datapoints.Text(text).Reveal() }

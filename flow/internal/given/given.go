@@ -45,7 +45,7 @@ func Take(inputs []*plan.Input, given map[string]any) (taken Taken, inside bool,
 		if b.Len() > 1 {
 			b.WriteByte(',')
 		}
-		b.WriteString(datapoints.Text(in.Name).Reveal() + ":" + text)
+		b.WriteString(answer.Quote(in.Name) + ":" + text)
 		taken.Texts = append(taken.Texts, text)
 		class = max(class, datapoints.Class(in.Class))
 		inside = inside || in.Class == plan.Sensitive || datapoints.HasSensitiveMember(text)
