@@ -138,27 +138,6 @@ type Assumption struct {
 // Assume decides for steps, by path.
 type Assume map[string]Assumption
 
-// pauses is the first step that may wait for longer than a run stays, or nil.
-func (p *Plan) pauses() *plan.Node {
-	for _, n := range p.compiled.Nodes {
-		long := n.Kind == plan.Callback || n.Kind == plan.Wait && n.Work.Wait.Long
-		for _, poll := range []*plan.Poll{n.Work.Poll, pollOfCall(n)} {
-			long = long || poll != nil && (poll.Every > plan.Patience || poll.Max > plan.Patience)
-		}
-		if long {
-			return n
-		}
-	}
-	return nil
-}
-
-func pollOfCall(n *plan.Node) *plan.Poll {
-	if n.Work.Call == nil {
-		return nil
-	}
-	return n.Work.Call.Poll
-}
-
 // reachable refuses a flow that sends the URL of a callback if there is no base
 // for such URLs.
 func (p *Plan) reachable(base string) error {
@@ -191,19 +170,40 @@ func (x *Executor) grace() time.Duration {
 	return 10 * time.Second
 }
 
-// inputError names all inputs that are wrong; nil if none is.
-func inputError(wrong []given.Wrong) error {
-	switch len(wrong) {
-	case 0:
+// lacks names all inputs that are wrong and all secrets that cannot be read;
+// nil if there are none.
+func lacks(inputs, secrets []given.Wrong) error {
+	message, each := given.Told(inputs, secrets)
+	if message == "" {
 		return nil
-	case 1:
-		return &Error{Kind: KindInput, Message: "input " + wrong[0].Name + " " + wrong[0].Text}
 	}
-	e := &Error{Kind: KindInput, Message: fmt.Sprintf("%d inputs are wrong", len(wrong))}
-	for _, in := range wrong {
-		e.Facts = append(e.Facts, Fact(in))
+	e := &Error{Kind: KindInput, Message: message}
+	if len(inputs) == 0 {
+		e.Kind = KindSecret
+	}
+	for _, w := range each {
+		e.Facts = append(e.Facts, Fact(w))
 	}
 	return e
+}
+
+// inputError names all inputs that are wrong, and with them the secrets that are
+// missing; nil if no input is wrong. Only variables and files are looked into:
+// a command or a keyring may ask a person, for a run that is not to be.
+func (x *Executor) inputError(ctx context.Context, p *Plan, wrong []given.Wrong, needed map[*plan.Secret]bool) error {
+	if len(wrong) == 0 {
+		return nil
+	}
+	var missing []given.Wrong
+	for i, s := range p.Secrets() {
+		if x.Secrets == nil || s.Env == "" && s.File == "" || needed != nil && !needed[p.compiled.Secrets[i]] {
+			continue
+		}
+		if _, err := x.secret(ctx, s); err != nil {
+			missing = append(missing, given.Wrong{Name: s.Name, Text: err.Error()})
+		}
+	}
+	return lacks(wrong, missing)
 }
 
 // secrets reads what the flow declares, before anything is sent. All that are
@@ -214,13 +214,13 @@ func (x *Executor) secrets(ctx context.Context, p *Plan, r *datapoints.Redactor,
 		return nil, nil
 	}
 	values := make(map[*plan.Secret]expression.Value, len(p.compiled.Secrets))
-	var missing []Fact
+	var missing []given.Wrong
 	for i, s := range p.Secrets() {
 		key := p.compiled.Secrets[i]
 		text, err := x.secret(ctx, s)
 		switch {
-		case err != nil && (needed == nil || needed[key]) && !(s.Optional && errors.Is(err, ErrNoSecret)):
-			missing = append(missing, Fact{s.Name, "from " + s.source() + ": " + err.Error()})
+		case err != nil && (needed == nil || needed[key]):
+			missing = append(missing, given.Wrong{Name: s.Name, Text: err.Error()})
 		case err != nil || text == "":
 			values[key] = expression.Of(nil)
 		default:
@@ -228,14 +228,7 @@ func (x *Executor) secrets(ctx context.Context, p *Plan, r *datapoints.Redactor,
 			values[key] = expression.FromText(text)
 		}
 	}
-	if len(missing) == 0 {
-		return values, nil
-	}
-	e := &Error{Kind: KindSecret, Message: "secret " + missing[0].Name + ", " + missing[0].Text}
-	if len(missing) > 1 {
-		e.Message, e.Facts = fmt.Sprintf("%d secrets cannot be read", len(missing)), missing
-	}
-	return nil, e
+	return values, lacks(nil, missing)
 }
 
 // CheckSecrets reads the secrets of a plan as the start of a run does, and
@@ -251,15 +244,22 @@ func (x *Executor) CheckSecrets(ctx context.Context, p *Plan) error {
 // no such secret: an optional one reads as null then.
 var ErrNoSecret = errors.New("it is not set")
 
-func (x *Executor) secret(ctx context.Context, s SecretSource) (string, error) {
-	if x.Secrets == nil {
-		return "", errors.New("this program gives flows no secrets (Executor.Secrets)")
+// secret reads one secret; of an optional one that is not there it gives "". The
+// error says where it should have come from.
+func (x *Executor) secret(ctx context.Context, s SecretSource) (text string, err error) {
+	if err = errors.New("this program gives flows no secrets (Executor.Secrets)"); x.Secrets != nil {
+		text, err = x.Secrets(ctx, s)
 	}
-	text, err := x.Secrets(ctx, s)
-	if err == nil && text == "" {
+	switch {
+	case err == nil && text == "":
 		err = ErrNoSecret
+	case err == nil:
+		return text, nil
 	}
-	return text, err
+	if s.Optional && errors.Is(err, ErrNoSecret) {
+		return "", nil
+	}
+	return "", fmt.Errorf("from %s: %w", s.source(), err)
 }
 
 // source names where a secret comes from.
@@ -341,7 +341,7 @@ func (x *Executor) Credential(ctx context.Context, p *Plan, name string, in Inpu
 	}
 	taken, _, wrong := given.Take(p.compiled.Inputs, in)
 	wrong = slices.DeleteFunc(wrong, func(f given.Wrong) bool { _, there := in[f.Name]; return !there && !inputs[f.Name] })
-	if err := inputError(wrong); err != nil {
+	if err := x.inputError(ctx, p, wrong, secrets); err != nil {
 		return nil, err
 	}
 	w := &work{x: x, plan: p, redactor: x.redactor(), run: &datapoints.Run{Flow: p.Name()}}

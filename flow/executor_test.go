@@ -357,3 +357,67 @@ outputs: { n: "${{ data.n + 1 }}" }
 		}
 	}
 }
+
+// TestWrongInputsAndMissingSecretsAreToldTogether: who forgot an input and two
+// secrets needs one try to learn of all.
+func TestWrongInputsAndMissingSecretsAreToldTogether(t *testing.T) {
+	t.Parallel()
+	p := compile(t, &world{}, `inputs: { n: integer, other: { default: x } }
+secrets:
+  variable: { env: VARIABLE }
+  text: { file: text.txt }
+  program: { command: [ask] }
+  ring: { keyring: { service: a, user: b } }
+  spare: { env: SPARE, optional: true }
+  there: { env: THERE }
+steps: [ { id: one, set: { x: "${{ [secrets.variable, secrets.text, secrets.program, secrets.ring, secrets.spare ?? 1, secrets.there] }}" } } ]`)
+	var read []string
+	store := &datapoints.Memory{}
+	x := &flow.Executor{Store: store, Secrets: func(_ context.Context, s flow.SecretSource) (string, error) {
+		read = append(read, s.Name)
+		if s.Name == "there" {
+			return "hunter22hunter22", nil
+		}
+		return "", nil
+	}}
+	begin := map[string]func(flow.Inputs) error{
+		"run":    func(in flow.Inputs) error { _, err := x.Run(t.Context(), p, in); return err },
+		"create": func(in flow.Inputs) error { _, err := x.Create(t.Context(), p, "", in); return err },
+		"batch": func(in flow.Inputs) error {
+			_, err := x.Create(t.Context(), p, "batch", flow.Inputs{"n": 1}, in)
+			return err
+		},
+	}
+	missing := []flow.Fact{
+		{Name: "secret variable,", Text: "from the environment variable VARIABLE: it is not set"},
+		{Name: "secret text,", Text: "from the file text.txt: it is not set"},
+	}
+	for name, begin := range begin {
+		read = nil
+		e := failureOf(t, begin(flow.Inputs{"n": "many"}))
+		wrong := flow.Fact{Name: "n", Text: "must be an integer; it is many"}
+		if name == "batch" {
+			wrong.Name = "row 2, n"
+		}
+		if diff := cmp.Diff(append([]flow.Fact{wrong}, missing...), e.Facts); e.Kind != flow.KindInput || diff != "" {
+			t.Errorf("%s: %s (-want +got)\n%s", name, e.Kind, diff)
+		}
+		if want := "1 input is wrong and 2 secrets cannot be read"; e.Message != want {
+			t.Errorf("%s: %q, want %q", name, e.Message, want)
+		}
+		if diff := cmp.Diff([]string{"variable", "text", "spare", "there"}, read); diff != "" {
+			t.Errorf("%s: a command or a keyring may ask a person (-want +got)\n%s", name, diff)
+		}
+	}
+	if runs, err := store.List(t.Context(), datapoints.Filter{}); len(runs) > 0 || err != nil {
+		t.Errorf("%d runs are recorded, %v", len(runs), err)
+	}
+	if e := failureOf(t, x.CheckSecrets(t.Context(), p)); e.Kind != flow.KindSecret || e.Message != "4 secrets cannot be read" {
+		t.Errorf("%s %q", e.Kind, e.Message)
+	}
+	x = &flow.Executor{}
+	_, err := x.Create(t.Context(), p, "", nil)
+	if e := failureOf(t, err); e.Message != "input n is missing" {
+		t.Errorf("%q: a process that is given no secrets may yet record runs for one that is", e.Message)
+	}
+}

@@ -12,13 +12,15 @@ import (
 	"github.com/stepwell/stepwell/flow/internal/given"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
+	"github.com/stepwell/stepwell/flow/internal/survey"
 	"github.com/stepwell/stepwell/flow/walk"
 )
 
 // Run starts a flow with its inputs and returns when it is over. A run that
 // did not succeed is returned with an *Error that says why. When ctx ends,
 // calls in flight may end within Grace, nothing new begins, and the run is
-// recorded as interrupted: Resume goes on.
+// recorded as interrupted: Resume goes on. If an input is wrong nothing is
+// recorded, and the error also names secrets that variables and files lack.
 func (x *Executor) Run(ctx context.Context, p *Plan, in Inputs) (datapoints.Run, error) {
 	if err := x.mayRun(p); err != nil {
 		return datapoints.Run{}, err
@@ -30,7 +32,7 @@ func (x *Executor) Run(ctx context.Context, p *Plan, in Inputs) (datapoints.Run,
 	var texts []string
 	var err error
 	if *run, texts, wrong, err = x.newRun(p, now, in); err == nil {
-		err = inputError(wrong)
+		err = x.inputError(ctx, p, wrong, nil)
 	}
 	if err != nil {
 		return datapoints.Run{}, err
@@ -44,7 +46,7 @@ func (x *Executor) Run(ctx context.Context, p *Plan, in Inputs) (datapoints.Run,
 
 // Create checks the inputs of one or more runs and records them, so that
 // Start can begin with each. If any input is wrong nothing is recorded and the
-// error names all that are wrong. A batch is named by the caller, or "".
+// error names all that are wrong, and missing secrets as that of Run does. A batch is named by the caller, or "".
 func (x *Executor) Create(ctx context.Context, p *Plan, batch string, in ...Inputs) ([]datapoints.Run, error) {
 	if err := x.mayRun(p); err != nil {
 		return nil, err
@@ -66,7 +68,7 @@ func (x *Executor) Create(ctx context.Context, p *Plan, batch string, in ...Inpu
 		run.Batch, run.Row, run.Created = batch, i, now
 		runs[i] = run
 	}
-	if err := inputError(wrong); err != nil {
+	if err := x.inputError(ctx, p, wrong, nil); err != nil {
 		return nil, err
 	}
 	if err := x.recordNew(ctx, runs...); err != nil {
@@ -104,7 +106,7 @@ func (x *Executor) recordNew(ctx context.Context, runs ...datapoints.Run) error 
 // sends URLs that nobody can reach.
 func (x *Executor) mayRun(p *Plan) error {
 	t := x.store().Traits()
-	if n := p.pauses(); n != nil && !t.Lasts && !x.Owner.Stays {
+	if n := survey.Pauses(p.compiled); n != nil && !t.Lasts && !x.Owner.Stays {
 		return &Error{Kind: KindStore, Place: n.Span, Message: fmt.Sprintf("step %s may wait for long, and the store does not outlive this process", n.ID),
 			Hints: []string{"use a store that lasts, or let the process stay until then (--wait)"}}
 	}

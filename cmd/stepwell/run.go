@@ -109,11 +109,11 @@ func (c *Command) run(ctx context.Context, file string, o runOptions) error {
 	}
 	// What is wrong or missing is refused before a key, a store or a run is made.
 	// In memory, which never pauses: whether the store lasts is asked below.
-	trial := &flow.Executor{PublicURL: s.flags.public, Owner: flow.Process{Stays: true}}
+	trial := &flow.Executor{Secrets: s.secret, PublicURL: s.flags.public, Owner: flow.Process{Stays: true}}
 	if _, err := trial.Create(ctx, plan, o.each, rows...); err != nil {
 		return c.refuse(err, plan.Name(), o.json)
 	}
-	if err := (&flow.Executor{Secrets: s.secret}).CheckSecrets(ctx, plan); err != nil {
+	if err := trial.CheckSecrets(ctx, plan); err != nil {
 		return c.refuse(err, plan.Name(), o.json)
 	}
 	if s.keep, err = c.open(ctx, o.storeFlags, toWork); err != nil {

@@ -27,6 +27,37 @@ type Taken struct {
 	Texts  []string
 }
 
+// Told says in one line what is wrong with inputs and with secrets that cannot
+// be read, "" if nothing is. If there is more than one thing each gets a line of its own.
+func Told(inputs, secrets []Wrong) (message string, each []Wrong) {
+	switch {
+	case len(inputs) == 0 && len(secrets) == 0:
+		return "", nil
+	case len(inputs) == 1 && len(secrets) == 0:
+		return "input " + inputs[0].Name + " " + inputs[0].Text, nil
+	case len(inputs) == 0 && len(secrets) == 1:
+		return "secret " + secrets[0].Name + ", " + secrets[0].Text, nil
+	case len(secrets) == 0:
+		return counted(inputs, "input is wrong", "inputs are wrong"), inputs
+	case len(inputs) == 0:
+		return counted(secrets, "secret cannot be read", "secrets cannot be read"), secrets
+	}
+	each = slices.Clone(inputs)
+	for _, s := range secrets {
+		each = append(each, Wrong{"secret " + s.Name + ",", s.Text})
+	}
+	return counted(inputs, "input is wrong", "inputs are wrong") + " and " +
+		counted(secrets, "secret cannot be read", "secrets cannot be read"), each
+}
+
+// counted is how many things are wrong, in words.
+func counted(list []Wrong, one, many string) string {
+	if len(list) == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", len(list), many)
+}
+
 // Take converts and checks what a run is started with: texts as the input's
 // type says, everything else as its JSON. It also says whether anything
 // sensitive is inside, and what is wrong, all of it: then Texts is not whole.

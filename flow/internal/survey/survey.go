@@ -1,6 +1,6 @@
 // Package survey goes over a compiled flow without running it: which steps
 // there are, in the order of the file, where each would be recorded, who saves
-// what, and how many calls are made.
+// what, how many calls are made, and which may wait for long.
 package survey
 
 import (
@@ -300,4 +300,25 @@ func Masked(text, name string, v *plan.Value) string {
 		return "[secret " + name + "]"
 	}
 	return text
+}
+
+// Pauses is the first step that may wait for longer than a run stays, or nil.
+func Pauses(p *plan.Plan) *plan.Node {
+	for _, n := range p.Nodes {
+		long := n.Kind == plan.Callback || n.Kind == plan.Wait && n.Work.Wait.Long
+		for _, poll := range []*plan.Poll{n.Work.Poll, pollOfCall(n)} {
+			long = long || poll != nil && (poll.Every > plan.Patience || poll.Max > plan.Patience)
+		}
+		if long {
+			return n
+		}
+	}
+	return nil
+}
+
+func pollOfCall(n *plan.Node) *plan.Poll {
+	if n.Work.Call == nil {
+		return nil
+	}
+	return n.Work.Call.Poll
 }
