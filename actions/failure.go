@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"syscall"
@@ -158,4 +159,51 @@ func (n *refusal) asked(code, wanted string) {
 	default:
 		n.hint("the credential's `scopes` does not ask for %s: add it", quoted(strings.Join(missing, " ")))
 	}
+}
+
+// redirect says where an answer that was not followed leads.
+func (n *refusal) redirect() {
+	location := n.header.Get("Location")
+	to, err := n.url.Parse(location)
+	if location == "" || err != nil {
+		n.hint("the server redirects and names no place to go to")
+		return
+	}
+	to.User = nil
+	shown := quoted(to.Redacted())
+	if n.redirects.most > 0 {
+		for _, note := range n.answer.Notes {
+			n.hint("%s: %s", note, shown)
+		}
+		return
+	}
+	o, err := origin(to)
+	switch {
+	case err != nil:
+		n.hint("the server redirects to %s", shown)
+	case o == n.origin && len(n.header["Set-Cookie"]) > 0: // a login: what follows it no longer sets the cookie
+		n.hint("the server redirects to %s and sets %s: list the status (`expect: { status: %d }`) and save it (`{ cookie: NAME }`)",
+			shown, cookieNames(n.header), n.answer.Status)
+	case o == n.origin:
+		n.hint("the server redirects to %s: write that as `url`, or `follow_redirects: same_origin`", shown)
+	case to.Scheme == "https" && n.url.Scheme == "http" && to.Hostname() == n.url.Hostname():
+		n.hint("the server redirects to %s: write https in `url` or `base_url`", shown)
+	default:
+		n.hint("the server redirects to %s, on another origin: write that as `url`, or `follow_redirects: 1` (credentials do not go along)", shown)
+	}
+}
+
+// cookieNames says which cookies an answer sets, without their values.
+func cookieNames(h http.Header) string {
+	var names []string
+	for _, line := range h["Set-Cookie"] {
+		name, _, found := strings.Cut(line, "=")
+		if name = quoted(name); found && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 1 {
+		return "the cookie " + names[0]
+	}
+	return "the cookies " + strings.Join(names, ", ")
 }

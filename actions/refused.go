@@ -92,8 +92,17 @@ func (n *refusal) said() {
 	}
 	if e := challenge.FromBody(string(n.answer.Body)); e != (challenge.Error{}) {
 		n.says(e.Code, e.Description)
+		return
+	}
+	if kind := n.header.Get("Content-Type"); strings.HasPrefix(strings.ToLower(kind), "text/plain") && len(n.answer.Body) <= maxSaid {
+		if text := quoted(string(n.answer.Body)); text != http.StatusText(n.answer.Status) {
+			n.says("", text)
+		}
 	}
 }
+
+// maxSaid is how long a plain text may be to be passed on as a reason.
+const maxSaid = 300
 
 func (n *refusal) says(code, description string) {
 	code, description = quoted(code), quoted(description)
@@ -341,35 +350,6 @@ func (n *refusal) byStatus() {
 	}
 	if wait := quoted(n.header.Get("Retry-After")); wait != "" {
 		n.hint("the server asks to come again later (Retry-After: %s)", wait)
-	}
-}
-
-// redirect says where an answer that was not followed leads.
-func (n *refusal) redirect() {
-	location := n.header.Get("Location")
-	to, err := n.url.Parse(location)
-	if location == "" || err != nil {
-		n.hint("the server redirects and names no place to go to")
-		return
-	}
-	to.User = nil
-	shown := quoted(to.Redacted())
-	if n.redirects.most > 0 {
-		for _, note := range n.answer.Notes {
-			n.hint("%s: %s", note, shown)
-		}
-		return
-	}
-	o, err := origin(to)
-	switch {
-	case err != nil:
-		n.hint("the server redirects to %s", shown)
-	case o == n.origin:
-		n.hint("the server redirects to %s: write that as `url`, or `follow_redirects: same_origin`", shown)
-	case to.Scheme == "https" && n.url.Scheme == "http" && to.Hostname() == n.url.Hostname():
-		n.hint("the server redirects to %s: write https in `url` or `base_url`", shown)
-	default:
-		n.hint("the server redirects to %s, on another origin: write that as `url`, or `follow_redirects: 1` (credentials do not go along)", shown)
 	}
 }
 

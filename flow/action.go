@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/answer"
 	"github.com/stepwell/stepwell/flow/internal/bind"
 	"github.com/stepwell/stepwell/flow/internal/check"
 )
@@ -360,4 +362,19 @@ func ownFields(fields []check.Field) []Field {
 		own[i] = Field{Name: f.Name, Doc: f.Doc, Required: f.Required, Type: FieldType(f.Type), Fields: ownFields(f.Fields)}
 	}
 	return own
+}
+
+// notAURL is the failure of an address that cannot be read. What was given is
+// shown unless it is sensitive: the author knows the expression, not its value.
+func notAURL(name string, v datapoints.Value, err error) *Error {
+	e := &Error{Kind: KindData, Message: fmt.Sprintf("`%s` is not a URL: %v", name, err)}
+	if v.Class() != datapoints.Plain {
+		return e
+	}
+	text := v.RevealText()
+	e.Facts = []Fact{{Name: name, Text: answer.Beginning(text, 200)}}
+	if !strings.Contains(text, "://") {
+		e.Hints = []string{"write the whole of it, with https:// or http:// in front"}
+	}
+	return e
 }

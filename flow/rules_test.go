@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"sync"
@@ -60,6 +61,9 @@ func TestWhatIsSavedOfAnAnswer(t *testing.T) {
 		{"an expression that is null", "x: ${{ response.body.none }}", "", "failed extract", full()},
 		{"a value that does not fit", "x: name", "data: { x: { type: integer } }\n", "failed data", full()},
 		{"a value that does not match", "x: name", "data: { x: { type: string, pattern: '[0-9]+' } }\n", "failed data", full()},
+		{"a byte order mark", "x: name", "", `"Ann"`, status(200, "\ufeff{\"name\":\"Ann\"}")},
+		{"a byte order mark, by an expression", "x: ${{ response.body.name }}", "", `"Ann"`, status(200, "\ufeff{\"name\":\"Ann\"}")},
+		{"a byte order mark and nothing", "x: { path: name, optional: true }", "", "unset", status(200, "\ufeff")},
 		{"an empty body", "x: name", "", "failed extract", status(204, "")},
 		{"an empty body and optional", "x: { path: name, optional: true }", "", "unset", status(204, "")},
 		{"not JSON", "x: name", "", "failed extract", status(200, "<html>")},
@@ -83,6 +87,65 @@ func TestWhatIsSavedOfAnAnswer(t *testing.T) {
 				t.Errorf("have %s, want %s; %v", got, tt.want, err)
 			}
 		})
+	}
+}
+
+func TestWhatCannotBeSavedSaysWhatIsThere(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ body, save, message, hint string }{
+		{`{"ann":1}`, "name", `the answer has no "name"`, "optional"},
+		{`null`, "id", `the answer has no "id": its body is null`, "optional"},
+		{`[]`, "0.id", `the answer has no "0.id": its body is an empty list`, "optional"},
+		{`{}`, "id", `the answer has no "id": its body is an empty object`, "optional"},
+		{`{"a":{"b":null}}`, "a.b.c", `the answer has no "a.b.c": "a.b" is null`, "optional"},
+		{`{"a":[]}`, "a.0.id", `the answer has no "a.0.id": "a" is an empty list`, "optional"},
+		{`[{"id":1}]`, "1.id", `the answer has no "1.id": its body is a list of 1, counted from 0`, "optional"},
+		{`{"a":"x"}`, "a.b", `the answer has no "a.b": "a" is neither an object nor a list`, "optional"},
+		{`id=7`, "id", `the answer's body is not JSON: it is text that begins with "id=7"`, "`body: text` saves"},
+		{`<?xml version="1.0"?><id/>`, "id", `the answer's body is not JSON: it is XML that begins with "<?xml version=\"1.0\"?><id/>"`, "`body: text` saves"},
+		{`<html>`, "id", `the answer's body is not JSON: it is an HTML page that begins with "<html>"`, "Accept: application/json"},
+		{`{"a":`, "id", `the answer's body is not JSON: it begins like JSON, but it is not valid JSON: unexpected end of JSON input (line 1, column 5)`, ""},
+	} {
+		w := &web{answer: func(hit) (flow.Result, error) { return status(200, c.body), nil }}
+		_, err := (&flow.Executor{}).Run(t.Context(), compileWeb(t, w, "steps:\n  - { id: a, action: web, save: { x: "+c.save+" } }\n"), nil)
+		e := failureOf(t, err)
+		if e.Message != c.message || !strings.Contains(strings.Join(e.Hints, "\n"), c.hint) || c.hint == "" && len(e.Hints) > 0 {
+			t.Errorf("%s of %s: %q, hints %q; want %q, %q", c.save, c.body, e.Message, e.Hints, c.message, c.hint)
+		}
+	}
+}
+
+// A door is an action that goes somewhere.
+type door struct{}
+
+func (door) Spec() flow.Spec {
+	return flow.Spec{Doc: "Goes there.", Fields: []flow.Field{{Name: "url", Type: flow.URLField, Destination: true}}}
+}
+
+func (door) Plan(flow.Input) (flow.Call, error) { return flow.Call{}, nil }
+
+func TestAnAddressThatIsNoneIsShown(t *testing.T) {
+	t.Parallel()
+	const text = "stepwell: 1\nname: a\ninputs: { base: { type: string, sensitive: %v } }\nsteps:\n  - { id: a, action: door, with: { url: \"${{ inputs.base }}/x\" } }\n"
+	for _, c := range []struct{ base, facts, hint string }{
+		{"localhost:8080", "[{url localhost:8080/x}]", "https://"},
+		{"ftp://x", "[{url ftp://x/x}]", ""},
+	} {
+		for _, sensitive := range []bool{false, true} {
+			files := fstest.MapFS{"a.yaml": {Data: fmt.Appendf(nil, text, sensitive)}}
+			p, err := flow.Compile(files, "a.yaml", flow.Kit{Actions: flow.Actions{"door": door{}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = (&flow.Executor{}).Run(t.Context(), p, flow.Inputs{"base": c.base})
+			e := failureOf(t, err)
+			switch hints := strings.Join(e.Hints, " "); {
+			case sensitive && (len(e.Facts) > 0 || strings.Contains(e.Error(), c.base)):
+				t.Errorf("%s: %v %v, and the input is sensitive", c.base, e, e.Facts)
+			case !sensitive && (fmt.Sprint(e.Facts) != c.facts || !strings.Contains(hints, c.hint) || c.hint == "" && hints != ""):
+				t.Errorf("%s: %v %v %q", c.base, e, e.Facts, hints)
+			}
+		}
 	}
 }
 

@@ -133,7 +133,7 @@ func (w *work) learnOrigins(t *trust.Trust, f *plan.Field, v datapoints.Value) e
 	switch {
 	case f.Options.Destination && f.Origin == plan.Trusted:
 		if err := t.Trust(v.RevealText(), &w.x.own.origins); err != nil {
-			return &Error{Kind: KindData, Message: f.Name + " is not a URL: " + err.Error()}
+			return notAURL(f.Name, v, err)
 		}
 	case f.Options.Allows:
 		items, _ := expression.FromJSON(v.Reveal()).Items()

@@ -1,9 +1,10 @@
 // Package challenge reads how a server says no: the header WWW-Authenticate
 // (RFC 9110 §11.6.1) and the error bodies of OAuth 2.0 (RFC 6749 §5.2, RFC 6750
-// §3) and of problem details (RFC 9457).
+// §3), of problem details (RFC 9457) and of FHIR (OperationOutcome).
 package challenge
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/stepwell/stepwell/actions/internal/ordered"
@@ -134,11 +135,12 @@ type Error struct {
 	Description string
 }
 
-// FromBody reads a JSON body's error, in the forms of OAuth and of problem
-// details, and what many others write. It is the zero Error where there is none.
+// FromBody reads a JSON body's error, in the forms of OAuth, of problem details
+// (RFC 9457) and of FHIR's OperationOutcome, and what many others write. It is
+// the zero Error where there is none.
 func FromBody(body string) Error {
 	var e Error
-	var title, detail, message string
+	var title, detail, message, all string
 	r := ordered.Read(body)
 	for key, value, ok := r.Next(); ok; key, value, ok = r.Next() {
 		text, scalar := ordered.Scalar(value)
@@ -157,6 +159,8 @@ func FromBody(body string) Error {
 			detail = text
 		case key == "message" && scalar:
 			message = text
+		case key == "errors" || key == "issue":
+			all = each(value)
 		}
 	}
 	if r.Err() != nil {
@@ -170,7 +174,72 @@ func FromBody(body string) Error {
 			}
 		}
 	}
+	switch {
+	case e.Description == "":
+		e.Description = all
+	case all != "" && !strings.Contains(all, e.Description):
+		e.Description = strings.TrimSuffix(e.Description, ".") + ": " + all
+	case all != "":
+		e.Description = all
+	}
 	return e
+}
+
+// most is how many of an answer's errors are told.
+const most = 3
+
+// each joins a list of errors, or an object of them by field.
+func each(errors string) string {
+	var texts []string
+	more := 0
+	r := ordered.Read(errors)
+	for field, value, ok := r.Next(); ok; field, value, ok = r.Next() {
+		text := one(value, 2)
+		if field != "" && text != "" {
+			text = field + ": " + text
+		}
+		switch {
+		case text == "":
+		case len(texts) == most:
+			more++
+		default:
+			texts = append(texts, text)
+		}
+	}
+	if more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(texts, "; ")
+}
+
+// one is the text of one error of several, or of the first of a field's. It
+// looks so many levels deep.
+func one(value string, levels int) string {
+	if text, scalar := ordered.Scalar(value); scalar || levels == 0 {
+		return text
+	}
+	member := map[string]string{}
+	r := ordered.Read(value)
+	for key, value, ok := r.Next(); ok; key, value, ok = r.Next() {
+		switch {
+		case key == "":
+			return one(value, levels-1)
+		case key == "details": // of FHIR, a CodeableConcept
+			member[key] = one(value, levels-1)
+		default:
+			member[key], _ = ordered.Scalar(value)
+		}
+	}
+	text := ""
+	for _, key := range []string{"diagnostics", "details", "text", "detail", "message", "description", "msg", "title", "code"} {
+		if text = member[key]; text != "" {
+			break
+		}
+	}
+	if field := member["field"]; field != "" && text != "" && !strings.Contains(text, field) {
+		text = field + ": " + text
+	}
+	return text
 }
 
 // Explain says what an error code of OAuth means for whoever wrote the

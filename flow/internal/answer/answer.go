@@ -46,7 +46,7 @@ func (a *Answer) JSON() (expression.Value, error) {
 	case empty:
 		return expression.Of(nil), nil
 	case !a.parsed:
-		a.parsed, a.value = true, expression.FromJSON(strings.TrimSpace(a.Text()))
+		a.parsed, a.value = true, expression.FromJSON(strings.TrimSpace(strings.TrimPrefix(a.Text(), byteOrderMark)))
 	}
 	return a.value, nil
 }
@@ -56,8 +56,8 @@ func (a *Answer) JSON() (expression.Value, error) {
 func (a *Answer) valid() (empty bool, err error) {
 	if !a.checked {
 		a.checked = true
-		if a.empty = len(bytes.TrimSpace(a.Body)) == 0; !a.empty {
-			a.err = expression.CheckJSON(a.Body)
+		if a.empty = len(bytes.TrimSpace(a.json())) == 0; !a.empty {
+			a.err = expression.CheckJSON(a.json())
 		}
 	}
 	if a.err != nil {
@@ -66,9 +66,15 @@ func (a *Answer) valid() (empty bool, err error) {
 	return a.empty, nil
 }
 
+// byteOrderMark may stand before JSON, and is none of it (RFC 8259 §8.1).
+const byteOrderMark = "\ufeff"
+
+// json is the body as its readers take it.
+func (a *Answer) json() []byte { return bytes.TrimPrefix(a.Body, []byte(byteOrderMark)) }
+
 // describe says what a body that is not JSON is.
 func (a *Answer) describe() string {
-	text := strings.TrimSpace(a.Text())
+	text := strings.TrimSpace(string(a.json()))
 	what := "it is text"
 	switch {
 	case text == "":
@@ -78,7 +84,7 @@ func (a *Answer) describe() string {
 	case text[0] == '<':
 		what = "it is XML"
 	case text[0] == '{', text[0] == '[':
-		if err := expression.CheckJSON(a.Body); err != nil {
+		if err := expression.CheckJSON(a.json()); err != nil {
 			return "it begins like JSON, but " + err.Error()
 		}
 	}

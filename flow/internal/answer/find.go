@@ -2,6 +2,7 @@ package answer
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/url"
 	"sort"
@@ -55,6 +56,10 @@ func (a *Answer) findPath(s *plan.Save) (text string, there bool, err error) {
 			}
 		}
 	} else if empty, err := a.valid(); err != nil || empty {
+		var problem *Problem
+		if errors.As(err, &problem) {
+			problem.Hints = a.otherwise()
+		}
 		switch {
 		case a.Status/100 != 2 && a.Status != 0:
 			return "", false, nil
@@ -64,7 +69,7 @@ func (a *Answer) findPath(s *plan.Save) (text string, there bool, err error) {
 			return "", false, &Problem{Kind: "extract", Message: fmt.Sprintf("the answer has no %q: its body is empty", s.Path.Source())}
 		}
 	}
-	text, there = s.Path.GetBytes(a.Body)
+	text, there = s.Path.GetBytes(a.json())
 	return text, there, nil
 }
 
@@ -113,9 +118,12 @@ func (a *Answer) Missing(s *plan.Save) *Problem {
 	switch s.Source {
 	case plan.FromPath:
 		err.Message = fmt.Sprintf("the answer has no %q", s.Path.Source())
-		if text, ok := s.Path.GetBytes(a.Body); ok && text == "null" {
+		text := string(a.json())
+		if found, ok := s.Path.Get(text); ok && found == "null" {
 			err.Message = fmt.Sprintf("%q is null in the answer", s.Path.Source())
-		} else if near := s.Path.Nearest(a.Text(), 3); len(near) > 0 {
+		} else if dead := s.Path.DeadEnd(text); dead != "" {
+			err.Message += ": " + dead
+		} else if near := s.Path.Nearest(text, 3); len(near) > 0 {
 			err.Facts = []Fact{{"nearest", strings.Join(near, ", ")}}
 		}
 		if inside := a.inside(s.Path); inside != "" {
@@ -137,6 +145,17 @@ func (a *Answer) Missing(s *plan.Save) *Problem {
 	return err
 }
 
+// otherwise says how a body that is no JSON can be saved.
+func (a *Answer) otherwise() []string {
+	switch text := strings.TrimSpace(a.Text()); {
+	case text == "" || text[0] == '{' || text[0] == '[':
+		return nil
+	case text[0] == '<' && !strings.HasPrefix(text, "<?xml"):
+		return []string{"compare the URL with the server's documentation, or ask for JSON: `headers: { Accept: application/json }`"}
+	}
+	return []string{"`body: text` saves the whole of it, `regex: \"…(…)…\"` a part"}
+}
+
 // inside is a path without the `response.body.` that expressions begin with, if
 // the answer has something there; else "".
 func (a *Answer) inside(p *expression.Path) string {
@@ -149,7 +168,7 @@ func (a *Answer) inside(p *expression.Path) string {
 	if len(problems) > 0 {
 		return ""
 	}
-	if _, there := inner.GetBytes(a.Body); !there {
+	if _, there := inner.GetBytes(a.json()); !there {
 		return ""
 	}
 	return rest

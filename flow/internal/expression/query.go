@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/stepwell/stepwell/flow/diag"
@@ -145,6 +146,41 @@ func (p *Path) Nearest(json string, n int) []string {
 		s.deep(value.Scan(json), "", 0)
 	}
 	return s.best(n)
+}
+
+// DeadEnd says what stands in a JSON text where the path leads no further,
+// where that is nothing to look into; "" elsewhere.
+func (p *Path) DeadEnd(json string) string {
+	if p.lines || CheckJSON([]byte(json)) != nil {
+		return ""
+	}
+	at, what, next := value.Scan(json), "its body", ""
+	for _, part := range p.parts {
+		prefix := &Path{source: p.source[:part.end]}
+		raw, found := prefix.Get(json)
+		if !found {
+			next = part.text
+			break
+		}
+		at, what = value.Scan(raw), strconv.Quote(prefix.source)
+	}
+	list, isList, _ := value.AsList(at)
+	object, isObject, _ := value.AsObject(at)
+	switch {
+	case next == "":
+		return ""
+	case at == nil:
+		return what + " is null"
+	case isList && len(list) == 0:
+		return what + " is an empty list"
+	case isObject && len(object) == 0:
+		return what + " is an empty object"
+	case !isList && !isObject:
+		return what + " is neither an object nor a list"
+	case isList && strings.Trim(next, "0123456789") == "":
+		return fmt.Sprintf("%s is a list of %d, counted from 0", what, len(list))
+	}
+	return ""
 }
 
 // lost gives the value up to which the path leads, the path to it, and the parts

@@ -154,8 +154,12 @@ func (t *Template) writeURL(b *strings.Builder, env Env) error {
 			if text, err = s.escaped(env); err != nil {
 				return err
 			}
-			if s.at == inPath && !s.raw {
+			switch {
+			case s.raw:
+			case s.at == inPath:
 				in = s.program
+			case s.at == atBase && i+1 < len(t.segments) && strings.HasPrefix(t.segments[i+1].text, "/"):
+				text = withoutSlash(text)
 			}
 			b.WriteString(text)
 			continue
@@ -179,6 +183,15 @@ func (t *Template) writeURL(b *strings.Builder, env Env) error {
 		}
 	}
 	return nil
+}
+
+// withoutSlash is a base that a "/" follows, which takes the place of its own,
+// as it does at base_url.
+func withoutSlash(base string) string {
+	if cut := strings.TrimRight(base, "/"); cut != "" && !strings.HasSuffix(cut, ":") && !strings.ContainsAny(cut, "?#") {
+		return cut
+	}
+	return base
 }
 
 // dots refuses a path segment that an expression has made `.` or `..`.
