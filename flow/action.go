@@ -13,6 +13,7 @@ import (
 	"github.com/stepwell/stepwell/flow/internal/answer"
 	"github.com/stepwell/stepwell/flow/internal/bind"
 	"github.com/stepwell/stepwell/flow/internal/check"
+	"github.com/stepwell/stepwell/flow/internal/editor"
 )
 
 // An Action does one thing in the world, one attempt at a time: retries, loops
@@ -353,6 +354,12 @@ func (f function[In]) Plan(in Input) (Call, error) {
 		r.Took = time.Since(began)
 		return r, err
 	}}, nil
+}
+
+// CredentialKeys are the keys that the language gives to credentials of a type,
+// beside `type` and the Fields of the type's own Spec.
+func CredentialKeys(name string, s CredentialSpec) []Field {
+	return ownFields(editor.CredentialKeys(name, check.SendRule(s.Send)))
 }
 
 // ownFields are fields as the checker knows them.

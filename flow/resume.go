@@ -2,20 +2,17 @@ package flow
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/diag"
-	"github.com/stepwell/stepwell/flow/internal/check"
-	"github.com/stepwell/stepwell/flow/internal/editor"
 	"github.com/stepwell/stepwell/flow/internal/evaluate"
 	"github.com/stepwell/stepwell/flow/internal/expression"
+	"github.com/stepwell/stepwell/flow/internal/given"
 	"github.com/stepwell/stepwell/flow/internal/inbox"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
@@ -71,6 +68,9 @@ func (o *reopening) decide() error {
 				Facts: []Fact{{"unknown", orNothing(open)}}}
 		}
 	}
+	if err := o.lacking(open); err != nil {
+		return err
+	}
 	var undecided []string
 	for _, path := range open {
 		d, ok := o.decisions[path]
@@ -123,7 +123,7 @@ func (o *reopening) assumeSent(path string, d Assumption) error {
 	h := unseal(r.Hidden)
 	h.Fault = nil
 	r.Hidden = h.seal()
-	points, err := o.w.given(n, path, r.N, d.Values)
+	points, err := o.w.assumed(n, path, r.N, d.Values)
 	if err != nil {
 		e := *asError(err)
 		e.Step, e.Place = path, o.place(path)
@@ -144,33 +144,22 @@ func (o *reopening) place(path string) diag.Span {
 	return diag.Span{}
 }
 
-// given makes the points of a step that is assumed to be done.
-func (w *work) given(n *plan.Node, path string, attempt int, values map[string]any) ([]datapoints.Point, error) {
+// assumed makes the points of a step that is assumed to be done.
+func (w *work) assumed(n *plan.Node, path string, attempt int, values map[string]any) ([]datapoints.Point, error) {
 	var points []datapoints.Point
-	saves := make([]string, len(n.Work.Call.Save))
-	for i, s := range n.Work.Call.Save {
-		saves[i] = s.Point.Name
+	saves := n.Work.Call.Save
+	if name, names := given.Unsaved(saves, values); name != "" {
+		return nil, &Error{Kind: KindInput, Message: fmt.Sprintf("step %s saves nothing that is called %s", path, name),
+			Facts: []Fact{{"saves", orNothing(names)}}}
 	}
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if !slices.Contains(saves, name) {
-			return nil, &Error{Kind: KindInput, Message: fmt.Sprintf("step %s saves nothing that is called %s", path, name),
-				Facts: []Fact{{"saves", orNothing(saves)}}}
-		}
-	}
-	for i := range n.Work.Call.Save {
-		s := &n.Work.Call.Save[i]
-		v, ok := values[s.Point.Name]
-		if !ok {
-			if s.Optional {
-				continue
-			}
-			if s.Default == nil {
-				return nil, &Error{Kind: KindInput, Message: fmt.Sprintf("step %s saves %s: give its value with -d %s:%s=VALUE", path, s.Point.Name, path, s.Point.Name)}
-			}
-		}
-		text, err := givenText(v, ok, s)
+	for i := range saves {
+		s := &saves[i]
+		text, there, err := given.Saved(s, values)
 		if err != nil {
 			return nil, &Error{Kind: KindInput, Message: s.Point.Name + " " + err.Error()}
+		}
+		if !there {
+			continue
 		}
 		p, err := newPoint(s.Point, s.Type, s.Class, text, &env{w: w, path: path}, path)
 		if err != nil {
@@ -182,19 +171,43 @@ func (w *work) given(n *plan.Node, path string, attempt int, values map[string]a
 	return points, nil
 }
 
-func givenText(v any, ok bool, s *plan.Save) (string, error) {
-	if !ok {
-		return s.Default.JSON()
+// Needed are the values that a resume must be given with the call at a path if it
+// is assumed to be sent, each with its type: what the call saves without `optional`
+// and `default`. Of what is no call of this flow there are none.
+func (p *Plan) Needed(path string) []Fact {
+	n := p.at(path)
+	if n == nil || n.Work.Call == nil {
+		return nil
 	}
-	if text, isText := v.(string); isText {
-		t := s.Type
-		if t.Kind == expression.Any {
-			t = s.Point.Type
+	var needed []Fact
+	for _, w := range given.Unset(n.Work.Call.Save, nil) {
+		needed = append(needed, Fact(w))
+	}
+	return needed
+}
+
+// lacking names all values that decisions do not give.
+func (o *reopening) lacking(open []string) error {
+	var e *Error
+	var give string
+	for _, path := range open {
+		n, d := o.w.plan.at(path), o.decisions[path]
+		if !d.Sent || n == nil || n.Work.Call == nil {
+			continue
 		}
-		return plan.FromText(text, t)
+		for _, w := range given.Unset(n.Work.Call.Save, d.Values) {
+			if e == nil {
+				e = &Error{Kind: KindInput, Step: path, Place: n.Span, Message: "a call is assumed to be sent, and values that it saves are not given"}
+			}
+			e.Facts = append(e.Facts, Fact{path, "saves " + w.Name + " (" + w.Text + ")"})
+			give += " -d " + path + ":" + w.Name + "=VALUE"
+		}
 	}
-	raw, err := json.Marshal(v)
-	return string(raw), err
+	if e == nil {
+		return nil
+	}
+	e.Hints = []string{"look them up at the server, then add" + give}
+	return e
 }
 
 // forgetFault takes the failure out of the hidden part of a row, and what a
@@ -235,7 +248,7 @@ func History(ctx context.Context, s datapoints.Store, run string) ([]StepRecord,
 	rows, open := record.ByPath(got.Rows), of.State == datapoints.Running || of.State == datapoints.Paused || of.State == datapoints.Interrupted
 	var records []StepRecord
 	for _, e := range got.Rows {
-		if !isStep(e.Path) {
+		if !record.IsStep(e.Path) {
 			continue
 		}
 		r := e.Row
@@ -251,13 +264,6 @@ func History(ctx context.Context, s datapoints.Store, run string) ([]StepRecord,
 		records = append(records, step)
 	}
 	return records, nil
-}
-
-// isStep says whether a path is that of a step or an iteration, and not of the
-// run, a clause, or the part after else or finally.
-func isStep(path string) bool {
-	last := path[strings.LastIndexByte(path, '.')+1:]
-	return last != "" && last != "else" && last != "finally" && !strings.HasPrefix(last, "catch[")
 }
 
 // A Path is a compiled gjson path. It may be used by many goroutines.
@@ -292,12 +298,6 @@ func Eval(source string, known Known) (datapoints.Value, error) {
 		return datapoints.Value{}, &Error{Kind: Kind(failed.Kind), Message: failed.Message, Hints: failed.Hints, Err: err}
 	}
 	return datapoints.Value{}, &Error{Kind: KindExpression, Message: err.Error(), Err: err}
-}
-
-// CredentialKeys are the keys that the language gives to credentials of a type,
-// beside `type` and the Fields of the type's own Spec.
-func CredentialKeys(name string, s CredentialSpec) []Field {
-	return ownFields(editor.CredentialKeys(name, check.SendRule(s.Send)))
 }
 
 // MaxMessage is how many bytes a callback's message may have.

@@ -164,7 +164,7 @@ steps:
 	sent := func(values map[string]any) flow.Assume { return flow.Assume{"all[0]": {Sent: true, Values: values}} }
 	for want, decisions := range map[string]flow.Assume{
 		"it is not known whether the call of all[0] was processed; nothing was sent": nil,
-		"step all[0] saves a: give its value with -d all[0]:a=VALUE":                 sent(nil),
+		"a call is assumed to be sent, and values that it saves are not given":       sent(nil),
 		"step all[0] saves nothing that is called c":                                 sent(map[string]any{"a": "1", "c": "2"}),
 	} {
 		_, err := x.Resume(t.Context(), p, run.ID, decisions)
@@ -174,6 +174,63 @@ steps:
 	}
 	if w.sent("all[0]") != 1 {
 		t.Errorf("sent %d times", w.sent("all[0]"))
+	}
+}
+
+// TestAllValuesOfCallsThatAreAssumedToBeSentAreAskedForAtOnce, each with its type
+// and what to add.
+func TestAllValuesOfCallsThatAreAssumedToBeSentAreAskedForAtOnce(t *testing.T) {
+	t.Parallel()
+	var sent sync.WaitGroup // none is stopped by the other before
+	sent.Add(2)
+	w := &world{script: func(string, int) error {
+		sent.Done()
+		sent.Wait()
+		return lost()
+	}}
+	p := compile(t, w, `
+data: { receipt: string, count: integer }
+steps:
+  - parallel:
+      one:
+        - { id: pay, action: call, save: { receipt: path, count: say, spare: { path: say, default: 1 }, may: { path: say, optional: true } } }
+      two:
+        - { id: post, action: call, save: { tags: { path: say, type: list } } }
+    id: both
+`)
+	x := &flow.Executor{Store: &datapoints.Memory{}}
+	run, err := x.Run(t.Context(), p, nil)
+	if failureOf(t, err).Kind != flow.KindUnknown {
+		t.Fatal(err)
+	}
+	pay, post := "both.one.pay", "both.two.post"
+	decide := func(given map[string]any) flow.Assume {
+		return flow.Assume{pay: {Sent: true, Values: given}, post: {Sent: true}}
+	}
+	for _, c := range []struct {
+		given map[string]any
+		facts []flow.Fact
+		hint  string
+	}{
+		{nil, []flow.Fact{{pay, "saves receipt (string)"}, {pay, "saves count (integer)"}, {post, "saves tags (list)"}},
+			"-d both.one.pay:receipt=VALUE -d both.one.pay:count=VALUE -d both.two.post:tags=VALUE"},
+		{map[string]any{"receipt": "r-1"}, []flow.Fact{{pay, "saves count (integer)"}, {post, "saves tags (list)"}},
+			"-d both.one.pay:count=VALUE -d both.two.post:tags=VALUE"},
+	} {
+		_, err := x.Resume(t.Context(), p, run.ID, decide(c.given))
+		e := failureOf(t, err)
+		if diff := cmp.Diff(c.facts, e.Facts); diff != "" || e.Kind != flow.KindInput {
+			t.Errorf("%s (-want +got)\n%s", e.Kind, diff)
+		}
+		if want := []string{"look them up at the server, then add " + c.hint}; !slices.Equal(e.Hints, want) {
+			t.Errorf("hints %q, want %q", e.Hints, want)
+		}
+	}
+	if needed := p.Needed(pay); !slices.Equal(needed, []flow.Fact{{"receipt", "string"}, {"count", "integer"}}) || p.Needed("both") != nil || p.Needed("nothing") != nil {
+		t.Errorf("needed are %v", needed)
+	}
+	if w.sent(pay) != 1 {
+		t.Errorf("sent %d times", w.sent(pay))
 	}
 }
 

@@ -98,10 +98,15 @@ func (s *session) resumeCommand(run datapoints.Run) string {
 		text += " --files " + quoted(s.c.shown(s.dir))
 	}
 	if run.State == datapoints.Unknown {
+		instead := "   (or =not-sent)"
 		for _, path := range s.undecided(run) {
 			text += " --assume " + quoted(path+"=sent")
+			for _, value := range s.plan.Needed(path) {
+				text += " -d " + quoted(path+":"+value.Name+"=VALUE")
+				instead = "   (or =not-sent, without -d)"
+			}
 		}
-		text += "   (or =not-sent)"
+		text += instead
 	}
 	return text
 }

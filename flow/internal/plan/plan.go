@@ -340,6 +340,14 @@ type Save struct {
 	Span       diag.Span
 }
 
+// Gives is the type of what is saved, Any if nobody knows.
+func (s *Save) Gives() expression.Type {
+	if s.Type.Kind != expression.Any {
+		return s.Type
+	}
+	return s.Point.Type
+}
+
 // A Regex finds its first group in a text.
 type Regex interface{ FindStringSubmatch(s string) []string }
 

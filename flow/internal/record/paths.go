@@ -140,3 +140,10 @@ func eachSave(n *plan.Node, f func(*plan.Point)) {
 		}
 	}
 }
+
+// IsStep says whether a path is that of a step or an iteration, and not of the
+// run, a clause, or the part after else or finally.
+func IsStep(path string) bool {
+	last := path[strings.LastIndexByte(path, '.')+1:]
+	return last != "" && last != "else" && last != "finally" && !strings.HasPrefix(last, "catch[")
+}
