@@ -36,6 +36,7 @@ func BenchmarkCall(b *testing.B) {
 		if r, err := call.Do(context.Background()); err != nil || r.Status != 200 {
 			b.Fatal(r.Status, err)
 		}
+		call.Release()
 	}
 }
 
@@ -74,9 +75,11 @@ func BenchmarkPlan(b *testing.B) {
 			a := client(b, nil).Actions()[name]
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := a.Plan(in); err != nil {
+				call, err := a.Plan(in)
+				if err != nil {
 					b.Fatal(err)
 				}
+				call.Release()
 			}
 		})
 	}

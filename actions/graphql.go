@@ -23,9 +23,7 @@ func (a graphqlAction) Plan(in flow.Input) (flow.Call, error) {
 	if err := r.planGraphQL(in); err != nil {
 		return flow.Call{}, err
 	}
-	call := r.call()
-	call.Do = r.doGraphQL
-	return call, nil
+	return r.call(), nil
 }
 
 func (r *request) planGraphQL(in flow.Input) error {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/stepwell/stepwell/actions/internal/ordered"
@@ -43,6 +44,7 @@ type request struct {
 	hop
 	client      *Client
 	calls       flow.Call // its own functions, made once for its memory
+	turns       *turns    // who may use that
 	lane        *lane
 	target      string // the URL as text
 	origin      string
@@ -211,25 +213,74 @@ func pem(field, value string, file func(string) ([]byte, error)) (string, error)
 	return "", dataError("`%s` is PEM text or {file: PATH}", field)
 }
 
+// turns say which call has the memory of a request. Who wraps an action may leave
+// a call under way when it gives an answer, or release it twice.
+type turns struct {
+	mu    sync.Mutex
+	call  int // calls are counted
+	doing int // how often it is being done
+}
+
+// begin says whether a call may be done: if the memory is still its own. Then
+// done is called after it.
+func (t *turns) begin(call int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.call != call {
+		return false
+	}
+	t.doing++
+	return true
+}
+
+func (t *turns) done() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.doing--
+}
+
+// end says whether the memory is free for the next call.
+func (t *turns) end(call int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.call != call || t.doing > 0 {
+		return false
+	}
+	t.call++
+	return true
+}
+
 // request gives memory for a request: that of one that was released, if there is.
 func (c *Client) request() *request {
 	r, _ := c.requests.Get().(*request)
 	if r == nil {
-		r = &request{client: c}
-		r.calls = flow.Call{Timed: true, Fingerprint: r.fingerprint, Shown: r.shown, Do: r.do, Refused: r.refused, Challenge: r.challenge, Release: r.release}
+		r = &request{client: c, turns: &turns{}}
+		r.calls = flow.Call{Timed: true, Fingerprint: r.fingerprint, Shown: r.shown, Refused: r.refused, Challenge: r.challenge}
 	}
 	return r
 }
 
-func (r *request) release() {
-	*r = request{client: r.client, calls: r.calls}
-	r.client.requests.Put(r)
-}
-
 // call is what the executor gets.
 func (r *request) call() flow.Call {
-	call := r.calls
+	call, turns := r.calls, r.turns
+	mine := turns.call
 	call.Repeatable, call.Idempotent, call.Origin = r.repeat, r.idempotent, r.origin
+	call.Do = func(ctx context.Context) (flow.Result, error) {
+		if !turns.begin(mine) {
+			return flow.Result{}, &flow.Error{Kind: flow.KindInternal, Message: "the call was released before it was done"}
+		}
+		defer turns.done()
+		if r.graphql {
+			return r.doGraphQL(ctx)
+		}
+		return r.do(ctx)
+	}
+	call.Release = func() {
+		if turns.end(mine) {
+			*r = request{client: r.client, calls: r.calls, turns: turns}
+			r.client.requests.Put(r)
+		}
+	}
 	return call
 }
 

@@ -112,7 +112,8 @@ type Complaint struct {
 	Key           bool // it is about the key of the value, such as a header's name
 }
 
-// Input is what an action is planned with.
+// Input is what an action is planned with. Its functions are for this attempt: who
+// keeps them does not call them when Do has returned.
 type Input struct {
 	Run, Path   string // of the run and the step, with iteration, round and page
 	Attempt     int    // from 1, growing over a resume
@@ -182,6 +183,15 @@ type Call struct {
 	Refused     func(r Result) (kind Kind, hints []string) // the answer's status was not expected; nil: kind http
 	Challenge   func(r Result) (code string, inBody bool)  // what an answer has against the token: an error code of RFC 6750 §3.1, RFC 9449 §7.1; nil: nothing is known
 	Release     func()                                     // called when nothing more is asked of the call, so that its memory can serve another; never twice, and not always. nil: nothing to do
+}
+
+// release is Release. What became of the call is recorded by now: a panic changes
+// nothing of that.
+func (c *Call) release() {
+	defer func() { _ = recover() }()
+	if c.Release != nil {
+		c.Release()
+	}
 }
 
 // A Result is an answer.

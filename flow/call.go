@@ -90,9 +90,7 @@ func (w *work) call(ctx context.Context, of *calling) (Outcome, error) {
 	*c = *of
 	out, err := c.attempt(ctx)
 	if c.auth == nil && c.uploads == nil { // what those leave behind may look at it
-		if c.call.Release != nil {
-			c.call.Release()
-		}
+		c.call.release()
 		*c = calling{lent: c.lent}
 		w.x.own.callings.Put(c)
 	}

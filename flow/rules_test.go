@@ -361,6 +361,8 @@ func (c clumsy) Plan(in flow.Input) (flow.Call, error) {
 		call.Refused = func(flow.Result) (flow.Kind, []string) { panic("clumsy") }
 	case "Do":
 		call.Do = func(context.Context) (flow.Result, error) { panic("clumsy") }
+	case "Release":
+		call.Release = func() { panic("clumsy") }
 	}
 	return call, err
 }
@@ -370,6 +372,7 @@ func TestAPanicOfAnActionFailsItsStepAndNeverRepeatsACall(t *testing.T) {
 	for where, want := range map[string][2]string{
 		"Plan": {"failed internal at a", "failed internal at a"}, "Do": {"failed internal at a", "unknown unknown at a"},
 		"Shown": {"failed internal at a", "unknown unknown at a"}, "Refused": {"failed internal at a", "unknown unknown at a"},
+		"Release": {"succeeded {}", "succeeded {}"}, // what became of the call is recorded by then
 	} {
 		for i, safe := range []string{"true", "false"} {
 			w := &web{answer: func(hit) (flow.Result, error) { return status(404, ""), nil }}
