@@ -422,3 +422,35 @@ steps: [ { id: one, set: { x: "${{ [secrets.variable, secrets.text, secrets.prog
 		t.Errorf("%q: a process that is given no secrets may yet record runs for one that is", e.Message)
 	}
 }
+
+// TestARunThatWasGivenIsTheCallersOwn: who changes it changes neither the plan nor
+// what is recorded.
+func TestARunThatWasGivenIsTheCallersOwn(t *testing.T) {
+	t.Parallel()
+	w := &web{}
+	p := compileWeb(t, w, "steps:\n  - { id: a, action: web }\n")
+	x := &flow.Executor{Store: &datapoints.Memory{}}
+	made, err := x.Create(t.Context(), p, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, err := x.Run(t.Context(), p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []datapoints.Run{made[0], run} {
+		r.Files[0] = datapoints.File{Name: "other.yaml"}
+	}
+	if name := p.Files()[0].Name; name != "test.yaml" {
+		t.Errorf("the plan is made of %s", name)
+	}
+	next, err := x.Run(t.Context(), p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{made[0].ID, run.ID, next.ID} {
+		if _, _, err := flow.PlanOf(t.Context(), x.Store, id, w.kit()); err != nil {
+			t.Errorf("run %s: %v", id, err)
+		}
+	}
+}

@@ -85,7 +85,7 @@ func (x *Executor) newRun(p *Plan, at time.Time, in Inputs) (datapoints.Run, []s
 		return datapoints.Run{}, nil, nil, &Error{Kind: KindStore, Message: "the inputs hold something sensitive and the store is not encrypted", Hints: []string{keyHelp}}
 	}
 	id, err := record.NewID(at)
-	return datapoints.Run{ID: id, Flow: p.Name(), State: datapoints.Running, Language: 1, Digest: p.digest, Files: p.files,
+	return datapoints.Run{ID: id, Flow: p.Name(), State: datapoints.Running, Language: 1, Digest: p.digest, Files: p.Files(),
 		Steps: p.Steps(), Created: at, Inputs: values.Object}, values.Texts, wrong, err
 }
 

@@ -100,7 +100,9 @@ func (s *Ears) Deafen(run string, e *Ear) {
 	e.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.runs, run)
+	if s.runs[run] == e { // else another walk of the run listens by now
+		delete(s.runs, run)
+	}
 }
 
 // look is how often a store is looked into for what others have left there.
