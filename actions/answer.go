@@ -103,17 +103,17 @@ func unzipped(resp *http.Response) (io.Reader, error) {
 		return resp.Body, nil
 	}
 	z, err := gzip.NewReader(resp.Body)
-	body := io.Reader(z)
-	if err == io.EOF { // nothing came, which is no gzip either
-		body, err = http.NoBody, nil
-	}
-	if err != nil {
+	switch err {
+	case nil:
+	case io.EOF: // nothing came, as after a HEAD: what the headers say is of something else
+		return http.NoBody, nil
+	default:
 		return nil, err
 	}
 	resp.Header.Del("Content-Encoding")
 	resp.Header.Del("Content-Length")
 	resp.ContentLength = -1
-	return body, nil
+	return z, nil
 }
 
 var errTooLong = errors.New("the answer is too long")

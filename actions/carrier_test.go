@@ -160,7 +160,7 @@ func TestGzipIsAskedForAndUndone(t *testing.T) {
 	} {
 		call := planned(t, client(t, nil), "http", flow.Input{Args: fields("url", text(s.URL+c.path), "method", text(c.method), "headers", c.headers)})
 		r, err := call.Do(t.Context())
-		if err != nil || string(r.Body) != c.body || http.Header(r.Headers).Get("Accepted") != c.accepted || r.Headers["Content-Encoding"] != nil {
+		if err != nil || string(r.Body) != c.body || http.Header(r.Headers).Get("Accepted") != c.accepted || c.body != "" && r.Headers["Content-Encoding"] != nil {
 			t.Errorf("%s %s with %s: %v, %q, %v", c.method, c.path, c.headers, err, r.Body, r.Headers)
 		}
 	}
@@ -171,5 +171,49 @@ func TestGzipIsAskedForAndUndone(t *testing.T) {
 	}
 	if token, err := src.Token(t.Context()); err != nil || token.Access.RevealText() != "t-1" {
 		t.Errorf("a token: %v, %v", token.Access.RevealText(), err)
+	}
+}
+
+// TestAnAnswerWithoutABodyKeepsWhatItSaysOfOne over HTTP/2, where net/http tells
+// otherwise that there is none.
+func TestAnAnswerWithoutABodyKeepsWhatItSaysOfOne(t *testing.T) {
+	t.Parallel()
+	cert, key := certificate(t, "api.example.test")
+	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Proto", r.Proto)
+		w.Header().Set("Content-Encoding", "gzip")
+		switch r.URL.Path {
+		case "/304":
+			w.WriteHeader(http.StatusNotModified)
+		case "/204":
+			w.WriteHeader(http.StatusNoContent)
+		case "/empty":
+			w.Header().Set("Content-Length", "0")
+		default:
+			w.Header().Set("Content-Length", "1234")
+		}
+	}))
+	s.Config.ErrorLog = quiet()
+	s.EnableHTTP2 = true
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	c := client(t, nil)
+	security := `{"ca":` + text(cert) + `,"server_name":"api.example.test"}`
+	for _, path := range []string{"/head", "/304", "/204", "/empty"} {
+		method := "GET"
+		if path == "/head" {
+			method = "HEAD"
+		}
+		call := planned(t, c, "http", flow.Input{Args: fields("url", text(s.URL+path), "method", text(method), "tls", security), Status: []flow.StatusRange{{From: 200, To: 399}}})
+		r, err := call.Do(t.Context())
+		h := http.Header(r.Headers)
+		if err != nil || len(r.Body) != 0 || h.Get("Proto") != "HTTP/2.0" || h.Get("Content-Encoding") != "gzip" || path == "/head" && h.Get("Content-Length") != "1234" {
+			t.Errorf("%s %s: %v, %q, %v", method, path, err, r.Body, r.Headers)
+		}
 	}
 }
