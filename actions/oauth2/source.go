@@ -127,10 +127,10 @@ func (s *Source) Token(ctx context.Context) (Token, error) {
 	// While the flight that gave it came to its end it may have been refused, and
 	// another one may have got the next.
 	switch k := s.memory(); {
-	case k.Access == t.Access.RevealText() && k.rejected:
-		return s.wait(ctx, s.id, fetch)
-	case k.Access != t.Access.RevealText() && k.usable(time.Now()):
+	case k.usable(time.Now()):
 		return s.token(k), nil
+	case k.rejected: // be it that one or the next: what came before is no better
+		return s.wait(ctx, s.id, fetch)
 	}
 	return t, nil
 }
