@@ -26,22 +26,19 @@ func (x *Executor) Run(ctx context.Context, p *Plan, in Inputs) (datapoints.Run,
 		return datapoints.Run{}, err
 	}
 	now := time.Now()
-	one := make([]datapoints.Run, 1)
-	run := &one[0]
-	var wrong []given.Wrong
-	var texts []string
-	var err error
-	if *run, texts, wrong, err = x.newRun(p, now, in); err == nil {
+	run, texts, wrong, err := x.newRun(p, now, in)
+	if err == nil {
 		err = x.inputError(ctx, p, wrong, nil)
 	}
 	if err != nil {
 		return datapoints.Run{}, err
 	}
 	run.Started, run.Lease = now, datapoints.Lease{Run: run.ID, Owner: x.owner(), Epoch: 1, Until: now.Add(x.ttl())}
-	if err := x.recordNew(ctx, one...); err != nil {
+	runs := []datapoints.Run{run}
+	if err := x.recordNew(ctx, runs...); err != nil {
 		return datapoints.Run{}, err
 	}
-	return x.goOn(ctx, p, start{run: run.ID, made: run, inputs: texts})
+	return x.goOn(ctx, p, start{run: run.ID, made: &runs[0], inputs: texts})
 }
 
 // Create checks the inputs of one or more runs and records them, so that
