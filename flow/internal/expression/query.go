@@ -265,6 +265,9 @@ func (s *search) deep(v any, before string, depth int) {
 }
 
 func (s *search) add(path string, far int) {
+	if len(path) > MaxPath {
+		return // escaped it is longer than a path may be
+	}
 	if len(s.found) < 500 {
 		s.found = append(s.found, candidate{path, far})
 	}
