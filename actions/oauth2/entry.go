@@ -23,8 +23,8 @@ type kept struct {
 	name, run  string
 	rejected   bool
 	key        *proofKey
-	loose      bool // the cache could not be written: this is newer than what is there
-	unread     bool // it is in the cache and cannot be read
+	loose      bool  // the cache could not be written: this is newer than what is there
+	unread     error // why what is in the cache cannot be read; nil: it was, or there is nothing
 }
 
 // contents are what is sealed in the cache.
@@ -69,7 +69,7 @@ func (s *Source) load(ctx context.Context) kept {
 	}
 	if err != nil {
 		s.warn("its token in the cache cannot be read: %s", err)
-		return kept{generation: e.Generation, unread: true}
+		return kept{generation: e.Generation, unread: err}
 	}
 	k.name, k.run, k.rejected = e.Name, e.Run, e.Rejected
 	k.life = life{obtained: e.Obtained, soft: e.Soft, until: e.Until, expires: e.Expires}
@@ -96,7 +96,7 @@ func (s *Source) newest(ctx context.Context) kept {
 	}
 	stored := s.load(ctx)
 	switch {
-	case stored.unread && stored.generation <= memory.generation, memory.loose && stored.generation == memory.generation:
+	case stored.unread != nil && stored.generation <= memory.generation && memory.known(), memory.loose && stored.generation == memory.generation:
 		return memory
 	case stored.generation < memory.generation && stored.obtained.Before(memory.obtained): // it was purged; of the same token what is there is newer
 		memory.generation = stored.generation
@@ -106,6 +106,9 @@ func (s *Source) newest(ctx context.Context) kept {
 	}
 	return stored
 }
+
+// known says whether there is anything to go on with.
+func (k *kept) known() bool { return k.Access != "" || k.Refresh != "" || k.Spent }
 
 // memory gives what this process knows.
 func (s *Source) memory() kept {

@@ -259,7 +259,7 @@ type unreadable struct {
 
 func (u *unreadable) Token(ctx context.Context, key string) (datapoints.TokenEntry, error) {
 	e, err := u.TokenCache.Token(ctx, key)
-	if err == nil && u.why != nil {
+	if err == nil && u.why != nil && !e.IsNote() {
 		e.Secret, err = datapoints.Value{}, u.why
 	}
 	return e, err
@@ -285,6 +285,39 @@ func TestADamagedEntryTakesNothingFromMemory(t *testing.T) {
 				t.Errorf("warned of %q", world.warned.text())
 			}
 		})
+	}
+}
+
+// TestARefreshTokenOfTheCredentialIsNotSentWhereNobodyKnowsWhetherItWas: the entry
+// that says so cannot be read. A grant that needs nobody goes on without it.
+func TestARefreshTokenOfTheCredentialIsNotSentWhereNobodyKnowsWhetherItWas(t *testing.T) {
+	t.Parallel()
+	for _, why := range []error{datapoints.ErrCorrupt, datapoints.ErrKey, errors.New("the disk is gone")} {
+		for _, grant := range []string{"refresh_token", "device_code", "authorization_code", "client_credentials"} {
+			synctest.Test(t, func(t *testing.T) {
+				cache := &unreadable{TokenCache: new(datapoints.MemoryTokens)}
+				world := &shared{cache: cache, server: rotating(t)}
+				cred := basic()
+				cred.Grant, cred.RefreshToken = grant, "seed"
+				cred.AuthorizationURL, cred.DeviceURL, cred.RedirectURI = "https://auth.example.test/authorize", "https://auth.example.test/device", ""
+				got(t, source(t, world.process(), cred))
+				time.Sleep(time.Hour)
+				cache.why = why
+				fresh := source(t, world.process(), cred)
+				if grant == "client_credentials" {
+					want(t, "token", got(t, fresh), "t2")
+					want(t, "sent", grants(world.server.requests()), "seed client_credentials")
+					return
+				}
+				_, err := fresh.Token(t.Context())
+				var e *flow.Error
+				if !errors.As(err, &e) || e.Kind != flow.KindStore || !errors.Is(err, why) || !strings.Contains(e.Message, "may have been used already, and nothing was sent") ||
+					!strings.Contains(strings.Join(e.Hints, "; "), "stepwell token purge "+fresh.ID()) {
+					t.Errorf("%s, %v: %v", grant, why, err)
+				}
+				want(t, "sent", grants(world.server.requests()), "seed")
+			})
+		}
 	}
 }
 

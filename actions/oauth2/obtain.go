@@ -31,7 +31,14 @@ func (s *Source) obtain(ctx context.Context, base kept, strict bool) (_ kept, _ 
 		}
 	}
 	base.key = proof
-	if token, seed := s.refreshToken(base); token != "" {
+	token, seed := s.refreshToken(base)
+	if seed && base.unread != nil { // whether it was used stands where nobody can read it
+		if !s.alone() {
+			return kept{}, s.unsure(base.unread), false
+		}
+		token, base.Spent = "", true
+	}
+	if token != "" {
 		taken, written := s.withdraw(ctx, base, seed, strict)
 		switch {
 		case !written:
@@ -65,6 +72,14 @@ func (s *Source) refreshToken(k kept) (token string, seed bool) {
 		return s.cred.RefreshToken, s.cred.RefreshToken != ""
 	}
 	return k.Refresh, false
+}
+
+// unsure is the error of a refresh token of the credential's own that may have been
+// used before: a server that sees one twice may withdraw everything (RFC 9700 §4.14.2).
+func (s *Source) unsure(why error) *flow.Error {
+	return &flow.Error{Kind: flow.KindStore, Err: why, Message: s.cred.called() + ": what is kept of its token cannot be read, so its refresh token may have been used already, and nothing was sent: " + s.clean(why.Error()),
+		Hints: []string{"if the store was opened with another key before, give that one", "else " + s.comeBack(),
+			"if the server lets one be used often, `stepwell token purge " + s.id + "` forgets what is kept"}}
 }
 
 // made gets a token from who makes it.
