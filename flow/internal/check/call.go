@@ -80,6 +80,11 @@ func (c *checker) complaints(s *syntax.Step, args arguments, v Verdict, before i
 
 func (c *checker) unknownAction(s *syntax.Step) {
 	hint := oneOf(s.Action.Name, slices.Sorted(maps.Keys(c.kit.Actions)), "the actions are ")
+	if method := strings.ToUpper(s.Action.Name); slices.Contains([]string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"}, method) {
+		hint = fmt.Sprintf("write `action: http` and `with: { method: %s, … }`", method)
+	} else if method == "REST" || method == "HTTPS" || method == "REQUEST" {
+		hint = "write `action: http`"
+	}
 	c.errorAt(s.Action.Span, diag.UnknownAction, hint, "there is no action %q", s.Action.Name)
 }
 

@@ -70,6 +70,8 @@ func unquoted(f *Field, n *syntax.Node) string {
 	switch {
 	case f.Type == ListField && n.Kind < syntax.List && n.Text != "":
 		return fmt.Sprintf("write [ %s ]", n.Text)
+	case f.Type == PairsField:
+		return "write { name: value, … }"
 	case n.Kind != syntax.String:
 	case f.Type == IntegerField || f.Type == NumberField:
 		if n.Text != "" && strings.Trim(n.Text, "-.0123456789") == "" {
@@ -84,17 +86,6 @@ func unquoted(f *Field, n *syntax.Node) string {
 		}
 	}
 	return ""
-}
-
-func article(s string) string {
-	switch s {
-	case "list", "mapping":
-		return "a " + s
-	}
-	if strings.HasPrefix(s, "number ") {
-		return "the " + s
-	}
-	return s
 }
 
 // scalar compiles a field that takes no list and no mapping.

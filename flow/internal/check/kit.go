@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/stepwell/stepwell/flow/diag"
+	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/syntax"
 )
@@ -334,3 +335,49 @@ func (m *merging) moved(f Field, n *syntax.Node) *syntax.Node {
 	}
 	return n
 }
+
+// unknownKey gives the key that was probably meant, or "": it is not missing too.
+func (c *checker) unknownKey(p syntax.Pair, known []string, where string) (near string) {
+	hint := ""
+	foreign, is := foreignFields[p.Key]
+	switch {
+	case is && slices.Contains(known, foreign.ours):
+		near, hint = foreign.ours, foreign.hint
+		if hint == "" {
+			hint = fmt.Sprintf("write `%s`", near)
+		}
+	case slices.Contains(besideWith, p.Key) && slices.Contains(known, "url"):
+		hint = fmt.Sprintf("`%s` stands at the step, in the column of `with`", p.Key)
+	default:
+		if near = expression.Suggest(p.Key, known); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		} else if len(known) > 0 {
+			hint = "the keys are " + strings.Join(known, ", ")
+		}
+	}
+	c.errorAt(p.KeySpan, diag.UnknownKey, hint, "there is no key %q in %s", p.Key, where)
+	return near
+}
+
+// besideWith are keys of a step that are taken for its action's.
+var besideWith = []string{"expect", "save", "retry", "poll", "pages", "if", "for_each", "catch", "on_error"}
+
+// foreignFields are the words of other tools for fields of requests, and ours.
+// A hint of its own replaces the name. Read only.
+var foreignFields = map[string]struct{ ours, hint string }{
+	"body": {"json", anyBody}, "data": {"json", anyBody}, "payload": {"json", anyBody}, "raw": {"text", anyBody},
+	"params": {"query", ""}, "parameters": {"query", ""}, "query_params": {"query", ""}, "queryParams": {"query", ""}, "qs": {"query", ""},
+	"uri": {"url", ""}, "endpoint": {"url", ""}, "href": {"url", ""},
+	"get": {"url", "write `url`"}, "post": {"url", "write `method: POST` and `url`"}, "put": {"url", "write `method: PUT` and `url`"},
+	"patch": {"url", "write `method: PATCH` and `url`"}, "delete": {"url", "write `method: DELETE` and `url`"},
+	"token": {"bearer", ""}, "cookies": {"headers", "write `headers: { Cookie: \"name=value\" }`"},
+	"user": {"username", ""}, "login": {"username", ""}, "pass": {"password", ""}, "pwd": {"password", ""},
+	"path": {"file", ""}, "filepath": {"file", ""},
+	"insecure": {"ca", alwaysVerified}, "verify": {"ca", alwaysVerified}, "skip_verify": {"ca", alwaysVerified},
+	"insecure_skip_verify": {"ca", alwaysVerified}, "reject_unauthorized": {"ca", alwaysVerified}, "rejectUnauthorized": {"ca", alwaysVerified},
+}
+
+const (
+	anyBody        = "a body is one of `json`, `form`, `multipart`, `text` and `file`"
+	alwaysVerified = "certificates are always verified: `ca: { file: PEM }` says whom to trust as well"
+)

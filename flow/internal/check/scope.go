@@ -3,9 +3,7 @@ package check
 import (
 	"fmt"
 	"slices"
-	"strings"
 
-	"github.com/stepwell/stepwell/flow/diag"
 	"github.com/stepwell/stepwell/flow/internal/expression"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/syntax"
@@ -338,39 +336,3 @@ func (c *checker) variableOf(ref *plan.Ref) *variable {
 	}
 	return nil
 }
-
-// bareReference warns of text that is all that an expression would be, but for
-// the ${{ }}: `data.token`, where there is such a data point. It would be sent as
-// these letters.
-func (c *checker) bareReference(n *syntax.Node) {
-	if n.Kind != syntax.String || len(n.Text) > maxReference {
-		return
-	}
-	text := strings.TrimPrefix(strings.TrimSpace(n.Text), "$")
-	if inner, braces := strings.CutPrefix(text, "{"); braces {
-		text = strings.TrimSpace(strings.TrimSuffix(inner, "}"))
-	}
-	root, rest, dotted := strings.Cut(text, ".")
-	if !dotted || strings.Trim(rest, "abcdefghijklmnopqrstuvwxyz0123456789_.[]") != "" {
-		return
-	}
-	name := rest
-	if end := strings.IndexAny(rest, ".["); end >= 0 {
-		name = rest[:end]
-	}
-	var known bool
-	switch root {
-	case "inputs":
-		_, known = c.inputNames[name]
-	case "secrets":
-		_, known = c.secretNames[name]
-	case "data":
-		known = c.find(name) != nil
-	}
-	if known {
-		c.warnAt(n.Span, diag.ForeignSpelling, fmt.Sprintf("write \"${{ %s }}\"", text), "`%s` is text: an expression begins with `${{`", strings.TrimSpace(n.Text))
-	}
-}
-
-// maxReference is the longest text that is taken for a reference without braces.
-const maxReference = 200

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/stepwell/stepwell/flow/diag"
 	"github.com/stepwell/stepwell/flow/internal/expression"
@@ -312,3 +313,64 @@ func fingerprint(nodes ...*syntax.Node) string {
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
+
+// bareReference warns of text that is all that an expression would be, but for
+// the ${{ }}: `data.token`, where there is such a data point, also behind
+// "Bearer ", and of `${data.token}` anywhere. It would be sent as these letters.
+func (c *checker) bareReference(n *syntax.Node) {
+	if n.Kind != syntax.String {
+		return
+	}
+	text := strings.TrimSpace(n.Text)
+	if len(text) <= maxReference && c.reference(n, text, strings.TrimPrefix(text, "Bearer ")) {
+		return
+	}
+	for rest := text; ; {
+		from := strings.Index(rest, "${")
+		if from < 0 {
+			return
+		}
+		rest = rest[from:]
+		to := strings.IndexByte(rest[:min(len(rest), maxReference)], '}') + 1
+		if to > 0 && c.reference(n, text, rest[:to]) {
+			return
+		}
+		rest = rest[2:]
+	}
+}
+
+// reference warns of a part of a text if it names something.
+func (c *checker) reference(n *syntax.Node, text, part string) bool {
+	inside := strings.TrimPrefix(part, "$")
+	if inner, braces := strings.CutPrefix(inside, "{"); braces {
+		inside = strings.TrimSpace(strings.TrimSuffix(inner, "}"))
+	}
+	root, rest, dotted := strings.Cut(inside, ".")
+	if !dotted || strings.Trim(rest, "abcdefghijklmnopqrstuvwxyz0123456789_.[]") != "" {
+		return false
+	}
+	name := rest
+	if end := strings.IndexAny(rest, ".["); end >= 0 {
+		name = rest[:end]
+	}
+	var known bool
+	switch root {
+	case "inputs":
+		_, known = c.inputNames[name]
+	case "secrets":
+		_, known = c.secretNames[name]
+	case "data":
+		known = c.find(name) != nil
+	}
+	if known {
+		hint := "write ${{ " + inside + " }}" // what stands around it may be for nobody's eyes
+		if around := strings.TrimSuffix(text, part); around == "" || around == "Bearer " {
+			hint = fmt.Sprintf("write \"%s${{ %s }}\"", around, inside)
+		}
+		c.warnAt(n.Span, diag.ForeignSpelling, hint, "`%s` is text: an expression begins with `${{`", part)
+	}
+	return known
+}
+
+// maxReference is the longest text that is taken for a reference without braces.
+const maxReference = 200

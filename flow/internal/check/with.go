@@ -78,18 +78,6 @@ func (c *checker) defaults() {
 	}
 }
 
-// unknownKey gives the key that was probably meant, or "": it is not missing too.
-func (c *checker) unknownKey(p syntax.Pair, known []string, where string) (near string) {
-	hint := ""
-	if near = expression.Suggest(p.Key, known); near != "" {
-		hint = fmt.Sprintf("did you mean %q?", near)
-	} else if len(known) > 0 {
-		hint = "the keys are " + strings.Join(known, ", ")
-	}
-	c.errorAt(p.KeySpan, diag.UnknownKey, hint, "there is no key %q in %s", p.Key, where)
-	return near
-}
-
 // arguments merges a step's `with` over the defaults.
 func (c *checker) arguments(s *syntax.Step, spec *Action) arguments {
 	args := make(arguments, len(spec.Fields))
@@ -397,4 +385,15 @@ func (c *checker) trust(args arguments, call *plan.CallSpec) {
 	who, hint := c.sayer(&foreign.Value, "name the origin in `allow_secrets_to`")
 	c.errorAt(args.of(foreign.Name).node.Span, diag.UntrustedOrigin, hint,
 		"this step sends something sensitive in `%s`, and only %s says where to", sent.Name, who)
+}
+
+func article(s string) string {
+	switch s {
+	case "list", "mapping":
+		return "a " + s
+	}
+	if strings.HasPrefix(s, "number ") {
+		return "the " + s
+	}
+	return s
 }

@@ -2,7 +2,6 @@ package expression
 
 import (
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -302,6 +301,8 @@ func (c *compiler) unknownMember(root, name string, at step, loopOnly bool) {
 		p.Code, p.Message, p.Hint = diag.NotHere, fmt.Sprintf("`%s` has a member %q only with for_each", what, at.name), ""
 	case near != "":
 		p.Hint = fmt.Sprintf("did you mean %q?", near)
+	case root == "steps" && slices.Contains(c.scope.Names("data"), at.name):
+		p.Hint = "what a step saves is a data point: write data." + at.name
 	case root == "response" || root == "error":
 		p.Hint = fmt.Sprintf("what the server sent is in %s.body: write %s.body.%s", root, root, at.name)
 	}
@@ -385,16 +386,4 @@ func (c *compiler) noMethod(s step, of *meta, args bool) {
 		p.Hint = fmt.Sprintf("write %s(%s%s)", near, what, more)
 	}
 	c.report(p)
-}
-
-// strangeMember is the problem of a member that an object is known not to have.
-func strangeMember(s step, what string, members map[string]Name) Problem {
-	p := Problem{From: s.from, To: s.to, Code: diag.UnknownName, Message: fmt.Sprintf("`%s` has no member %q", what, s.name)}
-	names := slices.Sorted(maps.Keys(members))
-	if near := Suggest(s.name, names); near != "" {
-		p.Hint = fmt.Sprintf("did you mean %q?", near)
-	} else if len(names) > 0 {
-		p.Hint = "it has " + strings.Join(names, ", ")
-	}
-	return p
 }

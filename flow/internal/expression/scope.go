@@ -15,6 +15,7 @@ package expression
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -293,4 +294,16 @@ func (c *compiler) known(r *reference, n Name) {
 	c.report(Problem{From: r.from, To: r.head, Code: diag.MayBeUnset, Message: "`run.error` is null here if nothing failed",
 		Hint:  fmt.Sprintf("write `run.error?.%s ?? other` for another value then", strings.TrimPrefix(c.slice(r.head, r.to), ".")),
 		Notes: []string{"or `run.error != nil`, or `run.status != \"succeeded\"`, in an `if`"}})
+}
+
+// strangeMember is the problem of a member that an object is known not to have.
+func strangeMember(s step, what string, members map[string]Name) Problem {
+	p := Problem{From: s.from, To: s.to, Code: diag.UnknownName, Message: fmt.Sprintf("`%s` has no member %q", what, s.name)}
+	names := slices.Sorted(maps.Keys(members))
+	if near := Suggest(s.name, names); near != "" {
+		p.Hint = fmt.Sprintf("did you mean %q?", near)
+	} else if len(names) > 0 {
+		p.Hint = "it has " + strings.Join(names, ", ")
+	}
+	return p
 }

@@ -152,7 +152,11 @@ func (f *fields) status(key string) []StatusRange {
 		switch {
 		case n.Kind == String && !f.r.constant(key, n):
 		case !ok || n.Kind != Number && n.Kind != String:
-			f.r.report(orKey(n.Span, p.KeySpan), diag.WrongValue, "", "a status is like 200 or 2xx, not %s", describe(n))
+			hint := ""
+			if digit, _, _ := strings.Cut(strings.TrimPrefix(n.Text, "HTTP "), "0"); len(digit) == 1 && strings.Contains(n.Text, "-") {
+				hint = "write " + digit + "xx"
+			}
+			f.r.report(orKey(n.Span, p.KeySpan), diag.WrongValue, hint, "a status is like 200 or 2xx, not %s", describe(n))
 		default:
 			all = append(all, s)
 		}

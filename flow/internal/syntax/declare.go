@@ -136,6 +136,13 @@ func (r *reader) typeName(p Pair) string {
 	if ours := otherTypes[strings.ToLower(text)]; ours != "" {
 		hint = "write " + ours
 	}
+	switch {
+	case hint != "":
+	case strings.Contains(text, "://") && p.Key != "type" && p.Key != "items":
+		hint = fmt.Sprintf("write `%s: { default: %q }` if that is the value", p.Key, short(text))
+	case slices.Contains([]string{"url", "uri", "uuid", "email", "secret", "password", "id"}, strings.ToLower(text)):
+		hint = "write string"
+	}
 	d := r.report(p.Value.Span, diag.WrongValue, hint, "there is no type %q", short(text))
 	d.Notes = []string{"the types are " + strings.Join(typeNames, ", ")}
 	return ""

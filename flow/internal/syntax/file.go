@@ -161,7 +161,7 @@ func (r *reader) version(p Pair) {
 func (r *reader) pairs(p Pair) []Pair {
 	n := p.Value
 	if n.Kind != Mapping {
-		r.report(orKey(n.Span, p.KeySpan), diag.WrongShape, "", "%q is a mapping of names, not %s", p.Key, describe(n))
+		r.report(orKey(n.Span, p.KeySpan), diag.WrongShape, asNames(p), "%q is a mapping of names, not %s", p.Key, describe(n))
 		return nil
 	}
 	return n.Pairs

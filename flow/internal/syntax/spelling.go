@@ -287,3 +287,29 @@ var foreignKeys = map[string]map[string]foreign{
 		"path":     {"file", "write `file`"}, "from_env": {"env", "write `env`"}, "cmd": {"command", "write `command: [prog, arg]`"},
 	},
 }
+
+// asNames is how a mapping is written of what was given as a list, or by itself.
+func asNames(p Pair) string {
+	n := p.Value
+	if n.Kind == List && len(n.Items) > 0 {
+		n = n.Items[0]
+	}
+	if n.Kind != String || !validName(nameFrom(n.Text, false), false) {
+		return ""
+	}
+	name, value := nameFrom(n.Text, false), n.Text
+	if value[0] < 'a' || value[0] > 'z' {
+		value = quoted(value)
+	}
+	switch p.Key {
+	case "inputs":
+		return fmt.Sprintf("write `%s: string`, without a dash", name)
+	case "secrets":
+		return fmt.Sprintf("write `%s: { env: %s }`, without a dash", name, strings.ToUpper(name))
+	case "outputs":
+		return fmt.Sprintf("write `%s: \"${{ data.%s }}\"`", name, name)
+	case "save":
+		return fmt.Sprintf("write `save: { %s: %s }`: the data point's name, and the path to it", name, value)
+	}
+	return ""
+}
