@@ -109,6 +109,8 @@ func (r *rendering) scalar(f *Field, n *syntax.Node) plan.Value {
 			r.fieldType(f, n, t)
 			if f.Type == PathField {
 				t = t.OfPath()
+			} else if f.Destination {
+				t = t.OfBase()
 			}
 			v.Template = t
 			return v
@@ -119,6 +121,7 @@ func (r *rendering) scalar(f *Field, n *syntax.Node) plan.Value {
 }
 
 func (r *rendering) url(n *syntax.Node, v plan.Value) plan.Value {
+	r.typographic(n)
 	t := r.compile(use{n, true})
 	if t == nil {
 		return wrong(n)
@@ -270,6 +273,9 @@ func foldedList(v plan.Value) plan.Value {
 func (r *rendering) pairValue(f *Field, p syntax.Pair) plan.Value {
 	n := p.Value
 	inside := Field{Name: p.Key}
+	if f.Name == "headers" {
+		r.typographic(n)
+	}
 	switch n.Kind {
 	case syntax.Mapping:
 		r.errorAt(n.Span, diag.WrongShape, "write toJSON(…) for its JSON", "%q in %s must be text or a list of texts, not a mapping", p.Key, called(f))

@@ -374,3 +374,11 @@ func (c *checker) reference(n *syntax.Node, text, part string) bool {
 
 // maxReference is the longest text that is taken for a reference without braces.
 const maxReference = 200
+
+// typographic warns of quotes that a word processor has made: they are none of
+// YAML's, and would be sent.
+func (c *checker) typographic(n *syntax.Node) {
+	if n.Kind == syntax.String && (strings.HasPrefix(n.Text, "“") || strings.HasPrefix(n.Text, "„")) && strings.HasSuffix(n.Text, "”") {
+		c.warnAt(n.Span, diag.WrongValue, "write \" or '", "“ and ” are letters of the text, and no quotes around it")
+	}
+}

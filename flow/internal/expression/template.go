@@ -21,6 +21,7 @@ type Template struct {
 	url      *urlParts
 	path     bool // of a file: each expression is one segment
 	filled   bool // no expression may be empty
+	based    bool // what it begins with is the base of a URL
 }
 
 // A segment is constant text, or an expression.
@@ -317,6 +318,9 @@ func (t *Template) writeText(b *strings.Builder, env Env) error {
 		}
 		if t.filled && text == "" {
 			return s.program.fail(KindData, "is empty")
+		}
+		if t.based && i == 0 && len(t.segments) > 1 && strings.HasPrefix(t.segments[1].text, "/") {
+			text = withoutSlash(text)
 		}
 		if err := s.program.segmentError(text); t.path && err != nil {
 			return err

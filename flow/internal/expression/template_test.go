@@ -114,6 +114,26 @@ func TestAFilledTemplateRefusesEmptyExpressions(t *testing.T) {
 	}
 }
 
+func TestABaseGivesUpItsSlash(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`${{ "https://x.test/v1//" }}/token`:         "https://x.test/v1/token",
+		`${{ inputs.base }}/token`:                   "https://api.example.test/token",
+		`${{ "https://x.test/" }}token`:              "https://x.test/token",
+		`${{ "https://x.test/" }}`:                   "https://x.test/",
+		`https://x.test/${{ "a/" }}/${{ "b/" }}/end`: "https://x.test/a//b//end",
+	} {
+		tpl, problems := expression.CompileTemplate(text, clinic())
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		v, err := tpl.OfBase().Render(clinic())
+		if got, _ := v.Text(); err != nil || got != want {
+			t.Errorf("%s: have %q, %v, want %q", text, got, err, want)
+		}
+	}
+}
+
 func TestURLsAreEscapedForEachPlace(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ text, want string }{

@@ -257,3 +257,11 @@ func (t *Template) Secrets(env Env) (texts []string) {
 	}
 	return texts
 }
+
+// OfBase is the template as a URL whose values are not escaped: a "/" behind
+// the base that it begins with takes the place of the base's own.
+func (t *Template) OfBase() *Template {
+	of := *t
+	of.based = true
+	return &of
+}

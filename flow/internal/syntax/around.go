@@ -283,3 +283,40 @@ func (f *fields) factor() *float64 {
 	}
 	return &v
 }
+
+// endedByQuote finds a quoted text that ends inside of an expression, since that
+// has the same quotes: where what was meant stands, and how to write it.
+func endedByQuote(line string, value int) (from, to int, hint string) {
+	for i := value; i < len(line); i++ {
+		if line[i] != '"' && line[i] != '\'' || i > 0 && !strings.ContainsRune(" [{,", rune(line[i-1])) {
+			continue
+		}
+		n := stringLength(line[i:])
+		if n < 0 {
+			continue
+		}
+		at := strings.Index(line[i:i+n], "${{")
+		if at < 0 {
+			i += n - 1
+			continue
+		}
+		end, closed := scanExpression(line[i+at+3:], "}}")
+		stop := i + at + 3 + end
+		last := -1
+		if closed && stop > i+n {
+			last = strings.IndexByte(line[stop:], line[i])
+		}
+		if last < 0 {
+			i += n - 1
+			continue
+		}
+		to, inner := stop+last+1, line[i+1:stop+last]
+		for _, other := range []string{"'", "\"", "`"} {
+			if other != line[i:i+1] && !strings.Contains(inner, other) {
+				return i, to, "write " + line[i:i+1] + strings.ReplaceAll(inner, line[i:i+1], other) + line[i:i+1]
+			}
+		}
+		return i, to, "write the expression's texts in other quotes than those around it: ' \" or `"
+	}
+	return 0, 0, ""
+}

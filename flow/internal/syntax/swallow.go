@@ -189,6 +189,10 @@ func (s *source) swallowedOn(n int, x refusal) (diag.Diagnostic, bool) {
 		whole := line[i : i+flowEndOf(line, i)]
 		return bracesProblem(place(i, i+len(whole)), strings.TrimSpace(whole)), true
 	}
+	if from, to, hint := endedByQuote(line, value); to > 0 {
+		return diag.Diagnostic{Span: place(from, to), Code: diag.SwallowedByYAML,
+			Message: "a quote of the expression ends the text around it", Hint: hint}, true
+	}
 	problem := func(from, to int, message string) (diag.Diagnostic, bool) {
 		return diag.Diagnostic{
 			Span: place(from, to), Code: diag.SwallowedByYAML, Message: message,
