@@ -12,7 +12,7 @@ import (
 )
 
 // metadata is what a server says of itself (RFC 8414 §2, RFC 8628 §4, RFC 8705
-// §5), or a credential of it.
+// §3.3 and §5), or a credential of it.
 type metadata struct {
 	Issuer                string   `json:"issuer"`
 	TokenEndpoint         string   `json:"token_endpoint"`
@@ -23,7 +23,8 @@ type metadata struct {
 		TokenEndpoint  string `json:"token_endpoint"`
 		DeviceEndpoint string `json:"device_authorization_endpoint"`
 	} `json:"mtls_endpoint_aliases"`
-	ISS bool `json:"authorization_response_iss_parameter_supported"` // RFC 9207
+	Bound any  `json:"tls_client_certificate_bound_access_tokens"`     // true, or of no use
+	ISS   bool `json:"authorization_response_iss_parameter_supported"` // RFC 9207
 
 	read time.Time
 }
@@ -45,7 +46,8 @@ func (s *Source) endpoints(ctx context.Context) (metadata, *flow.Error) {
 			return m, err
 		}
 	}
-	if c.ClientAuth == "tls" {
+	// Who presents a certificate to get a token that is bound to it goes there, too.
+	if c.ClientAuth == "tls" || c.Certificate != "" && m.Bound == true {
 		preferred(&m.TokenEndpoint, m.Aliases.TokenEndpoint)
 		preferred(&m.DeviceEndpoint, m.Aliases.DeviceEndpoint)
 	}

@@ -171,15 +171,34 @@ func TestWhatTheServerSaysOfItsClientsBecomesAHint(t *testing.T) {
 	want(t, "token", got(t, source(t, &oauth2.Client{Carrier: s}, cred)), "first")
 }
 
+// TestAClientWithACertificateGoesToItsOwnEndpoint, whether the certificate names the
+// client or only binds its tokens (RFC 8705 §5).
 func TestAClientWithACertificateGoesToItsOwnEndpoint(t *testing.T) {
 	t.Parallel()
-	s := discovered(map[string]string{"https://id.example.test/.well-known/openid-configuration": `{"issuer":"https://id.example.test","token_endpoint":"https://id.example.test/t","mtls_endpoint_aliases":{"token_endpoint":"https://mtls.example.test/t"}}`})
-	cred := basic()
-	cred.TokenURL, cred.Issuer, cred.ClientAuth, cred.ClientSecret, cred.Certificate = "", "https://id.example.test", "tls", "", "certificate"
-	cred.EndpointOrigins = []string{"https://mtls.example.test"}
-	got(t, source(t, &oauth2.Client{Carrier: s}, cred))
-	want(t, "sent to", s.last().url, "https://mtls.example.test/t")
-	want(t, "body", s.last().body, "grant_type=client_credentials&client_id=client")
+	const mutual = "https://mtls.example.test/t"
+	for _, c := range []struct {
+		auth, certificate, more string
+		at, body                string
+	}{
+		{"tls", "certificate", "", mutual, "grant_type=client_credentials&client_id=client"},
+		{"body", "certificate", `,"tls_client_certificate_bound_access_tokens":true`, mutual, "grant_type=client_credentials&client_id=client&client_secret=secret"},
+		{"basic", "certificate", `,"tls_client_certificate_bound_access_tokens":true`, mutual, "grant_type=client_credentials"},
+		{"basic", "certificate", `,"tls_client_certificate_bound_access_tokens":false`, "https://id.example.test/t", "grant_type=client_credentials"},
+		{"basic", "certificate", `,"tls_client_certificate_bound_access_tokens":"true"`, "https://id.example.test/t", "grant_type=client_credentials"},
+		{"basic", "certificate", "", "https://id.example.test/t", "grant_type=client_credentials"},
+		{"basic", "", `,"tls_client_certificate_bound_access_tokens":true`, "https://id.example.test/t", "grant_type=client_credentials"},
+	} {
+		s := discovered(map[string]string{"https://id.example.test/.well-known/openid-configuration": `{"issuer":"https://id.example.test","token_endpoint":"https://id.example.test/t","mtls_endpoint_aliases":{"token_endpoint":"` + mutual + `"}` + c.more + `}`})
+		cred := basic()
+		cred.TokenURL, cred.Issuer, cred.ClientAuth, cred.Certificate = "", "https://id.example.test", c.auth, c.certificate
+		if cred.ClientSecret = "secret"; c.auth == "tls" {
+			cred.ClientSecret = ""
+		}
+		cred.EndpointOrigins = []string{"https://mtls.example.test"}
+		got(t, source(t, &oauth2.Client{Carrier: s}, cred))
+		want(t, "sent to", s.last().url, c.at)
+		want(t, "body", s.last().body, c.body)
+	}
 }
 
 func TestTheAudienceOfAnAssertionMayBeTheIssuer(t *testing.T) {
