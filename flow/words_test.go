@@ -65,7 +65,7 @@ outputs: { count: "${{ inputs.count }}" }
 		in   flow.Inputs
 		want string
 	}{
-		{flow.Inputs{"name": json.RawMessage("53")}, "input name must be a string; it is 53"},
+		{flow.Inputs{"name": json.RawMessage("53")}, "input name must be a string: write it in quotes; it is 53"},
 		{flow.Inputs{"name": []string{"a"}}, `input name must be a string; it is ["a"]`},
 		{flow.Inputs{"count": " 5"}, "input count must be an integer; it is  5"},
 		{flow.Inputs{"api_key": json.RawMessage(`"hidden"`)}, "input api_key must be an integer"},

@@ -163,7 +163,11 @@ func (c *Command) root() *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return wrong(err.Error(), "see: "+cmd.CommandPath()+" --help")
+		help := []string{"see: " + cmd.CommandPath() + " --help"}
+		if strings.HasPrefix(err.Error(), "unknown flag") && cmd.Flags().Lookup("input") != nil {
+			help = append(help, "inputs of the flow are given as -i name=value")
+		}
+		return wrong(err.Error(), help...)
 	})
 	root.AddCommand(c.runVerb(), c.resumeVerb(), c.signalVerb(), c.cancelVerb(), c.validateVerb(), c.planVerb(), c.graphVerb(), c.runsVerb(), c.dataVerb(), c.keysVerb(), c.tokenVerb(),
 		c.evalVerb(), c.pathVerb(), c.actionsVerb(), c.envVerb(), c.explainVerb(), c.sandboxVerb(),
@@ -179,7 +183,11 @@ func arguments(least, most int, what string) cobra.PositionalArgs {
 		case len(args) < least:
 			return wrong(fmt.Sprintf("%s wants %s", cmd.CommandPath(), what), "usage: "+cmd.UseLine())
 		case most >= 0 && len(args) > most:
-			return wrong(fmt.Sprintf("%s takes %s; what is %q?", cmd.CommandPath(), what, args[most]), "usage: "+cmd.UseLine())
+			help := "usage: " + cmd.UseLine()
+			if name, _, is := strings.Cut(args[most], "="); is && cmd.Flags().Lookup("input") != nil {
+				help = "an input is given as -i " + clean(name) + "=…"
+			}
+			return wrong(fmt.Sprintf("%s takes %s; what is %q?", cmd.CommandPath(), what, args[most]), help)
 		}
 		return nil
 	}

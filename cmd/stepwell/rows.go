@@ -45,7 +45,7 @@ func (c *Command) rows(file string, common flow.Inputs) ([]flow.Inputs, error) {
 // parseRows gives the rows and the names of all columns.
 func parseRows(text []byte) (rows []flow.Inputs, names []string, err error) {
 	if !utf8.Valid(text) {
-		return nil, nil, errors.New("it is not UTF-8")
+		return nil, nil, errors.New("it is not UTF-8: a spreadsheet saves that as \"CSV UTF-8\"")
 	}
 	trimmed := bytes.TrimSpace(text)
 	switch {
@@ -101,6 +101,7 @@ func lineRows(text []byte) ([]flow.Inputs, error) {
 // csvRows takes an empty cell for an input that is not given.
 func csvRows(text []byte) (rows []flow.Inputs, header []string, err error) {
 	r := csv.NewReader(bytes.NewReader(text))
+	r.Comma = separator(text)
 	header, err = r.Read()
 	if err != nil {
 		return nil, nil, csvReason(err)
@@ -130,6 +131,19 @@ func csvRows(text []byte) (rows []flow.Inputs, header []string, err error) {
 		}
 		rows = append(rows, row)
 	}
+}
+
+// separator is what separates the cells: commas, or the semicolons or tabs of a
+// header that has no comma, as spreadsheets write them in many countries. No
+// input's name holds one of them.
+func separator(text []byte) rune {
+	header, _, _ := bytes.Cut(bytes.TrimLeft(text, "\r\n"), []byte("\n"))
+	for _, c := range ",;\t" {
+		if bytes.ContainsRune(header, c) {
+			return c
+		}
+	}
+	return ','
 }
 
 func csvReason(err error) error {

@@ -18,6 +18,10 @@ func TestRowsAreReadFromCSVAndJSON(t *testing.T) {
 	}{
 		{"CSV", "id,note\n1,\"a, b\"\n2,\n", []flow.Inputs{{"id": "1", "note": "a, b"}, {"id": "2"}}},
 		{"CSV with CRLF and blanks in the header", "id , note\r\n00123,x\r\n", []flow.Inputs{{"id": "00123", "note": "x"}}},
+		{"semicolons", "id;note\n00123;\"a;b, c\"\n", []flow.Inputs{{"id": "00123", "note": "a;b, c"}}},
+		{"tabs", "\nid\tnote\r\n1\ta;b\r\n", []flow.Inputs{{"id": "1", "note": "a;b"}}},
+		{"semicolons in cells", "id,note\n1,a;b\n", []flow.Inputs{{"id": "1", "note": "a;b"}}},
+		{"one column", "id\n1;2\n", []flow.Inputs{{"id": "1;2"}}},
 		{"a quoted line break in CSV", "id,note\n1,\"a\nb\"\n", []flow.Inputs{{"id": "1", "note": "a\nb"}}},
 		{"JSON lines keep digits", "{\"n\": 1.50, \"s\": \"1.50\"}\n\n{\"n\": null}\n",
 			[]flow.Inputs{{"n": json.RawMessage("1.50"), "s": "1.50"}, {"n": json.RawMessage("null")}}},
@@ -50,7 +54,8 @@ func TestRowsThatCannotBeReadSayWhere(t *testing.T) {
 		"[1]":                     "element 1: it is a JSON number, not an object",
 		"[{}, null]":              "element 2: null is no object",
 		"[{}":                     "not valid JSON",
-		"\xff,b\n1,2\n":           "not UTF-8",
+		"a;b\n1,2\n":              "line 2 does not have as many cells",
+		"\xff,b\n1,2\n":           "not UTF-8: a spreadsheet saves",
 	} {
 		_, _, err := parseRows([]byte(text))
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -124,6 +124,9 @@ func take(in *plan.Input, given map[string]any) (string, error) {
 	s, isText := v.(string) // as it was given
 	if !isText {
 		s = datapoints.MaskMembers(text)
+		if in.Rule.Type.Kind == expression.String && text != "" && text[0] != '{' && text[0] != '[' {
+			err = fmt.Errorf("%w: write it in quotes", err)
+		}
 	}
 	return "", fmt.Errorf("%w; it is %s", err, answer.Shown(s, in.Class, in.Name))
 }
