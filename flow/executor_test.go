@@ -454,3 +454,51 @@ func TestARunThatWasGivenIsTheCallersOwn(t *testing.T) {
 		}
 	}
 }
+
+// TestAProcessWorksOnARunOnce: its own lease would let it begin again, with a call
+// under way, and do what comes next twice.
+func TestAProcessWorksOnARunOnce(t *testing.T) {
+	t.Parallel()
+	asked, answer := make(chan struct{}), make(chan struct{})
+	w := &web{}
+	w.answer = func(h hit) (flow.Result, error) {
+		if h.Path == "a" {
+			asked <- struct{}{}
+			<-answer
+		}
+		return ok(`{}`), nil
+	}
+	p := compileWeb(t, w, "steps:\n  - { id: a, action: web, with: { safe: true } }\n  - { id: b, action: web }\n")
+	x := &flow.Executor{}
+	made, err := x.Create(t.Context(), p, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan string)
+	go func() {
+		run, err := x.Start(t.Context(), p, made[0].ID)
+		done <- end(run, err)
+	}()
+	<-asked
+	for name, again := range map[string]func() (datapoints.Run, error){
+		"start":  func() (datapoints.Run, error) { return x.Start(t.Context(), p, made[0].ID) },
+		"resume": func() (datapoints.Run, error) { return x.Resume(t.Context(), p, made[0].ID, nil) },
+	} {
+		go func() {
+			_, err := again()
+			done <- failureOf(t, err).Message
+		}()
+		select {
+		case <-asked:
+			t.Fatalf("%s sends what is under way", name)
+		case got := <-done:
+			if got != "this process is working on this run already" {
+				t.Errorf("%s: %s", name, got)
+			}
+		}
+	}
+	close(answer)
+	if got := <-done; got != "succeeded {}" || w.counts()["b"] != 1 {
+		t.Errorf("%s, %v", got, w.counts())
+	}
+}

@@ -174,6 +174,11 @@ func PlanOf(ctx context.Context, s datapoints.Store, run string, kit Kit) (*Plan
 func (x *Executor) drive(ctx context.Context, p *Plan, s start) (_ datapoints.Run, news bool, _ error) {
 	hard, abort := context.WithCancel(context.WithoutCancel(ctx))
 	defer abort()
+	ears := &x.defaults().open
+	if !ears.Enter(s.run) {
+		return datapoints.Run{}, false, &Error{Kind: KindStore, Message: "this process is working on this run already"}
+	}
+	defer ears.Leave(s.run)
 	lease, err := x.claim(hard, s)
 	if err != nil {
 		return datapoints.Run{}, false, err
@@ -182,9 +187,8 @@ func (x *Executor) drive(ctx context.Context, p *Plan, s start) (_ datapoints.Ru
 	defer record.Keep(hard, x.store(), lease, x.ttl(), func() { journal.Interrupt(); abort() }).Stop()
 	w, err := x.open(hard, p, lease, s, journal)
 	if w != nil {
-		ears := &x.defaults().open
 		ears.Listen(hard, x.store(), s.run, &w.Ear)
-		defer ears.Deafen(s.run, &w.Ear)
+		defer w.Deafen()
 	}
 	switch {
 	case err != nil:
@@ -313,8 +317,7 @@ func (w *work) end(ctx context.Context, walked error) (datapoints.Run, error) {
 		run.State, run.Done = datapoints.Succeeded, run.Steps // also what a caught failure left out
 		outputs := w.returns
 		if outputs == nil {
-			root := w.state.Row("")
-			outputs = unseal(root.Hidden).Outputs
+			outputs = unseal(w.state.Row("").Hidden).Outputs
 		}
 		run.Outputs = w.markOutputs(outputs)
 	case cancelled && (w.before == datapoints.Unknown || w.state.FirstUnknown("") == ""):
@@ -327,8 +330,7 @@ func (w *work) end(ctx context.Context, walked error) (datapoints.Run, error) {
 		result = fault.error()
 	case f != nil:
 		fault := w.verdict(f.Path)
-		run.State, run.Kind, run.At = stateOf(fault.Kind), string(fault.Kind), fault.Step
-		run.Failure = fault.shown()
+		run.State, run.Kind, run.At, run.Failure = stateOf(fault.Kind), string(fault.Kind), fault.Step, fault.shown()
 		result = fault.error()
 	case errors.Is(walked, ErrPaused):
 		run.State, run.Kind, run.Wake, run.Ended = datapoints.Paused, string(KindPaused), w.Journal.Wake(), time.Time{}

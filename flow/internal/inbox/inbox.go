@@ -63,15 +63,34 @@ func (s *Ears) Of(run string) *Ear {
 	return s.runs[run]
 }
 
-// Listen makes that messages reach a run, until Deafen is called: those that are
-// there, those that this process leaves at once, and those of others when the
-// store is looked at. In a store that does not last nobody else can leave any. Of
-// errors of the store its next commit tells.
-func (s *Ears) Listen(ctx context.Context, from datapoints.Store, run string, e *Ear) {
+// Enter says that this process begins to work on a run, until Leave is called; it
+// is false if it does so already: an owner that claims its own run gets it.
+func (s *Ears) Enter(run string) bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, there := s.runs[run]; there {
+		return false
+	}
 	if s.runs == nil {
 		s.runs = map[string]*Ear{}
 	}
+	s.runs[run] = nil
+	return true
+}
+
+// Leave ends Enter.
+func (s *Ears) Leave(run string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.runs, run)
+}
+
+// Listen makes that messages reach a run that was entered, until Deafen is called:
+// those that are there, those that this process leaves at once, and those of others
+// when the store is looked at. In a store that does not last nobody else can leave
+// any. Of errors of the store its next commit tells.
+func (s *Ears) Listen(ctx context.Context, from datapoints.Store, run string, e *Ear) {
+	s.mu.Lock()
 	s.runs[run] = e
 	s.mu.Unlock()
 	e.listen(ctx, from, run)
@@ -91,17 +110,12 @@ func (s *Ears) Listen(ctx context.Context, from datapoints.Store, run string, e 
 }
 
 // Deafen ends Listen.
-func (s *Ears) Deafen(run string, e *Ear) {
+func (e *Ear) Deafen() {
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.deaf = true
 	if e.timer != nil {
 		e.timer.Stop()
-	}
-	e.mu.Unlock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.runs[run] == e { // else another walk of the run listens by now
-		delete(s.runs, run)
 	}
 }
 
