@@ -269,7 +269,7 @@ func (w *work) openLoop(ctx context.Context, n *plan.Node, path string) ([]expre
 	}
 	items, ok := v.Items()
 	if !ok {
-		return nil, &Error{Kind: KindExpression, Message: fmt.Sprintf("`%s` is %s, not a list: for_each cannot go over it", n.Work.Loop.In.Source(), v.Kind())}
+		return nil, &Error{Kind: KindExpression, Message: fmt.Sprintf("`%s` is %s, not a list: for_each cannot go over it", n.Work.Loop.In.Source(), v.Kind().Phrase())}
 	}
 	if len(items) > n.Work.Loop.Max {
 		return nil, &Error{Kind: KindLimit, Message: fmt.Sprintf("for_each has %d items, more than its max of %d", len(items), n.Work.Loop.Max),

@@ -64,6 +64,9 @@ func TestWhatIsSavedOfAnAnswer(t *testing.T) {
 		{"a byte order mark", "x: name", "", `"Ann"`, status(200, "\ufeff{\"name\":\"Ann\"}")},
 		{"a byte order mark, by an expression", "x: ${{ response.body.name }}", "", `"Ann"`, status(200, "\ufeff{\"name\":\"Ann\"}")},
 		{"a byte order mark and nothing", "x: { path: name, optional: true }", "", "unset", status(200, "\ufeff")},
+		{"not UTF-8", "x: name", "", "failed extract", status(200, "{\"name\":\"Zo\xeb\"}", "Content-Type", "application/json; charset=ISO-8859-1")},
+		{"not UTF-8, by an expression", "x: ${{ response.body.name }}", "", "failed expression", status(200, "{\"name\":\"Zo\xeb\"}")},
+		{"not UTF-8 of a listed status", "x: { path: name, optional: true }", "", "unset", status(404, "{\"name\":\"Zo\xeb\"}")},
 		{"an empty body", "x: name", "", "failed extract", status(204, "")},
 		{"an empty body and optional", "x: { path: name, optional: true }", "", "unset", status(204, "")},
 		{"not JSON", "x: name", "", "failed extract", status(200, "<html>")},
@@ -104,6 +107,8 @@ func TestWhatCannotBeSavedSaysWhatIsThere(t *testing.T) {
 		{`id=7`, "id", `the answer's body is not JSON: it is text that begins with "id=7"`, "`body: text` saves"},
 		{`<?xml version="1.0"?><id/>`, "id", `the answer's body is not JSON: it is XML that begins with "<?xml version=\"1.0\"?><id/>"`, "`body: text` saves"},
 		{`<html>`, "id", `the answer's body is not JSON: it is an HTML page that begins with "<html>"`, "Accept: application/json"},
+		{"{\"n\":\"Zo\xeb\"}", "n", "the answer's body is not JSON: it is not UTF-8", "body: base64"},
+		{`{}`, "{ cookie: SID }", "the answer sets no cookie SID", "optional"},
 		{`{"a":`, "id", `the answer's body is not JSON: it begins like JSON, but it is not valid JSON: unexpected end of JSON input (line 1, column 5)`, ""},
 	} {
 		w := &web{answer: func(hit) (flow.Result, error) { return status(200, c.body), nil }}
@@ -112,6 +117,17 @@ func TestWhatCannotBeSavedSaysWhatIsThere(t *testing.T) {
 		if e.Message != c.message || !strings.Contains(strings.Join(e.Hints, "\n"), c.hint) || c.hint == "" && len(e.Hints) > 0 {
 			t.Errorf("%s of %s: %q, hints %q; want %q, %q", c.save, c.body, e.Message, e.Hints, c.message, c.hint)
 		}
+	}
+}
+
+func TestACookieThatIsNotThereNamesThoseThatAre(t *testing.T) {
+	t.Parallel()
+	w := &web{answer: func(hit) (flow.Result, error) {
+		return status(200, "", "Set-Cookie", "sid=0123456789; Path=/", "Set-Cookie", "lang=de"), nil
+	}}
+	_, err := (&flow.Executor{}).Run(t.Context(), compileWeb(t, w, "steps:\n  - { id: a, action: web, save: { x: { cookie: SID } } }\n"), nil)
+	if e := failureOf(t, err); e.Facts[0] != (flow.Fact{Name: "cookies", Text: "sid, lang"}) {
+		t.Errorf("%v", e.Facts)
 	}
 }
 

@@ -4,10 +4,12 @@ package answer
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/expression"
@@ -57,13 +59,31 @@ func (a *Answer) valid() (empty bool, err error) {
 	if !a.checked {
 		a.checked = true
 		if a.empty = len(bytes.TrimSpace(a.json())) == 0; !a.empty {
-			a.err = expression.CheckJSON(a.json())
+			if a.err = expression.CheckJSON(a.json()); a.err == nil && !utf8.Valid(a.Body) {
+				a.err = errNotUTF8
+			}
 		}
+	}
+	if a.err == errNotUTF8 {
+		return false, a.notUTF8()
 	}
 	if a.err != nil {
 		return false, &Problem{Kind: "extract", Message: "the answer's body is not JSON: " + a.describe(), Err: a.err}
 	}
 	return a.empty, nil
+}
+
+// errNotUTF8 is the error of JSON in another encoding: its letters would be lost.
+var errNotUTF8 = errors.New("not UTF-8")
+
+// notUTF8 says so (RFC 8259 §8.1), and in what the server says that it writes.
+func (a *Answer) notUTF8() *Problem {
+	p := &Problem{Kind: "extract", Message: "the answer's body is not JSON: it is not UTF-8", Err: errNotUTF8,
+		Hints: []string{"ask the server for UTF-8; `body: base64` saves the bytes as they are"}}
+	if _, charset, found := strings.Cut(strings.ToLower(strings.Join(headerValues(a.Headers, "Content-Type"), "")), "charset="); found {
+		p.Message += fmt.Sprintf(" (the server says %s)", Beginning(strings.Trim(charset, `" `), 40))
+	}
+	return p
 }
 
 // byteOrderMark may stand before JSON, and is none of it (RFC 8259 §8.1).

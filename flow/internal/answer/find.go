@@ -57,7 +57,7 @@ func (a *Answer) findPath(s *plan.Save) (text string, there bool, err error) {
 		}
 	} else if empty, err := a.valid(); err != nil || empty {
 		var problem *Problem
-		if errors.As(err, &problem) {
+		if errors.As(err, &problem) && len(problem.Hints) == 0 {
 			problem.Hints = a.otherwise()
 		}
 		switch {
@@ -111,6 +111,17 @@ func cookie(h map[string][]string, name string) (string, bool) {
 	return "", false
 }
 
+// cookieNames are the names of the cookies that the answer sets.
+func cookieNames(h map[string][]string) string {
+	var names []string
+	for _, line := range headerValues(h, "Set-Cookie") {
+		if name, _, found := strings.Cut(line, "="); found {
+			names = append(names, Beginning(strings.TrimSpace(name), 80))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
 // Missing is the problem of a value that the answer does not have.
 func (a *Answer) Missing(s *plan.Save) *Problem {
 	err := &Problem{Kind: "extract"}
@@ -136,6 +147,9 @@ func (a *Answer) Missing(s *plan.Save) *Problem {
 		}
 	case plan.FromCookie:
 		err.Message = fmt.Sprintf("the answer sets no cookie %s", s.Text)
+		if names := cookieNames(a.Headers); names != "" {
+			err.Facts = []Fact{{"cookies", names}}
+		}
 	case plan.FromRegex:
 		err.Message = fmt.Sprintf("the answer's text does not match %s", s.Text)
 	default:

@@ -339,7 +339,10 @@ func memberList(before, root string, loop bool) string {
 func (c *compiler) unknownRoot(root step, steps []step) {
 	p := Problem{From: root.from, To: root.to, Code: diag.UnknownName, Message: fmt.Sprintf("there is nothing called %q", root.name)}
 	near := Suggest(root.name, append(c.scope.Names(""), roots[:]...))
+	dashed := regexp.MustCompile(`([\w.]+)\.(\w+-[\w-]+)$`).FindStringSubmatch(c.slice(c.off, root.to)) // x.A-B is x.A less B
 	switch {
+	case dashed != nil:
+		p.Hint = fmt.Sprintf("a name with - in it stands in brackets: write %s[%q]", dashed[1], dashed[2])
 	case root.name == "item" || root.name == "index":
 		p.Hint = "it exists in a step with for_each; with `as` the item has the name that is given there"
 	case root.name == "page" || root.name == "next":
