@@ -484,16 +484,17 @@ func TestAProcessWorksOnARunOnce(t *testing.T) {
 		"start":  func() (datapoints.Run, error) { return x.Start(t.Context(), p, made[0].ID) },
 		"resume": func() (datapoints.Run, error) { return x.Resume(t.Context(), p, made[0].ID, nil) },
 	} {
+		refused := make(chan error)
 		go func() {
 			_, err := again()
-			done <- failureOf(t, err).Message
+			refused <- err
 		}()
 		select {
 		case <-asked:
 			t.Fatalf("%s sends what is under way", name)
-		case got := <-done:
-			if got != "this process is working on this run already" {
-				t.Errorf("%s: %s", name, got)
+		case err := <-refused:
+			if e := failureOf(t, err); e.Kind != flow.KindStore || e.Message != "this process is working on this run already" {
+				t.Errorf("%s: %v", name, err)
 			}
 		}
 	}
