@@ -33,6 +33,7 @@ func (c *checker) travel() string {
 	c.headers()
 	c.credentials()
 	c.limits()
+	c.authority()
 	return title
 }
 
@@ -311,9 +312,20 @@ func (c *checker) body(method string) {
 	}
 }
 
+// authority checks the certificates of `tls.ca`, where they stand in the file.
+func (c *checker) authority() {
+	text, constant, _ := c.with.Text("tls", "ca")
+	if constant && text != "" && !strings.Contains(text, "-----BEGIN") {
+		c.complain(diag.WrongValue, []string{"tls", "ca"}, "this is no certificate in PEM form (-----BEGIN CERTIFICATE-----)", "for the name of a file write { file: … }")
+	}
+}
+
 // parts checks that each part of a multipart body has something in it.
 func (c *checker) parts() {
 	for _, name := range c.with.Keys("multipart") {
+		if text, constant, _ := c.with.Text("multipart", name); constant && len(text) > 1 && text[0] == '@' {
+			c.warn(diag.WrongValue, []string{"multipart", name}, 0, 0, "this text itself is sent, and no file", "write { file: … }, without the @")
+		}
 		keys := c.with.Keys("multipart", name)
 		holds := func(key string) bool { return slices.Contains(keys, key) }
 		if len(keys) > 0 && !holds("text") && !holds("json") && !holds("base64") && !holds("file") {

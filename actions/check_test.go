@@ -173,6 +173,10 @@ func TestMistakesAreFoundBeforeTheRun(t *testing.T) {
 		{"max_response of nothing", append(with{"max_response", "0"}, u...), "wrong-value max_response 0-0 error: `max_response` must be greater than 0: no answer fits ()"},
 		{"timeout of nothing", append(with{"timeout", "0s"}, u...), "bad-duration timeout 0-0 error: `timeout` must be longer than nothing ()"},
 		{"a key without its certificate", append(with{"tls", with{"key", "x"}}, u...), "missing-key tls 0-0 error: `cert` and `key` belong together, and one of them is missing ()"},
+		{"a file as curl names it", append(with{"multipart", with{"a", "@up.csv", "b", "@"}}, u...), "wrong-value multipart.a 0-0 warning: this text itself is sent, and no file (write { file: … }, without the @)"},
+		{"a certificate's file as text", append(with{"tls", with{"ca", "ca.pem"}}, u...), "wrong-value tls.ca 0-0 error: this is no certificate in PEM form (-----BEGIN CERTIFICATE-----) (for the name of a file write { file: … })"},
+		{"a certificate", append(with{"tls", with{"ca", "-----BEGIN CERTIFICATE-----\nx"}}, u...), ""},
+		{"a certificate from elsewhere", append(with{"tls", with{"ca", "${{ inputs.ca }}"}}, u...), ""},
 		{"a part without content", append(with{"multipart", with{"a", with{"filename", "x"}, "b", "text"}}, u...), "missing-key multipart.a 0-0 error: the part `a` has nothing in it (give it `text`, `json`, `base64` or `file`)"},
 		{"a proxy", append(with{"proxy", "h:1"}, u...), "bad-url proxy 0-0 error: `proxy` is not a URL such as http://proxy.example.test:3128 ()"},
 	} {
