@@ -370,6 +370,9 @@ func (w *work) login(ctx context.Context, of *plan.Credential, in Inputs) (Token
 		return "", ErrNoSecret
 	}
 	x := &Executor{Secrets: secrets, Redactor: w.redactor, Files: w.x.Files, Owner: Process{Stays: true}}
+	if w.x.Observer != nil {
+		x.Observer = &logins{w.x.Observer, w, of.Name}
+	}
 	began := time.Now()
 	run, err := x.Run(ctx, w.plan.logins[of], in)
 	if err != nil {

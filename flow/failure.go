@@ -389,3 +389,11 @@ func FailureOf(r datapoints.Run) *Error {
 	}
 	return f.error()
 }
+
+// answered is the status of the answer to a failed attempt, also if it was good and what came after was not.
+func (e *Error) answered(result *Result) int {
+	if e.Status == 0 && result != nil {
+		return result.Status
+	}
+	return e.Status
+}

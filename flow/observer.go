@@ -2,7 +2,6 @@ package flow
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/stepwell/stepwell/datapoints"
 	"github.com/stepwell/stepwell/flow/internal/plan"
+	"github.com/stepwell/stepwell/flow/internal/record"
 )
 
 // An Observer is told what a run does: progress, logs, metrics and traces are
@@ -34,7 +34,8 @@ const (
 	StepSpan
 	IterationSpan // one item of a loop, when its body is not a leaf of its own
 	AttemptSpan
-	WaitSpan // a step waits: for a time, a message, or its next round; inside the step
+	WaitSpan  // a step waits: for a time, a message, or its next round; inside the step
+	LoginSpan // a try of a call of a credential of type steps; inside the attempt that needs the token
 )
 
 // A Span is what begins.
@@ -53,6 +54,8 @@ type Span struct {
 	Page    int    // of an attempt at a page: how many pages came before
 	Time    time.Time
 	Until   time.Time // of a wait: when it ends; zero: when a message comes
+	// Credential is that of a LoginSpan, whose Path is that of the credential's own step.
+	Credential string
 }
 
 // An End is how it ended.
@@ -108,6 +111,28 @@ func (c *careful) Begin(ctx context.Context, s Span) (inner context.Context, end
 			told(e)
 		}
 	}
+}
+
+// logins tell an observer of the calls with which a credential's steps get a token.
+type logins struct {
+	Observer
+	w          *work
+	credential string
+}
+
+// Verbose implements Verbose.
+func (l *logins) Verbose() bool {
+	v, ok := l.Observer.(Verbose)
+	return ok && v.Verbose()
+}
+
+// Begin implements Observer.
+func (l *logins) Begin(ctx context.Context, s Span) (context.Context, func(End)) {
+	if s.Kind != AttemptSpan {
+		return ctx, func(End) {}
+	}
+	s.Kind, s.Credential, s.Run, s.Flow = LoginSpan, l.credential, l.w.run.ID, l.w.run.Flow
+	return l.Observer.Begin(ctx, s)
 }
 
 // spans are what an observer was told has begun and not yet ended.
@@ -324,16 +349,8 @@ func (s *spans) attempt(ctx context.Context, w *work, span Span) (context.Contex
 	s.mu.Unlock()
 	span.Kind, span.Run, span.Flow, span.Time = AttemptSpan, w.run.ID, w.run.Flow, time.Now()
 	seen, end := s.observer.Begin(around, span)
-	return merged{ctx, seen}, end
+	return record.Under{Context: ctx, Values: seen}, end
 }
-
-// merged ends with one context and has the values of another.
-type merged struct {
-	context.Context
-	values context.Context
-}
-
-func (m merged) Value(key any) any { return m.values.Value(key) }
 
 // told is a failure that people may see, with the answer's body.
 func (w *work) told(f *fault) *Error {
@@ -371,30 +388,10 @@ func (w *work) shownAnswer(r Result) *Result {
 	return &shown
 }
 
-// learn makes known to the redactor what an answer holds that is sensitive:
-// people are about to see parts of it.
-func (w *work) learn(spec *plan.CallSpec, e *env) {
-	e.answer.Secrets(spec.Save, e, w.redactor.Add)
-}
-
 func saved(points []datapoints.Point) []Saved {
 	list := make([]Saved, len(points))
 	for i := range points {
-		list[i] = Saved{points[i].Name, -1}
-		if text := points[i].Value.Reveal(); strings.HasPrefix(text, "[") {
-			var items []json.RawMessage
-			if json.Unmarshal([]byte(text), &items) == nil {
-				list[i].Items = len(items)
-			}
-		}
+		list[i] = Saved{points[i].Name, record.Len(points[i].Value.Reveal())}
 	}
 	return list
-}
-
-// answered is the status of the answer to a failed attempt, also if it was good and what came after was not.
-func (e *Error) answered(result *Result) int {
-	if e.Status == 0 && result != nil {
-		return result.Status
-	}
-	return e.Status
 }

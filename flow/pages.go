@@ -169,7 +169,7 @@ func (c *calling) turned(f *plan.Field, own datapoints.Value) datapoints.Value {
 	} else if c.spec.Pages.Next.Sensitive() {
 		class = plan.Sensitive
 	}
-	if own.Class() == datapoints.Sensitive || hasSecret(page) {
+	if own.Class() == datapoints.Sensitive || answer.HasSecret(page) {
 		class = plan.Sensitive
 	}
 	return marked(f.Over(own.Reveal(), page), class, f.Name)

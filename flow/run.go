@@ -296,7 +296,7 @@ func (w *work) watch(ctx context.Context, o Observer) (context.Context, func(End
 	o = &careful{Observer: o}
 	seen, end := o.Begin(ctx, Span{Kind: RunSpan, Run: w.run.ID, Flow: w.run.Flow, Time: time.Now()})
 	w.spans = spans{observer: o, verbose: ok && v.Verbose(), root: seen, open: map[string]*openSpan{}}
-	return merged{ctx, seen}, end
+	return record.Under{Context: ctx, Values: seen}, end
 }
 
 // end records how the walk ended and gives the run as it is now.

@@ -102,7 +102,7 @@ func (w *work) renderField(f *plan.Field, e *env) (datapoints.Value, error) {
 	}
 	class := f.Class
 	text, err := f.Value.Rendered(e, func(json string) {
-		if class != plan.Sensitive && hasSecret(json) {
+		if class != plan.Sensitive && answer.HasSecret(json) {
 			class = plan.Sensitive
 		}
 	})
@@ -114,18 +114,6 @@ func (w *work) renderField(f *plan.Field, e *env) (datapoints.Value, error) {
 		w.protectPair(v)
 	}
 	return v, nil
-}
-
-// hasSecret says whether a value has a sensitive member inside, also as JSON in
-// text. What it was saved from does not tell: an object is not sensitive itself.
-func hasSecret(json string) bool {
-	if strings.HasPrefix(json, `"`) {
-		if !strings.Contains(json, `\":`) {
-			return false
-		}
-		json, _ = expression.FromJSON(json).Text()
-	}
-	return datapoints.HasSensitiveMember(json)
 }
 
 // learnOrigins takes over what a rendered field says about origins.
@@ -375,6 +363,12 @@ func (w *work) mask(name, text string, sensitive bool) bool {
 		w.redactor.Add(name, secret)
 	}
 	return sensitive
+}
+
+// learn makes known to the redactor what an answer holds that is sensitive:
+// people are about to see parts of it.
+func (w *work) learn(spec *plan.CallSpec, e *env) {
+	e.answer.Secrets(spec.Save, e, w.redactor.Add)
 }
 
 // open says that what is recorded could be read by others: the store lasts and

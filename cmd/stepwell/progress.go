@@ -120,6 +120,8 @@ func (p *progress) Begin(ctx context.Context, s flow.Span) (context.Context, fun
 		return ctx, p.locked(func(e flow.End) { p.attemptEnded(r, e) })
 	case flow.WaitSpan:
 		return ctx, p.waits(s)
+	case flow.LoginSpan:
+		return ctx, func(e flow.End) { p.tokenAsked(ctx, loginExchange(s, e)) }
 	}
 	outer, _ := ctx.Value(insideKey{}).(string)
 	ctx = context.WithValue(ctx, insideKey{}, s.Path)

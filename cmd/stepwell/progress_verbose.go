@@ -32,11 +32,41 @@ func (p *progress) exchange(e flow.End) {
 func (p *progress) tokenAsked(ctx context.Context, x oauth2.Exchange) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.over {
+	if p.over || !p.verbose || x.Request.Method == "" {
 		return
 	}
 	step, _ := ctx.Value(insideKey{}).(string)
 	writeTokenExchange(p.out, p.look, x, step)
+}
+
+// loginExchange is a call of a credential's own steps, to show as a token request.
+func loginExchange(s flow.Span, e flow.End) oauth2.Exchange {
+	x := oauth2.Exchange{Credential: s.Credential}
+	if e.Request != nil {
+		x.Request = *e.Request
+	}
+	if e.Answer != nil {
+		x.Answer = *e.Answer
+	}
+	if x.Answer.Status == 0 && e.Error != nil {
+		x.Failure = e.Error.Message
+	}
+	return x
+}
+
+// A loginWatch shows the calls of a credential's own steps outside of any run.
+type loginWatch struct{ show func(oauth2.Exchange) }
+
+// Verbose implements flow.Verbose: headers and bodies are wanted.
+func (loginWatch) Verbose() bool { return true }
+
+// Begin implements flow.Observer.
+func (w loginWatch) Begin(ctx context.Context, s flow.Span) (context.Context, func(flow.End)) {
+	return ctx, func(e flow.End) {
+		if s.Kind == flow.LoginSpan && e.Request != nil {
+			w.show(loginExchange(s, e))
+		}
+	}
 }
 
 // writeTokenExchange writes one request of a credential; step may be "".

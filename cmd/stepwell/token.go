@@ -106,6 +106,10 @@ func (c *Command) tryCredential(ctx context.Context, file, name string, o tokenF
 	in = c.fill(in, p, s.sandbox)
 	t := &trial{session: s, name: name}
 	x := &flow.Executor{Redactor: s.redactor, Secrets: s.secret, Files: fs.FS(overlay{folder(s.dir)})}
+	show := func(x oauth2.Exchange) { writeTokenExchange(c.Stderr, c.errLook(), x, "") }
+	if o.verbose {
+		x.Observer = loginWatch{show}
+	}
 	// What is wrong or missing is refused before a key or a store is made.
 	if _, err := x.Credential(ctx, p, name, in); err != nil {
 		return t.failed(ctx, err, o)
@@ -121,7 +125,7 @@ func (c *Command) tryCredential(ctx context.Context, file, name string, o tokenF
 	defer project.close()
 	s.keep.settle = s.keepTokens()
 	if o.verbose {
-		s.watchTokens(func(_ context.Context, x oauth2.Exchange) { writeTokenExchange(c.Stderr, c.errLook(), x, "") })
+		s.watchTokens(func(_ context.Context, x oauth2.Exchange) { show(x) })
 	}
 	var r *tokenReport
 	if t.cred, err = x.Credential(ctx, s.plan, name, in); err == nil {

@@ -185,3 +185,15 @@ func (s *Secrets) json(name, text string) string {
 	}
 	return text
 }
+
+// HasSecret says whether a value has a sensitive member inside, also as JSON in
+// text. What it was saved from does not tell: an object is not sensitive itself.
+func HasSecret(json string) bool {
+	if strings.HasPrefix(json, `"`) {
+		if !strings.Contains(json, `\":`) {
+			return false
+		}
+		json, _ = expression.FromJSON(json).Text()
+	}
+	return datapoints.HasSensitiveMember(json)
+}

@@ -254,6 +254,7 @@ func (c *checker) login(s *syntax.Credential, p *plan.Credential) {
 	}
 	c.steps = steps
 	p.Login = &plan.Login{Flow: inner.plan, Digest: fingerprint(l.Whole, tree.HTTP)}
+	p.Login.Hide()
 	for _, name := range slices.Sorted(maps.Keys(inner.reads)) {
 		p.Login.Reads = append(p.Login.Reads, inner.reads[name])
 		if c.reads != nil {

@@ -27,6 +27,42 @@ type Login struct {
 	Reads  []*Ref // inputs and secrets
 }
 
+// Hide makes everything sensitive that the token is made of.
+func (l *Login) Hide() {
+	hidden := map[*Point]bool{}
+	for again := true; again; {
+		again = false
+		see := func(r *expression.Ref) {
+			if handle, _ := r.Handle.(*Ref); handle != nil && handle.Point != nil && !hidden[handle.Point] {
+				hidden[handle.Point], again = true, true
+			}
+		}
+		for i := range l.Flow.Root.Work.Outputs {
+			if o := &l.Flow.Root.Work.Outputs[i]; o.Name == "token" {
+				o.Value.References(see)
+			}
+		}
+		for _, n := range l.Flow.Nodes {
+			for i := range n.Work.Set {
+				if a := &n.Work.Set[i]; hidden[a.Point] {
+					a.Class = Sensitive
+					a.Value.References(see)
+				}
+			}
+		}
+	}
+	for _, n := range l.Flow.Nodes {
+		if n.Work.Call == nil {
+			continue
+		}
+		for i := range n.Work.Call.Save {
+			if s := &n.Work.Call.Save[i]; hidden[s.Point] {
+				s.Class = Sensitive
+			}
+		}
+	}
+}
+
 // A Send says where a token stands in a request: one of Header, Cookie, Query.
 type Send struct {
 	Header, Cookie, Query string

@@ -43,3 +43,12 @@ func JoinItems(items []expression.Value) (json.RawMessage, error) {
 	b.WriteByte(']')
 	return json.RawMessage(b.String()), nil
 }
+
+// Len is how many items a list has, and -1 of anything else.
+func Len(text string) int {
+	var items []json.RawMessage
+	if !strings.HasPrefix(text, "[") || json.Unmarshal([]byte(text), &items) != nil {
+		return -1
+	}
+	return len(items)
+}

@@ -80,3 +80,12 @@ func AfterGrace(ctx context.Context, grace time.Duration, abort func()) (over fu
 		}
 	}
 }
+
+// Under is a context that ends with one and has the values of another.
+type Under struct {
+	context.Context
+	Values context.Context
+}
+
+// Value implements context.Context.
+func (u Under) Value(key any) any { return u.Values.Value(key) }
