@@ -141,6 +141,9 @@ func (m *Memory) Delete(ctx context.Context, run string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.runs, run)
+	if len(m.runs) == 0 {
+		m.files = nil
+	}
 	return nil
 }
 

@@ -120,7 +120,11 @@ func (w *work) renderField(f *plan.Field, e *env) (datapoints.Value, error) {
 func (w *work) learnOrigins(t *trust.Trust, f *plan.Field, v datapoints.Value) error {
 	switch {
 	case f.Options.Destination && f.Origin == plan.Trusted:
-		if err := t.Trust(v.RevealText(), &w.x.own.origins); err != nil {
+		memo := &w.x.own.origins
+		if v.Class() != datapoints.Plain { // which an executor does not keep
+			memo = &trust.Memo{}
+		}
+		if err := t.Trust(v.RevealText(), memo); err != nil {
 			return notAURL(f.Name, v, err)
 		}
 	case f.Options.Allows:
