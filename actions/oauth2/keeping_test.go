@@ -311,7 +311,7 @@ func TestARefreshTokenOfTheCredentialIsNotSentWhereNobodyKnowsWhetherItWas(t *te
 				}
 				_, err := fresh.Token(t.Context())
 				var e *flow.Error
-				if !errors.As(err, &e) || e.Kind != flow.KindStore || !errors.Is(err, why) || !strings.Contains(e.Message, "may have been used already, and nothing was sent") ||
+				if !errors.As(err, &e) || e.Kind != flow.KindAuth || !errors.Is(err, why) || !strings.Contains(e.Message, "may have been used already, and nothing was sent") ||
 					!strings.Contains(strings.Join(e.Hints, "; "), "stepwell token purge "+fresh.ID()) {
 					t.Errorf("%s, %v: %v", grant, why, err)
 				}

@@ -77,7 +77,7 @@ func (s *Source) refreshToken(k kept) (token string, seed bool) {
 // unsure is the error of a refresh token of the credential's own that may have been
 // used before: a server that sees one twice may withdraw everything (RFC 9700 §4.14.2).
 func (s *Source) unsure(why error) *flow.Error {
-	return &flow.Error{Kind: flow.KindStore, Err: why, Message: s.cred.called() + ": what is kept of its token cannot be read, so its refresh token may have been used already, and nothing was sent: " + s.clean(why.Error()),
+	return &flow.Error{Kind: flow.KindAuth, Err: why, Message: s.cred.called() + ": what is kept of its token cannot be read, so its refresh token may have been used already, and nothing was sent: " + s.clean(why.Error()),
 		Hints: []string{"if the store was opened with another key before, give that one", "else " + s.comeBack(),
 			"if the server lets one be used often, `stepwell token purge " + s.id + "` forgets what is kept"}}
 }
