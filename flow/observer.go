@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/internal/answer"
 	"github.com/stepwell/stepwell/flow/internal/plan"
 	"github.com/stepwell/stepwell/flow/internal/record"
 )
@@ -132,7 +133,13 @@ func (l *logins) Begin(ctx context.Context, s Span) (context.Context, func(End))
 		return ctx, func(End) {}
 	}
 	s.Kind, s.Credential, s.Run, s.Flow = LoginSpan, l.credential, l.w.run.ID, l.w.run.Flow
-	return l.Observer.Begin(ctx, s)
+	inner, end := l.Observer.Begin(ctx, s)
+	return inner, func(e End) {
+		if e.Answer != nil && e.Answer.Status < 400 {
+			e.Answer.Headers, e.Answer.Body = answer.Login(e.Answer.Headers, e.Answer.Body)
+		}
+		end(e)
+	}
 }
 
 // spans are what an observer was told has begun and not yet ended.
@@ -376,12 +383,7 @@ func (w *work) shown(r Request) Request {
 
 // shownAnswer is an answer that people may see.
 func (w *work) shownAnswer(r Result) *Result {
-	shown := Result{Status: r.Status, URL: w.redact(r.URL), File: r.File, Took: r.Took, Notes: r.Notes, Headers: map[string][]string{}}
-	for name, values := range r.Headers {
-		for _, v := range values {
-			shown.Headers[name] = append(shown.Headers[name], w.redact(v))
-		}
-	}
+	shown := Result{Status: r.Status, URL: w.redact(r.URL), File: r.File, Took: r.Took, Notes: r.Notes, Headers: answer.Headers(r.Headers, w.redact)}
 	if w.spans.verbose {
 		shown.Body = []byte(w.redact(string(r.Body)))
 	}
