@@ -100,6 +100,7 @@ func byHand(b *testing.B, client *http.Client, url string, n int) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		req.Header.Set("Accept", "application/json") // the calls are the same, header by header
 		if i > 0 {
 			req.Header.Set("Authorization", "Bearer "+id)
 		}
