@@ -160,6 +160,8 @@ func (p *pathParser) foreign() bool {
 		p.fail(0, len(s), diag.BadPath, "`$..` is JSONPath, and gjson's paths do not search all levels", "write where it stands, from the top: items.0.id")
 	case strings.HasPrefix(s, "$.") || strings.HasPrefix(s, "$["):
 		p.fail(0, len(s), diag.BadPath, "`$` is JSONPath; paths here are gjson's", "write "+fromJSONPath(s))
+	case beginsWithIndex(s):
+		p.index(0, 0, len(s))
 	case strings.HasPrefix(s, "#/"), s[0] == '/':
 		pointer := strings.Trim(strings.TrimPrefix(s, "#"), "/")
 		p.fail(0, len(s), diag.BadPath, "this is a JSON pointer; paths here are gjson's", "write "+strings.ReplaceAll(pointer, "/", "."))
@@ -167,6 +169,13 @@ func (p *pathParser) foreign() bool {
 		p.fail(0, len(s), diag.BadPath, "this is Arazzo's spelling; paths here are gjson's", "write "+strings.ReplaceAll(s[16:], "/", "."))
 	}
 	return p.problem != nil
+}
+
+// beginsWithIndex says of a path that it begins as [0], [*] or ["name"] does.
+func beginsWithIndex(s string) bool {
+	inner, _, closed := strings.Cut(strings.TrimPrefix(s, "["), "]")
+	quoted := len(inner) > 2 && !strings.Contains(inner, ",") && (inner[0] == '"' || inner[0] == '\'') && inner[0] == inner[len(inner)-1]
+	return closed && s[0] == '[' && (inner == "*" || quoted || inner != "" && strings.Trim(inner, "0123456789") == "")
 }
 
 // fromJSONPath spells the simple parts of a JSONPath as gjson does.
