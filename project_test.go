@@ -56,7 +56,7 @@ var floors = map[string][]string{
 	"flow/internal/evaluate": {"flow/diag", "flow/internal/expression/...", "flow/internal/record"},
 	"flow/internal/record":   {"datapoints", "flow/internal/expression/...", "flow/internal/plan"},
 	"flow/internal/given":    {"datapoints", "flow/internal/answer", "flow/internal/expression", "flow/internal/plan", "github.com/tidwall/gjson"},
-	"flow/internal/inbox":    {"datapoints", "flow/internal/answer", "flow/internal/expression/...", "flow/internal/plan", "flow/internal/syntax", "flow/walk"},
+	"flow/internal/inbox":    {"datapoints", "flow/internal/answer", "flow/internal/expression/...", "flow/internal/plan", "flow/internal/record", "flow/internal/syntax", "flow/walk"},
 
 	"flow": {"datapoints", "flow/diag", "flow/internal/...", "flow/outline", "flow/walk"},
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stepwell/stepwell/datapoints"
+	"github.com/stepwell/stepwell/flow/internal/record"
 	"github.com/stepwell/stepwell/flow/walk"
 )
 
@@ -18,10 +19,7 @@ type Ear struct {
 	Journal   *walk.Journal
 	known     atomic.Int32 // messages that were told of
 	cancelled atomic.Bool
-
-	mu    sync.Mutex
-	deaf  bool
-	timer *time.Timer // nil: nothing is looked at again
+	again     record.Repeat // of looking into the store
 }
 
 // Cancelled says whether somebody wishes the run to be cancelled.
@@ -94,30 +92,13 @@ func (s *Ears) Listen(ctx context.Context, from datapoints.Store, run string, e 
 	s.runs[run] = e
 	s.mu.Unlock()
 	e.listen(ctx, from, run)
-	if !from.Traits().Lasts {
-		return
+	if from.Traits().Lasts {
+		e.again.Every(look, func() bool { e.listen(ctx, from, run); return true })
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.timer = time.AfterFunc(look, func() {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		if !e.deaf {
-			e.listen(ctx, from, run)
-			e.timer.Reset(look)
-		}
-	})
 }
 
 // Deafen ends Listen.
-func (e *Ear) Deafen() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.deaf = true
-	if e.timer != nil {
-		e.timer.Stop()
-	}
-}
+func (e *Ear) Deafen() { e.again.Stop() }
 
 // look is how often a store is looked into for what others have left there.
 const look = time.Second

@@ -9,50 +9,63 @@ import (
 	"github.com/stepwell/stepwell/datapoints"
 )
 
+// A Repeat does something time and again until it is stopped. The zero Repeat
+// does nothing yet.
+type Repeat struct {
+	mu      sync.Mutex
+	stopped bool
+	timer   *time.Timer // nil: nothing was begun
+}
+
+// Every does f after each d, as long as f says that there is more to do.
+func (r *Repeat) Every(d time.Duration, f func() (more bool)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.timer = time.AfterFunc(d, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if !r.stopped && f() {
+			r.timer.Reset(d)
+		}
+	})
+}
+
+// Stop returns when nothing is being done any more.
+func (r *Repeat) Stop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopped = true
+	if r.timer != nil {
+		r.timer.Stop()
+	}
+}
+
 // A Keeper renews a lease, three times in each of its lives, until it is stopped.
 type Keeper struct {
+	Repeat
 	ctx   context.Context
 	store datapoints.Store
 	ttl   time.Duration
 	lost  func()
-
-	mu      sync.Mutex
-	lease   datapoints.Lease
-	stopped bool
-	timer   *time.Timer
+	lease datapoints.Lease
 }
 
 // Keep makes a Keeper. lost is called when another process has taken the run over.
 func Keep(ctx context.Context, s datapoints.Store, l datapoints.Lease, ttl time.Duration, lost func()) *Keeper {
 	k := &Keeper{ctx: ctx, store: s, ttl: ttl, lost: lost, lease: l}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.timer = time.AfterFunc(ttl/3, k.renew)
+	k.Every(ttl/3, k.renew)
 	return k
 }
 
-func (k *Keeper) renew() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.stopped {
-		return
-	}
+func (k *Keeper) renew() (more bool) {
 	if errors.Is(k.store.Commit(k.ctx, k.lease), datapoints.ErrLeaseLost) {
 		k.lost()
-		return
+		return false
 	}
 	now := time.Now()
 	k.lease.Until = now.Add(k.ttl)
 	_, _ = k.store.Claim(k.ctx, k.lease, now, nil) // of other errors the next commit tells
-	k.timer.Reset(k.ttl / 3)
-}
-
-// Stop returns when nothing is being renewed any more.
-func (k *Keeper) Stop() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.stopped = true
-	k.timer.Stop()
+	return true
 }
 
 // AfterGrace calls abort when ctx has been over for a while, unless the run is
