@@ -16,7 +16,8 @@ var typeNames = []string{"string", "integer", "number", "boolean", "date", "date
 // otherTypes are other languages' names for them.
 var otherTypes = map[string]string{
 	"int": "integer", "int64": "integer", "long": "integer", "float": "number", "double": "number", "decimal": "number",
-	"bool": "boolean", "str": "string", "text": "string", "uuid": "string", "array": "list", "map": "object", "dict": "object",
+	"bool": "boolean", "str": "string", "text": "string", "uuid": "string", "url": "string", "uri": "string", "email": "string",
+	"secret": "string", "password": "string", "id": "string", "array": "list", "map": "object", "dict": "object",
 	"timestamp": "datetime", "time": "datetime", "date-time": "datetime", "phone": "telephone", "tel": "telephone", "json": "any",
 }
 
@@ -136,12 +137,8 @@ func (r *reader) typeName(p Pair) string {
 	if ours := otherTypes[strings.ToLower(text)]; ours != "" {
 		hint = "write " + ours
 	}
-	switch {
-	case hint != "":
-	case strings.Contains(text, "://") && p.Key != "type" && p.Key != "items":
+	if hint == "" && strings.Contains(text, "://") && p.Key != "type" && p.Key != "items" {
 		hint = fmt.Sprintf("write `%s: { default: %q }` if that is the value", p.Key, short(text))
-	case slices.Contains([]string{"url", "uri", "uuid", "email", "secret", "password", "id"}, strings.ToLower(text)):
-		hint = "write string"
 	}
 	d := r.report(p.Value.Span, diag.WrongValue, hint, "there is no type %q", short(text))
 	d.Notes = []string{"the types are " + strings.Join(typeNames, ", ")}
