@@ -42,10 +42,9 @@ var gzipped = []string{"gzip"}
 // send sends a request whose headers are its own. It asks for gzip just when
 // net/http would, which needs more memory for it; see unzipped.
 func (l *lane) send(req *http.Request) (*http.Response, error) {
-	if !l.counts || req.Header == nil || req.Method == http.MethodHead || req.Header["Accept-Encoding"] != nil || req.Header["Range"] != nil {
-		return l.over.RoundTrip(req)
+	if l.counts && req.Header != nil && req.Method != http.MethodHead && req.Header["Accept-Encoding"] == nil && req.Header["Range"] == nil {
+		req.Header["Accept-Encoding"] = gzipped
 	}
-	req.Header["Accept-Encoding"] = gzipped
 	return l.over.RoundTrip(req)
 }
 

@@ -93,8 +93,8 @@ func (r *memoryRun) add(c *Record) {
 		return
 	}
 	if r.order == nil {
-		few := min(r.run.Steps+1, few) // of most runs that is all
-		r.order, r.rowSlab.free = make([]*memoryRow, 0, few), make([]memoryRow, few)
+		most := min(r.run.Steps+1, few) // of most runs that is all
+		r.order, r.rowSlab.free = make([]*memoryRow, 0, most), make([]memoryRow, most)
 	}
 	e := r.row(c.Path)
 	if e == nil {

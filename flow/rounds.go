@@ -48,8 +48,8 @@ func (w *work) leave(ctx context.Context, n *plan.Node, before datapoints.Row, t
 		}
 	}
 	if n.Rounds {
-		of := rec // one of its own: what is told of a round may outlive this
-		err = w.round(ctx, n, &of.Row, t, &of, back, err)
+		of := rec // apart, so that without rounds the record needs no memory of its own
+		err = w.round(ctx, n, t, &of, back, err)
 		rec = of
 	}
 	if err != nil {
@@ -114,7 +114,8 @@ type round struct {
 // the step, or its failure. own is a failure of the step itself, such as an
 // expectation; one of a part is in the task's cause. back is what a sub-flow
 // returned.
-func (w *work) round(ctx context.Context, n *plan.Node, r *datapoints.Row, t Task, rec *datapoints.Record, back *env, own error) error {
+func (w *work) round(ctx context.Context, n *plan.Node, t Task, rec *datapoints.Record, back *env, own error) error {
+	r := &rec.Row
 	o := &round{w: w, n: n, r: r, t: t, rec: rec, env: back}
 	if back == nil {
 		o.env = &env{w: w, ctx: ctx, path: plan.Round(t.Path, t.N), now: rec.At.UTC().Truncate(time.Millisecond)}

@@ -134,10 +134,7 @@ func (k *keeping) hasSealed(ctx context.Context) bool {
 // the first back in its place would lose what was sealed since.
 func (k *keeping) lacksHalves(ctx context.Context) error {
 	h := halves{k.file}
-	if _, err := os.Stat(h.file()); !errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if !k.hasSealed(ctx) {
+	if _, err := os.Stat(h.file()); !errors.Is(err, fs.ErrNotExist) || !k.hasSealed(ctx) {
 		return nil
 	}
 	name := filepath.Base(h.file())
