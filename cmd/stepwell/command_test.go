@@ -36,8 +36,9 @@ func slow(t *testing.T, ms string) (signals chan os.Signal, done chan int, stder
 		t.Fatal(err)
 	}
 	signals, done = make(chan os.Signal), make(chan int, 1)
-	c, _, out := at(dir, map[string]string{"LC_ALL": "C.UTF-8"}, "run", "slow.yaml", "-i", "base_url="+server.URL(), "-i", "ms="+ms, "--store", "memory")
-	c.Signals = signals
+	c, _, _ := at(dir, map[string]string{"LC_ALL": "C.UTF-8"}, "run", "slow.yaml", "-i", "base_url="+server.URL(), "-i", "ms="+ms, "--store", "memory")
+	out := &heard{} // a run that was left behind may write when its server closes
+	c.Signals, c.Stderr = signals, out
 	go func() { done <- c.Main(context.Background()) }()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
